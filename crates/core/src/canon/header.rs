@@ -1,0 +1,133 @@
+//! Which request headers are hop-by-hop, which may occur only once, and which pretend to be ours.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::Ambiguous;
+
+/// Headers that concern one connection only (RFC 9110 section 7.6.1); never forwarded.
+pub const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers that some frameworks obey in place of the request line, and so a way around every rule.
+pub const OVERRIDES: &[&str] = &[
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-method",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// Headers of which two would be read differently by different programs.
+const SINGLE: &[HeaderName] = &[
+    header::AUTHORIZATION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::ORIGIN,
+    header::REFERER,
+    header::TRANSFER_ENCODING,
+];
+
+/// Refuses headers that have two readings: a repeated single header, an override of the request line, a name with an
+/// underscore (which CGI-style backends cannot tell from a hyphen), a control character in a value. Cookies may come in
+/// several lines over HTTP/2 (RFC 9113 section 8.2.3) and are joined there before this is asked.
+pub fn check(headers: &HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
+    for name in SINGLE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            return Err((Ambiguous::new("header_repeated"), name.clone()));
+        }
+    }
+    for (name, value) in headers {
+        let reason = if OVERRIDES.contains(&name.as_str()) {
+            "header_overrides_request_line"
+        } else if name.as_str().contains('_') {
+            "header_underscore"
+        } else if value.as_bytes().iter().any(|byte| *byte < b' ' && *byte != b'\t') {
+            "header_control_character"
+        } else {
+            continue;
+        };
+        return Err((Ambiguous::new(reason), name.clone()));
+    }
+    Ok(())
+}
+
+/// Removes the hop-by-hop headers and those that `Connection` names.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(*name);
+    }
+}
+
+/// Joins the cookie lines of an HTTP/2 request into the one line of HTTP/1.1 (RFC 9113 section 8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in list {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn refuses_what_has_two_readings() {
+        let check = |list: &[(&str, &str)], expect: Option<&str>| {
+            assert_eq!(check(&headers(list)).err().map(|(ambiguous, _)| ambiguous.reason), expect, "{list:?}");
+        };
+        check(&[("accept", "a"), ("accept", "b")], None);
+        check(&[("content-type", "a"), ("content-type", "b")], Some("header_repeated"));
+        check(&[("authorization", "a"), ("authorization", "a")], Some("header_repeated"));
+        check(&[("x-http-method-override", "DELETE")], Some("header_overrides_request_line"));
+        check(&[("x-original-url", "/admin")], Some("header_overrides_request_line"));
+        check(&[("x_forwarded_for", "1.2.3.4")], Some("header_underscore"));
+    }
+
+    #[test]
+    fn strips_what_connection_names() {
+        let mut map = headers(&[("connection", "close, X-Auth"), ("x-auth", "1"), ("te", "trailers"), ("accept", "a")]);
+        strip_hop_by_hop(&mut map);
+        assert_eq!(map, headers(&[("accept", "a")]));
+    }
+
+    #[test]
+    fn joins_cookie_lines() {
+        let mut map = headers(&[("cookie", "a=1"), ("cookie", "b=2")]);
+        join_cookies(&mut map);
+        assert_eq!(map, headers(&[("cookie", "a=1; b=2")]));
+    }
+}

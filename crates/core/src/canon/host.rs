@@ -1,0 +1,125 @@
+//! The canonical form of the host that a request is for.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use super::Ambiguous;
+
+/// A host name in lower case, or an address, with its port where one was given.
+///
+/// ```
+/// use palisade_core::canon::host::CanonicalHost;
+///
+/// let host = CanonicalHost::parse("API.Example.com:8443").unwrap();
+/// assert_eq!((host.name(), host.port()), ("api.example.com", Some(8443)));
+/// assert!(CanonicalHost::parse("user@evil.example").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CanonicalHost {
+    name: Box<str>,
+    port: Option<u16>,
+}
+
+impl CanonicalHost {
+    /// The canonical form of a `Host` field or an authority (RFC 9112 section 3.2). User information, a trailing dot,
+    /// percent-encoding and characters outside ASCII are refused: names travel in their `xn--` form.
+    pub fn parse(raw: &str) -> Result<Self, Ambiguous> {
+        let (name, port) = if raw.starts_with('[') {
+            let end = raw.find(']').ok_or(Ambiguous::new("host_malformed"))?;
+            let (name, rest) = raw.split_at(end + 1);
+            let inside = name.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or("");
+            let address: Ipv6Addr = inside.parse().map_err(|_| Ambiguous::new("host_malformed"))?;
+            (format!("[{address}]"), rest)
+        } else {
+            let end = raw.find(':').unwrap_or(raw.len());
+            let (name, rest) = raw.split_at(end);
+            (name.to_ascii_lowercase(), rest)
+        };
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => None,
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(digits.parse().map_err(|_| Ambiguous::new("host_port_invalid"))?)
+            }
+            _ => return Err(Ambiguous::new("host_port_invalid")),
+        };
+        let valid = name.starts_with('[')
+            || (!name.is_empty()
+                && name.len() <= 253
+                && name.split('.').all(|label| !label.is_empty() && label.len() <= 63)
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')));
+        if valid { Ok(Self { name: name.into(), port }) } else { Err(Ambiguous::new("host_malformed")) }
+    }
+
+    /// The name in lower case, or the address; IPv6 in brackets.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port, where the request named one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl fmt::Display for CanonicalHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            None => f.write_str(&self.name),
+            Some(port) => write!(f, "{}:{port}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn accepts_names_and_addresses() {
+        for (raw, expect) in [
+            ("Example.COM", "example.com"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("[::0001]:8080", "[::1]:8080"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("my_service", "my_service"),
+        ] {
+            assert_eq!(CanonicalHost::parse(raw).map(|host| host.to_string()), Ok(expect.to_owned()), "{raw}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_has_two_readings() {
+        for raw in [
+            "",
+            ".",
+            "a..b",
+            "example.com.",
+            "user@example.com",
+            "a b",
+            "example.com:",
+            "example.com:x",
+            "a:99999",
+            "a:1:2",
+            "[::1",
+            "[::1]x",
+            "[fe80::1%25eth0]",
+            "exa%6dple.com",
+            "bücher.example",
+            "a,b",
+            "a/b",
+        ] {
+            assert!(CanonicalHost::parse(raw).is_err(), "{raw}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn is_idempotent(raw in "[a-zA-Z0-9.:\\[\\]-]{0,30}") {
+            if let Ok(host) = CanonicalHost::parse(&raw) {
+                prop_assert_eq!(CanonicalHost::parse(&host.to_string()), Ok(host));
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! One canonical form for each thing that attackers spell twice: path, host, query and headers.
+//!
+//! Bytes become canonical once, in the `firewall` stage; routes, rules and the backend all see the same form.
+
+pub mod header;
+pub mod host;
+pub mod path;
+pub mod query;
+
+/// Why bytes have no canonical form: two programs could read them differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Ambiguous {
+    /// The rule that is broken, as a slug for the event.
+    pub reason: &'static str,
+}
+
+impl Ambiguous {
+    pub(crate) const fn new(reason: &'static str) -> Self {
+        Self { reason }
+    }
+}

@@ -1,0 +1,128 @@
+//! What was decided about a request, and why.
+
+use crate::denial::{Challenge, Denial, DenialCode};
+use crate::id::PolicyVersion;
+use crate::operation::ResponseOwner;
+use crate::principal::{Level, ScopeSet};
+use crate::stage::StageId;
+
+/// The answer of the policy to one question. Only [`crate::policy::Policy`] makes one.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub(crate) effect: Effect,
+    pub(crate) asked: Asked,
+    pub(crate) obligations: Obligations,
+    pub(crate) policy: PolicyVersion,
+}
+
+impl Decision {
+    /// Whether the request may go on.
+    pub fn is_permit(&self) -> bool {
+        matches!(self.effect, Effect::Permit)
+    }
+
+    /// Why not, where it may not.
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.effect {
+            Effect::Permit => None,
+            Effect::Deny(reason) => Some(reason),
+        }
+    }
+
+    /// Under which policy it was decided.
+    pub fn policy(&self) -> &PolicyVersion {
+        &self.policy
+    }
+}
+
+/// What the policy was asked about, so that a permit fits its question only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// An action on one object.
+    Object { action: &'static str, kind: &'static str, id: String },
+    /// Calling an operation.
+    Operation,
+}
+
+/// Yes or no.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    Deny(Reason),
+    Permit,
+}
+
+/// Why the policy said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody is signed in.
+    Anonymous,
+    /// The sign-in was not strong enough.
+    LevelTooLow {
+        /// What the operation asks for.
+        needed: Level,
+        /// What the principal has.
+        reached: Level,
+    },
+    /// No rule speaks of the object: deny by default.
+    NoRule,
+    /// The object belongs to somebody else.
+    NotOwner {
+        /// Which parameter or kind of object.
+        of: String,
+        /// Which claim was compared.
+        claim: String,
+    },
+    /// None of the needed roles.
+    RoleMissing {
+        /// The roles, any of which would do.
+        any_of: String,
+    },
+    /// Not all of the needed scopes.
+    ScopeMissing {
+        /// All that are needed.
+        needed: ScopeSet,
+        /// The first that is missing.
+        missing: String,
+    },
+}
+
+impl Reason {
+    /// The refusal that a reason stands for.
+    pub(crate) fn denial(&self) -> Denial {
+        let stage = StageId::Authorize;
+        match self {
+            Self::Anonymous => Denial::new(DenialCode::CredentialMissing, stage).challenging(Challenge::Bearer {
+                error: None,
+                scope: ScopeSet::default(),
+                level: Level::None,
+            }),
+            Self::LevelTooLow { needed, reached } => Denial::new(DenialCode::AssuranceInsufficient, stage)
+                .because("level", reached.as_str())
+                .challenging(Challenge::Bearer {
+                    error: Some("insufficient_user_authentication"),
+                    scope: ScopeSet::default(),
+                    level: *needed,
+                }),
+            Self::RoleMissing { any_of } => {
+                Denial::new(DenialCode::RoleInsufficient, stage).because("any_of", any_of.clone())
+            }
+            Self::ScopeMissing { needed, missing } => {
+                Denial::new(DenialCode::ScopeInsufficient, stage).because("missing", missing.clone()).challenging(
+                    Challenge::Bearer { error: Some("insufficient_scope"), scope: needed.clone(), level: Level::None },
+                )
+            }
+            Self::NotOwner { of, claim } => Denial::new(DenialCode::ObjectForbidden, stage)
+                .because("object", of.clone())
+                .because("claim", claim.clone()),
+            Self::NoRule => Denial::new(DenialCode::ObjectForbidden, stage).because("reason", "no_rule"),
+        }
+    }
+}
+
+/// What remains to be checked after a permit, when the answer is known.
+#[derive(Clone, Debug, Default)]
+pub struct Obligations {
+    /// Properties of the response that must equal a claim of the principal.
+    pub owners: Box<[ResponseOwner]>,
+}

@@ -1,0 +1,109 @@
+//! What people who answer for security want to know: one catalogue of event kinds and the shape of an event.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::denial::{DenialCode, Evidence};
+use crate::id::{EventId, OperationId, PolicyVersion, RequestId, RouteName};
+use crate::principal::Subject;
+use crate::time::Timestamp;
+
+macro_rules! kinds {
+    ($($name:ident $slug:literal $class:literal $meaning:literal)*) => {
+        /// The kind of an event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventKind {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl EventKind {
+            /// Every kind, in alphabetical order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The kind as it is written to logs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// The `class_uid` of the Open Cybersecurity Schema Framework (1.8) that the event belongs to.
+            pub const fn ocsf_class(self) -> u32 {
+                match self { $(Self::$name => $class,)* }
+            }
+
+            /// What has happened and why one would want to know.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Access "access" 6003 "One request and its answer. There is exactly one for every request, refused or not."
+    AuthenticationFailed "authentication_failed" 3002 "A credential was missing where one is needed, or was presented and not accepted."
+    AuthorizationDenied "authorization_denied" 6003 "A known principal asked for something it has no right to."
+    InputRefused "input_refused" 6003 "A request did not follow HTTP or the contract, or carried what looks like an attack."
+    LimitExceeded "limit_exceeded" 6003 "A client or principal used up a budget, or the service is at its own limit."
+    OriginRefused "origin_refused" 6003 "A browser sent a request on behalf of a site that is not trusted."
+    ResponseStripped "response_stripped" 6003 "The backend's answer had properties that the contract does not declare; they were removed."
+    ResponseWithheld "response_withheld" 6003 "The backend's answer was not let out: an error text, another principal's object, or a broken contract."
+    ServiceFailed "service_failed" 6003 "A part that Palisade depends on failed: the backend, a store, a key server, or Palisade itself."
+    UndeclaredRequested "undeclared_requested" 6003 "Somebody asked for a route or operation that nobody has declared."
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that happened. Exporters turn it into JSON lines, OCSF and other forms.
+#[derive(Clone, Debug)]
+pub struct SecurityEvent {
+    /// Its own name.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// In which request; the caller was told the same id.
+    pub request: RequestId,
+    /// Who asked.
+    pub who: Subject,
+    /// From where.
+    pub client: Option<IpAddr>,
+    /// The request line without its query, which may hold personal data.
+    pub method: http::Method,
+    /// The canonical path, or the raw one where it was refused for not being canonical.
+    pub path: Arc<str>,
+    /// Through which route.
+    pub route: Option<RouteName>,
+    /// What was asked for.
+    pub operation: Option<OperationId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What explains it; never sent to the caller.
+    pub evidence: Evidence,
+    /// Under which policy.
+    pub policy: PolicyVersion,
+}
+
+/// How a request, or one step of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer left, with this status.
+    Answered(http::StatusCode),
+    /// The request was refused.
+    Denied(DenialCode),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_in_alphabetical_order() {
+        assert!(EventKind::ALL.windows(2).all(|pair| pair[0].as_str() < pair[1].as_str()));
+    }
+}

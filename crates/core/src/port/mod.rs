@@ -1,0 +1,33 @@
+//! What the core needs from the world: time, randomness and the atomic steps of stores.
+//!
+//! Each method is one atomic act whose result names every outcome, so that no store can implement a race between a
+//! question and an answer. `palisade-store` keeps these ports in memory and in SQLite; the conformance suite in
+//! `testkit` is the contract they must meet.
+
+pub mod clock;
+pub mod counter;
+pub mod entropy;
+pub mod once;
+
+pub use clock::Clock;
+pub use counter::CounterStore;
+pub use entropy::Entropy;
+pub use once::OnceStore;
+
+/// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store did not answer or refused the connection.
+    #[error("the store cannot be reached: {reason}")]
+    Unreachable {
+        /// What the driver said; for events only.
+        reason: String,
+    },
+    /// The store answered with something that cannot be right.
+    #[error("the store holds a damaged record: {reason}")]
+    Damaged {
+        /// What was wrong; for events only.
+        reason: String,
+    },
+}
