@@ -1,0 +1,100 @@
+//! Orders belong to the customer who placed them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
+
+use crate::caller::Caller;
+use crate::failure::Failure;
+use crate::input::{Input, check_length, check_range};
+use crate::routes::products;
+use crate::shop::Shop;
+use crate::store::{Bound, integer, text};
+use crate::weakness::Weakness;
+use crate::wire::RawOrder;
+
+/// `GET /v1/orders`
+pub(crate) async fn list(State(shop): State<Arc<Shop>>, caller: Caller) -> Result<Json<Value>, Failure> {
+    let rows = shop.store.rows(LIST, &[caller.id().into()]).await?;
+    let items: Vec<Value> = rows.iter().map(render).collect::<Result<_, _>>()?;
+    Ok(Json(json!({ "items": items })))
+}
+
+/// `GET /v1/orders/{order_id}`
+pub(crate) async fn show(
+    State(shop): State<Arc<Shop>>,
+    Path(order_id): Path<String>,
+    caller: Caller,
+) -> Result<Json<Value>, Failure> {
+    let row = shop.store.row(FIND, &[Bound::from(&order_id)]).await?.ok_or(Failure::NOT_FOUND)?;
+    // Somebody else's order does not exist, so that ids cannot be counted.
+    if !caller.may_touch(&shop, &text(&row, "owner")?) {
+        return Err(Failure::NOT_FOUND);
+    }
+    Ok(Json(render(&row)?))
+}
+
+/// `POST /v1/orders`
+pub(crate) async fn place(
+    State(shop): State<Arc<Shop>>,
+    caller: Caller,
+    Input(order): Input<RawOrder>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    check_range(order.quantity, 1, MAXIMUM_QUANTITY)?;
+    check_length(&order.address, MAXIMUM_ADDRESS)?;
+    products::find(&shop, &order.product_id).await?;
+    let taken = shop.store.row(TAKE, &[order.quantity.into(), Bound::from(&order.product_id)]).await?;
+    let price = integer(&taken.ok_or(Failure::Refusal(StatusCode::CONFLICT))?, "price_cents")?;
+    let values = [
+        caller.id().into(),
+        Bound::from(&order.product_id),
+        order.quantity.into(),
+        price.saturating_mul(order.quantity).into(),
+        Bound::from(&order.address),
+    ];
+    let row = shop.store.row(INSERT, &values).await?.ok_or(Failure::NOT_FOUND)?;
+    Ok((StatusCode::CREATED, Json(render(&row)?)))
+}
+
+/// `DELETE /v1/users/{user_id}/orders/{order_id}`
+pub(crate) async fn cancel(
+    State(shop): State<Arc<Shop>>,
+    Path((user_id, order_id)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<StatusCode, Failure> {
+    if !caller.may_touch(&shop, &user_id) {
+        return Err(Failure::FORBIDDEN);
+    }
+    let cancelled = if shop.has(Weakness::BrokenObjectLevelAuthorization) {
+        shop.store.row(CANCEL_ANY, &[Bound::from(&order_id)]).await?
+    } else {
+        shop.store.row(CANCEL, &[Bound::from(&order_id), Bound::from(&user_id)]).await?
+    };
+    cancelled.map(|_| StatusCode::NO_CONTENT).ok_or(Failure::NOT_FOUND)
+}
+
+fn render(row: &SqliteRow) -> Result<Value, Failure> {
+    Ok(json!({
+        "id": text(row, "id")?,
+        "owner": text(row, "owner")?,
+        "product_id": text(row, "product_id")?,
+        "quantity": integer(row, "quantity")?,
+        "total_cents": integer(row, "total_cents")?,
+        "address": text(row, "address")?,
+        "status": text(row, "status")?,
+    }))
+}
+
+const LIST: &str = "SELECT * FROM orders WHERE owner = ? ORDER BY rowid LIMIT 200";
+const FIND: &str = "SELECT * FROM orders WHERE id = ?";
+const TAKE: &str = "UPDATE products SET stock = stock - ?1 WHERE id = ?2 AND stock >= ?1 RETURNING price_cents";
+const INSERT: &str = "INSERT INTO orders (id, owner, product_id, quantity, total_cents, address, status) \
+     SELECT 'o-' || (max(CAST(substr(id, 3) AS INTEGER)) + 1), ?, ?, ?, ?, ?, 'placed' FROM orders RETURNING *";
+const CANCEL: &str = "UPDATE orders SET status = 'cancelled' WHERE id = ? AND owner = ? RETURNING id";
+const CANCEL_ANY: &str = "UPDATE orders SET status = 'cancelled' WHERE id = ? RETURNING id";
+const MAXIMUM_QUANTITY: i64 = 100;
+const MAXIMUM_ADDRESS: usize = 200;
