@@ -57,13 +57,6 @@ pub(crate) enum Effect {
 pub enum Reason {
     /// Nobody is signed in.
     Anonymous,
-    /// The sign-in was not strong enough.
-    LevelTooLow {
-        /// What the operation asks for.
-        needed: Level,
-        /// What the principal has.
-        reached: Level,
-    },
     /// No rule speaks of the object: deny by default.
     NoRule,
     /// The object belongs to somebody else.
@@ -97,13 +90,6 @@ impl Reason {
                 scope: ScopeSet::default(),
                 level: Level::None,
             }),
-            Self::LevelTooLow { needed, reached } => Denial::new(DenialCode::AssuranceInsufficient, stage)
-                .because("level", reached.as_str())
-                .challenging(Challenge::Bearer {
-                    error: Some("insufficient_user_authentication"),
-                    scope: ScopeSet::default(),
-                    level: *needed,
-                }),
             Self::RoleMissing { any_of } => {
                 Denial::new(DenialCode::RoleInsufficient, stage).because("any_of", any_of.clone())
             }

@@ -130,6 +130,9 @@ impl Principal {
 pub enum Subject {
     /// No credential was presented.
     Anonymous,
+    /// A credential was presented that only the backend can verify. It has no claims, so that no rule about scopes,
+    /// roles or owners lets it through.
+    Delegated,
     /// A program acting in its own name.
     Service(ClientId),
     /// A person.
@@ -140,16 +143,17 @@ impl Subject {
     /// The identifier, or `None` for nobody.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => None,
+            Self::Anonymous | Self::Delegated => None,
             Self::Service(id) => Some(id.as_str()),
             Self::User(id) => Some(id.as_str()),
         }
     }
 
-    /// The word events use: `anonymous`, `service` or `user`.
+    /// The word events use: `anonymous`, `delegated`, `service` or `user`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
+            Self::Delegated => "delegated",
             Self::Service(_) => "service",
             Self::User(_) => "user",
         }
@@ -159,7 +163,7 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id() {
-            None => f.write_str("anonymous"),
+            None => f.write_str(self.kind()),
             Some(id) => write!(f, "{}:{id}", self.kind()),
         }
     }

@@ -83,6 +83,20 @@ pub fn render(denial: &Denial, dialect: Dialect, request: &RequestId) -> Respons
     response
 }
 
+/// The answer in place of one of the backend's that must not be seen: its status and nothing else of it.
+pub fn withheld(status: StatusCode, request: &RequestId) -> Response<Bytes> {
+    let body = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("The request was not successful"),
+        "status": status.as_u16(),
+        "request_id": request.as_str(),
+    });
+    let mut response = answer("application/problem+json", body.to_string());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn json_problem(denial: &Denial, request: &RequestId) -> Response<Bytes> {
     let code = denial.code();
     let mut members = Map::new();

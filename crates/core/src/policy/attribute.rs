@@ -1,4 +1,4 @@
-//! What must be true of the principal itself: that there is one, and how it signed in.
+//! What must be true of the principal itself: that there is one.
 
 use crate::decision::Reason;
 use crate::operation::{AccessRule, Audience};
@@ -13,10 +13,4 @@ pub(super) fn audience(principal: &Principal, access: &AccessRule) -> Option<Rea
         || !access.owner.request.is_empty()
         || !access.owner.response.is_empty();
     (restricted && principal.is_anonymous()).then_some(Reason::Anonymous)
-}
-
-/// That the sign-in was weaker than the operation asks for (RFC 9470).
-pub(super) fn level(principal: &Principal, access: &AccessRule) -> Option<Reason> {
-    let reached = principal.assurance().level;
-    (reached < access.level).then_some(Reason::LevelTooLow { needed: access.level, reached })
 }

@@ -39,7 +39,6 @@ fn decides_by_the_table() {
     let scoped = AccessRule { scopes: ScopeSet::from_iter(["read", "write"]), ..AccessRule::default() };
     let admins = AccessRule { roles: RoleSet::from_iter(["admin", "root"]), ..AccessRule::default() };
     let public_admin = AccessRule { audience: Audience::Public, ..admins.clone() };
-    let strong = AccessRule { level: Level::Aal2, ..AccessRule::default() };
     let policy = Policy::new(PolicyVersion::new("v1")).with_roles(RoleHierarchy::from_pairs([("owner", "admin")]));
     let check =
         |name: &str, access: &AccessRule, who: Principal, parameters: &[(&str, &str)], expect: Option<DenialCode>| {
@@ -58,7 +57,6 @@ fn decides_by_the_table() {
     check("one role", &admins, user(&["root"], &[]), &[], None);
     check("included role", &admins, user(&["owner"], &[]), &[], None);
     check("public with roles", &public_admin, Principal::anonymous(), &[], Some(CredentialMissing));
-    check("level", &strong, user(&[], &[]), &[], Some(AssuranceInsufficient));
     check("own", &owned(), user(&[], &[]), &[("user_id", "u-1")], None);
     check("foreign", &owned(), user(&[], &[]), &[("user_id", "u-2")], Some(ObjectForbidden));
     check("absent parameter", &owned(), user(&[], &[]), &[], Some(ObjectForbidden));
