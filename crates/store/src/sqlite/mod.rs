@@ -1,0 +1,120 @@
+//! Stores in one SQLite file: they survive a restart, and the processes of one machine share them.
+//!
+//! - There is one connection, so all writes of a process queue in memory and not on the file's lock; other processes
+//!   are waited for up to [`PATIENCE`], then the call fails and the asking stage refuses.
+//! - The file is in write-ahead mode with `synchronous = NORMAL`: a crash of the process loses nothing, a power cut may
+//!   lose the last moments. Rate limits tolerate that, and what is used once has an expiry of its own.
+//! - Each new row removes up to two that are over, so the file holds about as many rows as there are live keys, and no
+//!   call ever pays for a large clean-up.
+//! - The schema only moves forward. A file of a newer version is refused, not guessed at.
+
+mod counter;
+mod migration;
+mod once;
+
+use std::path::Path;
+use std::time::Duration;
+
+use palisade_core::port::StoreError;
+use palisade_core::time::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
+
+use crate::OpenError;
+
+/// How long a call waits for its turn, and how long for another process.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Counters and used-up keys in one file.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let dir = palisade_testkit::dir::TempDir::new();
+/// # let path = dir.path().join("palisade.db").display().to_string();
+/// use palisade_core::port::once::{OnceKey, OnceStore, Taken};
+/// use palisade_core::time::Timestamp;
+/// use palisade_store::sqlite::SqliteStore;
+///
+/// let (code, minute) = (OnceKey::new("code", "c-1"), std::time::Duration::from_secs(60));
+/// let store = SqliteStore::open(&path).await?;
+/// assert_eq!(store.take(&code, minute, Timestamp::from_secs(100)).await?, Taken::First);
+/// store.close().await;
+///
+/// let reopened = SqliteStore::open(&path).await?;
+/// assert_eq!(reopened.take(&code, minute, Timestamp::from_secs(101)).await?, Taken::Again);
+/// # reopened.close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, creates it if it is missing, and brings its schema to this version.
+    pub async fn open(path: &str) -> Result<Self, OpenError> {
+        let failed = |reason: String| OpenError::File { path: path.to_owned(), reason };
+        create_private(path).map_err(|error| failed(error.to_string()))?;
+        let options = SqliteConnectOptions::new()
+            // A path that starts with a directory is never taken for a `file:` URI or for `:memory:`.
+            .filename(Path::new(".").join(path))
+            .busy_timeout(PATIENCE)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let store = Self { pool };
+        migration::apply(&store, path).await?;
+        Ok(store)
+    }
+
+    /// Writes everything into the main file and lets go of it.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that holds the file's write lock from its first statement, so that what it reads cannot change
+    /// before it writes. Dropped without a commit, it is rolled back.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Creates the file with rights for its owner only; SQLite gives its side files the same. An existing file keeps its own.
+fn create_private(path: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// The driver's error as the ports spell it.
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
+            StoreError::Damaged { reason: source.to_string() }
+        }
+        other => StoreError::Unreachable { reason: other.to_string() },
+    }
+}
+
+/// A moment as SQLite holds it. The year 292 million is late enough.
+fn to_column(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A moment as SQLite held it.
+fn from_column(value: i64) -> Result<Timestamp, StoreError> {
+    match u64::try_from(value) {
+        Ok(millis) => Ok(Timestamp::from_millis(millis)),
+        Err(_) => Err(StoreError::Damaged { reason: format!("`{value}` is not a moment") }),
+    }
+}
