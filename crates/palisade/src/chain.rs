@@ -1,0 +1,256 @@
+//! THE ORDER of the stages, and the chain that runs them in it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::permit::RequestPermit;
+use palisade_core::stage::StageId;
+use tower_service::Service;
+
+use crate::body::Body;
+use crate::preset::Preset;
+use crate::stage::rescue::Rescue;
+use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
+
+/// The one order of the stages, outermost first.
+///
+/// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
+/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
+/// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
+/// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
+/// `authorize` comes before `contract`: nobody without a right makes us parse megabytes. See docs/adr/0002.
+pub const ORDER: &[StageId] = &[
+    StageId::Trace,
+    StageId::Record,
+    StageId::Finish,
+    StageId::Rescue,
+    StageId::Admit,
+    StageId::Client,
+    StageId::Firewall,
+    StageId::Route,
+    StageId::Deadline,
+    StageId::Size,
+    StageId::Throttle,
+    StageId::Cors,
+    StageId::Csrf,
+    StageId::Operation,
+    StageId::Authenticate,
+    StageId::Assure,
+    StageId::Quota,
+    StageId::Authorize,
+    StageId::Contract,
+    StageId::Inspect,
+    StageId::Reveal,
+    StageId::Present,
+    StageId::Guard,
+    StageId::Forward,
+];
+
+/// A request together with the proof that the policy permitted it. What forwards or serves takes nothing else, so that
+/// forgetting to ask does not compile: a [`RequestPermit`] cannot be made by hand.
+#[derive(Debug)]
+pub struct Permitted<T> {
+    /// The proof.
+    pub permit: RequestPermit,
+    /// What is permitted.
+    pub request: T,
+}
+
+/// Stages, collected in any order and built into the one.
+#[derive(Default)]
+pub struct Chain {
+    stages: Vec<Box<dyn Stage>>,
+}
+
+impl Chain {
+    /// A chain without stages; [`Chain::build`] refuses it until it has `authorize`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The preset for an API whose callers are programs: see [`Preset`].
+    pub fn api() -> Preset {
+        Preset::api()
+    }
+
+    /// The preset for an application that browsers use with cookies: see [`Preset`].
+    pub fn browser_app() -> Preset {
+        Preset::browser_app()
+    }
+
+    /// Adds a stage. Where it runs is not the caller's to choose.
+    #[must_use]
+    pub fn with(mut self, stage: impl Stage) -> Self {
+        self.stages.push(Box::new(stage));
+        self
+    }
+
+    /// The stages of this chain, in the order in which they run.
+    pub fn ids(&self) -> Vec<StageId> {
+        let mut ids: Vec<StageId> = self.stages.iter().map(|stage| stage.id()).collect();
+        ids.sort_by_key(|id| place(*id));
+        ids
+    }
+
+    /// The settings that weaken a stage, each with the stage's name.
+    pub fn dangers(&self) -> Vec<String> {
+        let of = |stage: &dyn Stage| {
+            let id = stage.id();
+            stage.dangers().into_iter().map(move |danger| format!("{id}: {danger}"))
+        };
+        self.stages.iter().flat_map(|stage| of(stage.as_ref())).collect()
+    }
+
+    /// Puts the chain in front of a service that takes permitted requests only.
+    pub fn build<S>(mut self, service: S) -> Result<Guarded<S>, ChainError> {
+        self.stages.sort_by_key(|stage| place(stage.id()));
+        let twice = self.stages.windows(2).find_map(|pair| match pair {
+            [first, second] if first.id() == second.id() => Some(first.id()),
+            _ => None,
+        });
+        if let Some(stage) = twice {
+            return Err(ChainError::Repeated { stage });
+        }
+        let has = |wanted: StageId| self.stages.iter().any(|stage| stage.id() == wanted);
+        match [StageId::Rescue, StageId::Firewall, StageId::Authorize].into_iter().find(|needed| !has(*needed)) {
+            Some(stage) => Err(ChainError::Missing { stage }),
+            None => Ok(Guarded { stages: self.stages.into(), service }),
+        }
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.ids()).finish()
+    }
+}
+
+fn place(id: StageId) -> usize {
+    ORDER.iter().position(|stage| *stage == id).unwrap_or(ORDER.len())
+}
+
+/// Why stages do not make a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// A chain without this stage would not protect anything.
+    #[error("the chain lacks the stage `{stage}`")]
+    Missing {
+        /// The stage.
+        stage: StageId,
+    },
+    /// Two sets of settings for one stage.
+    #[error("the chain has the stage `{stage}` twice")]
+    Repeated {
+        /// The stage.
+        stage: StageId,
+    },
+}
+
+/// A service behind a chain.
+pub struct Guarded<S> {
+    stages: Arc<[Box<dyn Stage>]>,
+    service: S,
+}
+
+impl<S> Guarded<S> {
+    /// The same chain in front of another service.
+    pub(crate) fn with_service<T>(&self, service: T) -> Guarded<T> {
+        Guarded { stages: Arc::clone(&self.stages), service }
+    }
+}
+
+impl<S: Clone> Clone for Guarded<S> {
+    fn clone(&self) -> Self {
+        Self { stages: Arc::clone(&self.stages), service: self.service.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Guarded<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.stages.iter().map(|stage| stage.id())).finish()
+    }
+}
+
+impl<S> Guarded<S>
+where
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync,
+    S::Future: Send,
+{
+    /// Serves one request. `facts` fills in what the listener knows, such as the peer's address.
+    pub async fn serve(&self, request: Request<Body>, facts: impl FnOnce(&mut Head)) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let mut head = Head::new(parts);
+        facts(&mut head);
+        let end = Serve(&self.service);
+        let outcome = Next::new(&self.stages, &end).run(&mut head, body).await;
+        Rescue::answer(outcome, &head)
+    }
+}
+
+impl<S> Service<Request<Body>> for Guarded<S>
+where
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    /// Always ready: a service that is busy says so by `admit`'s refusal, which has an event.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let peer =
+                request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map(|info| info.0);
+            Ok(this.serve(request, |head| head.facts.peer = peer).await)
+        })
+    }
+}
+
+/// The end of a chain: turns the head's permit and parts into what the service takes, or refuses.
+struct Serve<'s, S>(&'s S);
+
+impl<S> End for Serve<'_, S>
+where
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync,
+    S::Future: Send,
+{
+    fn serve<'a>(&'a self, head: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let Some(permit) = head.take_permit() else {
+                return Err(Denial::new(DenialCode::Unpermitted, StageId::Forward).into());
+            };
+            // The head keeps its own copy: `reveal` and `record` still read it when the answer is back.
+            let mut request = Request::from_parts(head.parts.clone(), body);
+            if let Some(route) = &head.facts.route {
+                request.extensions_mut().insert(route.clone());
+            }
+            let mut service = self.0.clone();
+            std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+            service.call(Permitted { permit, request }).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stage_has_one_place() {
+        let mut places: Vec<&StageId> = ORDER.iter().collect();
+        places.sort();
+        assert_eq!(places, StageId::ALL.iter().collect::<Vec<_>>());
+    }
+}

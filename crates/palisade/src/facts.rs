@@ -1,0 +1,158 @@
+//! What a request's stages have found out: every fact, who writes it, and who reads it.
+//!
+//! Stages never name each other; what one knows and another needs stands here. Each fact has one writer, named in its
+//! documentation, and is absent until that stage has run.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use palisade_core::canon::host::CanonicalHost;
+use palisade_core::canon::path::CanonicalPath;
+use palisade_core::denial::{Denial, Evidence};
+use palisade_core::event::EventKind;
+use palisade_core::id::{RequestId, RouteName};
+use palisade_core::operation::{Operation, ResponseOwner};
+use palisade_core::policy::Parameters;
+use palisade_core::principal::Principal;
+use palisade_core::time::Timestamp;
+
+/// The facts of one request.
+#[derive(Debug)]
+pub struct Facts {
+    /// The address at the other end of the connection. Written by the listener, or from axum's `ConnectInfo`.
+    pub peer: Option<SocketAddr>,
+    /// Whether the connection is encrypted. Written by the listener.
+    pub transport: Transport,
+    /// When the request arrived. Written by `trace`.
+    pub received: Timestamp,
+    /// The request's id. Written by `trace`.
+    pub request_id: RequestId,
+    /// The client's address behind trusted proxies. Written by `client`.
+    pub client: Option<IpAddr>,
+    /// The canonical host. Written by `firewall`.
+    pub host: Option<CanonicalHost>,
+    /// The canonical path. Written by `firewall`.
+    pub path: Option<CanonicalPath>,
+    /// The route. Written by `route`.
+    pub route: Option<RouteMatch>,
+    /// The operation and the parameters of its path. Written by `operation`.
+    pub operation: Option<OperationMatch>,
+    /// Who asks. Anonymous until `authenticate` has run.
+    pub principal: Principal,
+    /// Which header carried the credential that established the principal. Written by `authenticate`.
+    pub credential: Option<http::HeaderName>,
+    /// Owners that the response must name. Written by `authorize`.
+    pub owners: Box<[ResponseOwner]>,
+    /// The parsed payload and where its texts are. Written by `contract`.
+    #[cfg(feature = "contract")]
+    pub payload: Option<palisade_contract::Payload>,
+    /// What happened beside the answer and deserves an event. Any stage may add; `record` reads.
+    pub notes: Vec<Note>,
+    /// The refusal that ended the request. Written by `rescue`; `record` reads.
+    pub denial: Option<Denial>,
+    /// How long the backend took to begin its answer. Written by `reveal`.
+    pub backend: Option<Duration>,
+}
+
+impl Facts {
+    /// The facts before any stage has run.
+    pub(crate) fn new() -> Self {
+        Self {
+            peer: None,
+            transport: Transport::Clear,
+            received: Timestamp::default(),
+            request_id: RequestId::new("-"),
+            client: None,
+            host: None,
+            path: None,
+            route: None,
+            operation: None,
+            principal: Principal::anonymous(),
+            credential: None,
+            owners: Box::default(),
+            #[cfg(feature = "contract")]
+            payload: None,
+            notes: Vec::new(),
+            denial: None,
+            backend: None,
+        }
+    }
+
+    /// Adds something that deserves an event of its own.
+    pub fn note(&mut self, kind: EventKind, facts: &[(&'static str, &str)]) {
+        let mut evidence = Evidence::default();
+        for (fact, value) in facts {
+            evidence.add(fact, *value);
+        }
+        self.notes.push(Note { kind, evidence });
+    }
+}
+
+/// Whether the connection can be listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain TCP.
+    Clear,
+    /// TLS.
+    Encrypted,
+}
+
+/// Something that happened beside the answer.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// What.
+    pub kind: EventKind,
+    /// What explains it.
+    pub evidence: Evidence,
+}
+
+/// The route of a request.
+#[derive(Clone, Debug)]
+pub struct RouteMatch {
+    /// Its place in the configuration, by which [`crate::settings::PerRoute`] finds its settings.
+    pub index: usize,
+    /// Its name.
+    pub name: RouteName,
+}
+
+/// The operation of a request, with what names its objects.
+#[derive(Debug)]
+pub struct OperationMatch {
+    /// The operation.
+    pub operation: Arc<Operation>,
+    /// The decoded parameters of path and query, by name.
+    pub parameters: TextParameters,
+    /// The contract's view of the operation.
+    #[cfg(feature = "contract")]
+    pub contract: Option<ContractMatch>,
+}
+
+/// The contract's view of an operation.
+#[cfg(feature = "contract")]
+#[derive(Clone, Debug)]
+pub struct ContractMatch {
+    /// The compiled operation.
+    pub operation: Arc<palisade_contract::ContractOperation>,
+    /// The values in the path.
+    pub path: palisade_contract::PathValues,
+}
+
+/// Decoded parameters by name. A name that occurs twice has no value: a rule about it must refuse.
+#[derive(Debug, Default)]
+pub struct TextParameters(Vec<(String, String)>);
+
+impl TextParameters {
+    /// Collects pairs of name and value.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl Parameters for TextParameters {
+    fn text(&self, name: &str) -> Option<&str> {
+        let mut found = self.0.iter().filter(|(key, _)| key == name);
+        let first = found.next()?;
+        found.next().is_none().then_some(first.1.as_str())
+    }
+}

@@ -1,0 +1,34 @@
+//! Backend API security for axum and tower, secure by default.
+//!
+//! Put [`Chain::api`] in front of a router, and every route needs a valid credential unless it is declared public, every
+//! response has security headers, every refusal is one RFC 9457 problem with one event, and what nobody has declared is
+//! refused. `examples/api.rs` is a whole program.
+//!
+//! The parts, in the order in which a reader needs them:
+//!
+//! - [`chain`]: THE ORDER of the stages, and how a chain is built;
+//! - [`stage`]: one file for each stage, all of one shape, each usable alone as a tower layer;
+//! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
+//! - [`preset`] and [`extract`]: the faces for axum;
+//! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
+//! - [`observe`]: where events go.
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod chain;
+pub mod credential;
+pub mod extract;
+pub mod facts;
+pub mod limit;
+pub mod observe;
+pub mod origin;
+pub mod plan;
+pub mod preset;
+pub mod settings;
+pub mod stage;
+#[cfg(test)]
+mod testing;
+pub mod token;
+
+pub use chain::Chain;
+pub use palisade_core as core;

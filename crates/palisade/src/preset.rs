@@ -1,0 +1,261 @@
+//! Secures an axum application in a few lines: the chains for an API and for an application that browsers use.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use palisade_core::id::PolicyVersion;
+use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
+use palisade_core::policy::Policy;
+use palisade_core::port::{Clock, CounterStore, Entropy};
+use palisade_core::principal::{RoleSet, ScopeSet};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::Body;
+use crate::chain::{Chain, ChainError, Guarded, Permitted};
+use crate::observe::Sink;
+use crate::origin::{Origin, OriginError};
+use crate::settings::PerRoute;
+use crate::stage::Stop;
+use crate::stage::admit::Admit;
+use crate::stage::assure::Assure;
+use crate::stage::authenticate::{Authenticate, Credential};
+use crate::stage::authorize::Authorize;
+use crate::stage::client::Client;
+use crate::stage::cors::{Cors, CorsSettings, Readers};
+use crate::stage::csrf::{Csrf, CsrfSettings};
+use crate::stage::deadline::Deadline;
+use crate::stage::finish::Finish;
+use crate::stage::firewall::Firewall;
+use crate::stage::operation::{Operation, Operations, RouteRules};
+use crate::stage::quota::Quota;
+use crate::stage::record::Record;
+use crate::stage::rescue::Rescue;
+use crate::stage::size::Size;
+use crate::stage::throttle::{Throttle, ThrottleSettings};
+use crate::stage::trace::Trace;
+
+/// The world that a chain lives in: time, randomness, counters, and where events go.
+#[derive(Clone)]
+pub struct World {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts requests.
+    pub counters: Arc<dyn CounterStore>,
+    /// Takes events.
+    pub events: Arc<dyn Sink>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+/// A chain in the making for an axum application.
+///
+/// Every route needs a credential unless it is declared [`Preset::public`]; a path without a route is refused before
+/// anything else happens to it. See `examples/api.rs` for a whole program.
+#[derive(Clone, Debug)]
+pub struct Preset {
+    credentials: Vec<Credential>,
+    rules: RouteRules,
+    client: Client,
+    cors: CorsSettings,
+    csrf: CsrfSettings,
+    throttle: ThrottleSettings,
+    size: Size,
+    policy: Policy,
+}
+
+impl Preset {
+    pub(crate) fn api() -> Self {
+        Self {
+            credentials: Vec::new(),
+            rules: RouteRules::default(),
+            client: Client::default(),
+            cors: CorsSettings::default(),
+            csrf: CsrfSettings::default(),
+            throttle: ThrottleSettings::default(),
+            size: Size::default(),
+            policy: Policy::new(PolicyVersion::new(concat!("library-", env!("CARGO_PKG_VERSION")))),
+        }
+    }
+
+    pub(crate) fn browser_app() -> Self {
+        // Pages load many parts at once; forms are small.
+        let throttle = ThrottleSettings {
+            rate: palisade_core::port::counter::Rate {
+                burst: std::num::NonZeroU32::MIN.saturating_add(299),
+                per: std::time::Duration::from_secs(1),
+            },
+            ..ThrottleSettings::default()
+        };
+        let size = Size { max_body: PerRoute::same(256 << 10), ..Size::default() };
+        Self { throttle, size, ..Self::api() }
+    }
+
+    /// Takes this kind of credential.
+    #[must_use]
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+
+    /// Lets everyone call a route, such as `GET /health`.
+    #[must_use]
+    pub fn public(self, route: &str) -> Self {
+        self.rule(route, AccessRule { audience: Audience::Public, ..AccessRule::default() }, Vec::new())
+    }
+
+    /// Lets those call a route who have one of these roles.
+    #[must_use]
+    pub fn roles<'r>(self, route: &str, roles: impl IntoIterator<Item = &'r str>) -> Self {
+        self.rule(
+            route,
+            AccessRule { roles: roles.into_iter().collect::<RoleSet>(), ..AccessRule::default() },
+            Vec::new(),
+        )
+    }
+
+    /// Lets those call a route whose credential has all these scopes.
+    #[must_use]
+    pub fn scopes<'s>(self, route: &str, scopes: impl IntoIterator<Item = &'s str>) -> Self {
+        let scopes = scopes.into_iter().collect::<ScopeSet>();
+        self.rule(route, AccessRule { scopes, ..AccessRule::default() }, Vec::new())
+    }
+
+    /// Lets those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.
+    #[must_use]
+    pub fn owner(self, route: &str, parameter: &str, claim: &str) -> Self {
+        let mut access = AccessRule::default();
+        access.owner.request = [RequestOwner { parameter: parameter.into(), claim: claim.into() }].into();
+        self.rule(route, access, Vec::new())
+    }
+
+    /// Gives a route all its rules at once, in place of any given before.
+    #[must_use]
+    pub fn rule(mut self, route: &str, access: AccessRule, limits: Vec<Limit>) -> Self {
+        self.rules.declare(route, access, limits);
+        self
+    }
+
+    /// Trusts an origin, such as the application's own `https://app.example.com`, to send requests with cookies.
+    pub fn trusting(mut self, origin: &str) -> Result<Self, OriginError> {
+        self.csrf.trusted.push(Origin::parse(origin)?);
+        Ok(self)
+    }
+
+    /// Lets pages of these origins read responses, with the user's credentials.
+    pub fn readable_by<'o>(mut self, origins: impl IntoIterator<Item = &'o str>) -> Result<Self, OriginError> {
+        let origins = origins.into_iter().map(Origin::parse).collect::<Result<Vec<_>, _>>()?;
+        self.cors.origins = Readers::Credentialed(origins);
+        Ok(self)
+    }
+
+    /// Changes how much one client may ask.
+    #[must_use]
+    pub fn throttle(mut self, settings: ThrottleSettings) -> Self {
+        self.throttle = settings;
+        self
+    }
+
+    /// Believes what these proxies say of their clients.
+    #[must_use]
+    pub fn behind(mut self, proxies: Vec<ipnet::IpNet>) -> Self {
+        self.client.trusted_proxies = proxies;
+        self
+    }
+
+    /// Decides by this policy, for role hierarchies and rules about objects.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The stages of the chain, unbuilt: to look at or to add to.
+    pub fn chain(self, world: &World) -> Chain {
+        let challenge = self.credentials.first().map(Credential::challenge);
+        let policy = Arc::new(self.policy);
+        Chain::new()
+            .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
+            .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
+            .with(Finish)
+            .with(Rescue)
+            .with(Deadline::default())
+            .with(Admit::default())
+            .with(self.client)
+            .with(Firewall)
+            .with(self.size)
+            .with(Throttle::new(PerRoute::same(self.throttle), Arc::clone(&world.counters)))
+            .with(Cors::new(PerRoute::same(self.cors)))
+            .with(Csrf::new(PerRoute::same(self.csrf)))
+            .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
+            .with(Authenticate::new(PerRoute::same(self.credentials), Arc::clone(&world.clock)))
+            .with(Assure)
+            .with(Quota::new(Arc::clone(&world.counters)))
+            .with(Authorize::new(policy, PerRoute::same(challenge)))
+    }
+
+    /// Puts the chain in front of every route of an application. A handler finds who asks in the extension
+    /// [`crate::extract::Caller`].
+    pub fn protect(self, app: Router, world: &World) -> Result<Router, ChainError> {
+        // The chain is built once; what differs by route is only the service behind it.
+        let chain = self.chain(world);
+        let layer = ProtectLayer(chain.build(Nowhere)?);
+        Ok(app.fallback(|| async { http::StatusCode::NOT_FOUND }).layer(layer))
+    }
+}
+
+/// Puts a built chain in front of a service of axum.
+#[derive(Clone, Debug)]
+struct ProtectLayer(Guarded<Nowhere>);
+
+impl<S> Layer<S> for ProtectLayer {
+    type Service = Guarded<Serve<S>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.0.with_service(Serve(inner))
+    }
+}
+
+/// No service: only there so that the chain can be built once.
+#[derive(Clone, Copy, Debug)]
+struct Nowhere;
+
+/// A service of axum that takes permitted requests.
+#[derive(Clone, Debug)]
+struct Serve<S>(S);
+
+impl<S> Service<Permitted<Request<Body>>> for Serve<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Stop;
+    type Future = BoxFuture<'static, Result<Response<Body>, Stop>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        self.0.poll_ready(cx).map(|Ok(())| Ok(()))
+    }
+
+    fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
+        let Permitted { permit, mut request } = permitted;
+        request.extensions_mut().insert(crate::extract::Caller::new(permit));
+        let waiting = self.0.clone();
+        let mut service = std::mem::replace(&mut self.0, waiting);
+        Box::pin(async move {
+            let Ok(response) = service.call(request).await;
+            Ok(response)
+        })
+    }
+}

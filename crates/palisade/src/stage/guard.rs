@@ -1,0 +1,157 @@
+//! Stops asking a backend that keeps failing, so that callers get an answer at once and the backend can recover.
+//!
+//! 1. Failures in a row are counted by route: no connection, a broken answer, a time-out, or status 502, 503 and 504.
+//! 2. After `failures` of them the circuit opens: requests are refused for `pause`, with when to come again.
+//! 3. Then one request is let through to try. If it succeeds the circuit closes, else it opens again.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::stage::StageId;
+use tokio::time::Instant;
+
+use super::{Head, Next, Outcome, Stage};
+use crate::body::Body;
+use crate::settings::PerRoute;
+
+/// The stage.
+#[derive(Debug)]
+pub struct Guard {
+    circuits: PerRoute<Circuit>,
+}
+
+/// When a circuit opens and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// How long it stays open.
+    pub pause: Duration,
+}
+
+impl Default for GuardSettings {
+    /// Five failures, ten seconds.
+    fn default() -> Self {
+        Self { failures: 5, pause: Duration::from_secs(10) }
+    }
+}
+
+#[derive(Debug)]
+struct Circuit {
+    settings: GuardSettings,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Instant,
+    },
+    /// One request is trying; if it never comes back, the next may try at this time.
+    Trying {
+        until: Instant,
+    },
+}
+
+impl Guard {
+    /// The stage with settings by route, in the order of the routes.
+    pub fn new(routes: impl IntoIterator<Item = GuardSettings>) -> Self {
+        let circuits = routes.into_iter().map(Circuit::new).collect();
+        Self { circuits: PerRoute::new(Circuit::new(GuardSettings::default()), circuits) }
+    }
+}
+
+impl Circuit {
+    fn new(settings: GuardSettings) -> Self {
+        Self { settings, state: Mutex::new(State::Closed { failures: 0 }) }
+    }
+
+    /// Whether a request may try; if not, how long to wait.
+    fn enter(&self, now: Instant) -> Result<(), Duration> {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match *state {
+            State::Closed { .. } => Ok(()),
+            State::Open { until } | State::Trying { until } if now < until => Err(until - now),
+            State::Open { .. } | State::Trying { .. } => {
+                *state = State::Trying { until: now + self.settings.pause };
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&self, failed: bool, now: Instant) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *state = match (*state, failed) {
+            (_, false) => State::Closed { failures: 0 },
+            (State::Closed { failures }, true) if failures + 1 < self.settings.failures => {
+                State::Closed { failures: failures + 1 }
+            }
+            (_, true) => State::Open { until: now + self.settings.pause },
+        };
+    }
+}
+
+impl Stage for Guard {
+    fn id(&self) -> StageId {
+        StageId::Guard
+    }
+
+    fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let circuit = self.circuits.of(head);
+            if let Err(wait) = circuit.enter(Instant::now()) {
+                return Err(Denial::new(DenialCode::CircuitOpen, StageId::Guard).retry_after(wait).into());
+            }
+            let outcome = next.run(head, body).await;
+            circuit.settle(is_failure(&outcome), Instant::now());
+            outcome
+        })
+    }
+}
+
+/// Whether the backend failed, as opposed to the caller.
+fn is_failure(outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(response) => matches!(
+            response.status(),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        ),
+        Err(super::Stop::Deny(denial)) => denial.code() == DenialCode::UpstreamUnreachable,
+        Err(super::Stop::Answer(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_stage;
+
+    #[tokio::test(start_paused = true)]
+    async fn opens_tries_once_and_closes() {
+        let circuit = Circuit::new(GuardSettings { failures: 2, pause: Duration::from_secs(10) });
+        let enter = || circuit.enter(Instant::now()).is_ok();
+        circuit.settle(true, Instant::now());
+        assert!(enter(), "one failure is not enough");
+        circuit.settle(true, Instant::now());
+        assert!(!enter(), "two open the circuit");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(enter() && !enter(), "one request tries");
+        circuit.settle(true, Instant::now());
+        assert!(!enter(), "it failed, so the circuit is open again");
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(enter());
+        circuit.settle(false, Instant::now());
+        assert!(enter() && enter(), "it succeeded, so everyone may");
+    }
+
+    #[test]
+    fn behaves_as_a_stage() {
+        assert_stage(&Guard::new([]));
+    }
+}

@@ -1,0 +1,164 @@
+//! Finds out which operation is asked for; what nobody has declared is refused.
+//!
+//! 1. With a contract the canonical path and the method must be those of a declared operation.
+//! 2. Without one, in the library, the route that axum matched is the operation; a request that no route matched is
+//!    refused. Routes without a rule of their own take any authenticated principal.
+//! 3. The parameters of path and query are kept for the rules about owners; one that is repeated counts as absent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use palisade_core::canon::query;
+#[cfg(feature = "contract")]
+use palisade_core::denial::PublicDetail;
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::id::OperationId;
+use palisade_core::operation::{AccessRule, Lifecycle, Limit, Operation as Declared, Safety};
+use palisade_core::stage::StageId;
+use percent_encoding::percent_decode_str;
+
+use super::{Head, Stage, Verdict};
+#[cfg(feature = "contract")]
+use crate::facts::ContractMatch;
+use crate::facts::{OperationMatch, TextParameters};
+use crate::settings::PerRoute;
+
+/// The stage.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    source: PerRoute<Operations>,
+}
+
+/// Where a route's operations are declared.
+#[derive(Clone, Debug)]
+pub enum Operations {
+    /// In a contract.
+    #[cfg(feature = "contract")]
+    Contract(Arc<palisade_contract::Contract>),
+    /// In the application: the routes of axum, with rules by `METHOD /template`.
+    Routes(RouteRules),
+}
+
+/// The rules of an application's routes.
+#[derive(Clone, Debug, Default)]
+pub struct RouteRules(BTreeMap<String, Arc<Declared>>);
+
+impl RouteRules {
+    /// Gives `METHOD /template` its rules, in place of the default that any authenticated principal may call it.
+    pub fn declare(&mut self, route: &str, access: AccessRule, limits: Vec<Limit>) {
+        let safety = route.split(' ').next().and_then(|method| method.parse().ok());
+        let operation = Declared {
+            id: OperationId::new(route),
+            safety: safety.as_ref().map_or(Safety::Unsafe, Safety::of),
+            access,
+            limits: limits.into(),
+            lifecycle: Lifecycle::Active,
+        };
+        self.0.insert(route.to_owned(), Arc::new(operation));
+    }
+
+    fn find(&self, head: &Head) -> Option<OperationMatch> {
+        let template = head.parts.extensions.get::<axum::extract::MatchedPath>()?.as_str();
+        let route = format!("{} {template}", head.parts.method);
+        let operation = self.0.get(&route).cloned().unwrap_or_else(|| {
+            Arc::new(Declared {
+                id: OperationId::new(route),
+                safety: Safety::of(&head.parts.method),
+                access: AccessRule::default(),
+                limits: Box::default(),
+                lifecycle: Lifecycle::Active,
+            })
+        });
+        let values = template.split('/').zip(head.facts.path.as_ref()?.as_str().split('/'));
+        let named = values.filter_map(|(name, value)| {
+            let name = name.strip_prefix('{')?.strip_suffix('}')?;
+            Some((name.trim_start_matches('*'), value))
+        });
+        Some(OperationMatch {
+            operation,
+            parameters: text_parameters(named, head.parts.uri.query()),
+            #[cfg(feature = "contract")]
+            contract: None,
+        })
+    }
+}
+
+impl Operation {
+    /// The stage for these sources.
+    pub fn new(source: PerRoute<Operations>) -> Self {
+        Self { source }
+    }
+}
+
+impl Stage for Operation {
+    fn id(&self) -> StageId {
+        StageId::Operation
+    }
+
+    fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
+        let undeclared = || Denial::new(DenialCode::OperationUndeclared, StageId::Operation);
+        let found = match self.source.of(head) {
+            #[cfg(feature = "contract")]
+            Operations::Contract(contract) => declared(contract, head),
+            Operations::Routes(rules) => rules.find(head).ok_or_else(undeclared),
+        };
+        Verdict::from(found.map(|found| head.facts.operation = Some(found)))
+    }
+}
+
+#[cfg(feature = "contract")]
+fn declared(contract: &palisade_contract::Contract, head: &Head) -> Result<OperationMatch, Denial> {
+    use palisade_contract::Found;
+
+    let deny = |code| Denial::new(code, StageId::Operation);
+    let path = head.facts.path.as_ref().ok_or_else(|| deny(DenialCode::OperationUndeclared))?;
+    match contract.find(&head.parts.method, path.as_str()) {
+        Found::Operation(operation, values) => Ok(OperationMatch {
+            operation: Arc::clone(&operation.operation),
+            parameters: text_parameters(values.iter(), head.parts.uri.query()),
+            contract: Some(ContractMatch { operation: Arc::clone(operation), path: values }),
+        }),
+        Found::MethodUndeclared { allow } => {
+            Err(deny(DenialCode::MethodUndeclared).telling(PublicDetail::Allow(allow)))
+        }
+        Found::Unknown => Err(deny(DenialCode::OperationUndeclared)),
+    }
+}
+
+/// The parameters of path and query, decoded. One that stands in both has no value, as if it were repeated.
+fn text_parameters<'p>(path: impl Iterator<Item = (&'p str, &'p str)>, query: Option<&str>) -> TextParameters {
+    let path = path.map(|(name, value)| (name.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()));
+    let query = query.into_iter().flat_map(query::pairs);
+    TextParameters::from_pairs(path.chain(query.map(|(name, value)| (name.into_owned(), value.into_owned()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_core::policy::Parameters;
+
+    use super::*;
+    use crate::testing::{assert_stage, head, refusal};
+
+    fn stage() -> Operation {
+        Operation::new(PerRoute::same(Operations::Routes(RouteRules::default())))
+    }
+
+    #[test]
+    fn a_request_that_no_route_matched_is_refused() {
+        assert_eq!(refusal(&stage(), &mut head("GET /nowhere")), Some(DenialCode::OperationUndeclared));
+    }
+
+    #[test]
+    fn a_repeated_parameter_has_no_value() {
+        let values = [("id", "7"), ("name", "caf%C3%A9")];
+        let parameters = text_parameters(values.into_iter(), Some("id=8&q=a%20b&r=1&r=2"));
+        for (name, expect) in [("id", None), ("name", Some("café")), ("q", Some("a b")), ("r", None), ("x", None)] {
+            assert_eq!(parameters.text(name), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn behaves_as_a_stage() {
+        assert_stage(&stage());
+    }
+}

@@ -1,0 +1,52 @@
+//! Runs stages in order: neighbours that only look in one loop, those that enclose as real nesting.
+
+use futures_util::future::BoxFuture;
+use palisade_core::stage::StageKind;
+
+use super::{Head, Outcome, Stage, Verdict};
+use crate::body::Body;
+
+/// What stands behind the last stage.
+pub trait End: Send + Sync {
+    /// Serves the request that has passed every stage.
+    fn serve<'a>(&'a self, head: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome>;
+}
+
+/// The rest of a chain, as a stage that encloses it sees it.
+pub struct Next<'a> {
+    stages: &'a [Box<dyn Stage>],
+    end: &'a dyn End,
+}
+
+impl<'a> Next<'a> {
+    pub(crate) fn new(stages: &'a [Box<dyn Stage>], end: &'a dyn End) -> Self {
+        Self { stages, end }
+    }
+
+    /// Runs the rest of the chain and brings its answer back.
+    pub fn run<'b>(self, head: &'b mut Head, body: Body) -> BoxFuture<'b, Outcome>
+    where
+        'a: 'b,
+    {
+        Box::pin(async move {
+            let mut rest = self.stages;
+            while let Some((stage, behind)) = rest.split_first() {
+                if stage.id().kind() == StageKind::Wrap {
+                    return stage.wrap(head, body, Self { stages: behind, end: self.end }).await;
+                }
+                match stage.check(head) {
+                    Verdict::Now(result) => result?,
+                    Verdict::Later(waiting) => waiting.await?,
+                }
+                rest = behind;
+            }
+            self.end.serve(head, body).await
+        })
+    }
+}
+
+impl std::fmt::Debug for Next<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.stages.iter().map(|stage| stage.id())).finish()
+    }
+}

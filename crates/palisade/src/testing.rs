@@ -1,0 +1,184 @@
+//! Helpers of this crate's own tests: heads from text, a stage's verdict, and the rules every stage keeps.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{HeaderName, Request, Response};
+use palisade_core::denial::DenialCode;
+use palisade_core::id::{OperationId, UserId};
+use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
+use palisade_core::port::{Clock, Entropy};
+use palisade_core::principal::{Assurance, Level, Principal, Subject};
+use palisade_core::problem::{Dialect, render};
+use palisade_core::stage::StageKind;
+use palisade_core::time::Timestamp;
+
+use crate::body::Body;
+use crate::facts::{OperationMatch, TextParameters};
+use crate::stage::{End, Head, Next, Outcome, Stage, Stop, Verdict};
+
+/// The head of a request written as its request line and headers.
+pub(crate) fn head(text: &str) -> Head {
+    let mut lines = text.lines();
+    let (method, uri) = lines.next().unwrap().split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(uri);
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        request = request.header(name.parse::<HeaderName>().unwrap(), value.trim());
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    Head::new(parts)
+}
+
+/// A signed-in person.
+pub(crate) fn user(id: &str) -> Principal {
+    Principal::establish(Subject::User(UserId::new(id)), Assurance::new(Level::Aal1, Timestamp::default()))
+}
+
+/// An operation with these rules.
+pub(crate) fn operation(access: AccessRule) -> OperationMatch {
+    let operation = Operation {
+        id: OperationId::new("test"),
+        safety: Safety::Safe,
+        access,
+        limits: Box::default(),
+        lifecycle: Lifecycle::Active,
+    };
+    OperationMatch {
+        operation: Arc::new(operation),
+        parameters: TextParameters::default(),
+        #[cfg(feature = "contract")]
+        contract: None,
+    }
+}
+
+/// How a stage that only looks stops the request.
+pub(crate) fn stop(stage: &dyn Stage, head: &mut Head) -> Option<Stop> {
+    match stage.check(head) {
+        Verdict::Now(result) => result.err(),
+        Verdict::Later(_) => panic!("the stage waits; use `answer`"),
+    }
+}
+
+/// The code with which a stage that only looks refuses.
+pub(crate) fn refusal(stage: &dyn Stage, head: &mut Head) -> Option<DenialCode> {
+    stop(stage, head).and_then(code)
+}
+
+fn code(stop: Stop) -> Option<DenialCode> {
+    match stop {
+        Stop::Answer(_) => None,
+        Stop::Deny(denial) => Some(denial.code()),
+    }
+}
+
+/// What comes back from a stage in front of a backend that reads the whole body and answers 200.
+pub(crate) async fn answer(stage: &dyn Stage, head: &mut Head, body: &str) -> Outcome {
+    through(stage, head, Body::from_stream(chunks(body)), &Reader).await
+}
+
+/// The code with which a stage refuses a request with a body.
+pub(crate) async fn refusal_with_body(stage: &dyn Stage, head: &mut Head, body: &str) -> Option<DenialCode> {
+    answer(stage, head, body).await.err().and_then(code)
+}
+
+/// The code with which a stage gives up a backend that never answers.
+pub(crate) async fn refusal_of_pending(stage: &dyn Stage, head: &mut Head) -> Option<DenialCode> {
+    through(stage, head, Body::empty(), &Never).await.err().and_then(code)
+}
+
+/// What comes back from a stage in front of a backend that panics.
+pub(crate) async fn answer_of_panic(stage: &dyn Stage, head: &mut Head, words: &'static str) -> Outcome {
+    through(stage, head, Body::empty(), &Panics(words)).await
+}
+
+async fn through(stage: &dyn Stage, head: &mut Head, body: Body, end: &dyn End) -> Outcome {
+    if stage.id().kind() == StageKind::Wrap {
+        return stage.wrap(head, body, Next::new(&[], end)).await;
+    }
+    match stage.check(head) {
+        Verdict::Now(result) => result?,
+        Verdict::Later(waiting) => waiting.await?,
+    }
+    end.serve(head, body).await
+}
+
+fn chunks(body: &str) -> impl futures_util::Stream<Item = Result<bytes::Bytes, axum_core::Error>> + Send + 'static {
+    let chunks: Vec<_> = body.as_bytes().chunks(2).map(|part| Ok(bytes::Bytes::copy_from_slice(part))).collect();
+    futures_util::stream::iter(chunks)
+}
+
+struct Reader;
+impl End for Reader {
+    fn serve<'a>(&'a self, _: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            crate::body::read(body, palisade_core::stage::StageId::Forward).await?;
+            Ok(Response::new(Body::from("ok")))
+        })
+    }
+}
+
+struct Never;
+impl End for Never {
+    fn serve<'a>(&'a self, _: &'a mut Head, _: Body) -> BoxFuture<'a, Outcome> {
+        Box::pin(std::future::pending())
+    }
+}
+
+struct Panics(&'static str);
+impl End for Panics {
+    fn serve<'a>(&'a self, _: &'a mut Head, _: Body) -> BoxFuture<'a, Outcome> {
+        let words = self.0;
+        Box::pin(async move { panic!("{words}") })
+    }
+}
+
+/// The rules that every stage keeps: it survives odd requests, and what it refuses it refuses under its own name, with
+/// an answer that shows none of the evidence.
+pub(crate) fn assert_stage(stage: &dyn Stage) {
+    let long = format!("GET /{}", "x".repeat(9000));
+    let odd = [
+        "GET /",
+        "OPTIONS *",
+        "CONNECT host:1",
+        "POST http://u@h:1/a?b#c\ncontent-type: application/json\ncontent-length: 99999999999",
+        "PUT /%2e%2e/%00?%zz\nhost: \nhost: a\norigin: null\ncookie: a\ncookie: b",
+        "DELETE /a/b\nauthorization: Bearer\nx-forwarded-for: ,,, 1.2.3.4, ::\nauthorization: Basic x",
+        "PATCH /evidence-marker?evidence-marker\norigin: evidence-marker\nhost: evidence-marker@x\nupgrade: websocket",
+        "QUERY /é\nsec-fetch-site: cross-site\naccess-control-request-method: X\norigin: https://x",
+        &long,
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _inside = runtime.enter();
+    for request in odd {
+        let Ok(mut head) = std::panic::catch_unwind(|| head(request)) else { continue };
+        let Some(outcome) = answer(stage, &mut head, "evidence-marker").now_or_never() else { continue };
+        if let Err(Stop::Deny(denial)) = outcome {
+            assert_eq!(denial.stage(), stage.id(), "{request}");
+            for dialect in [Dialect::GraphQl, Dialect::Grpc, Dialect::Html, Dialect::Json] {
+                let answer = render(&denial, dialect, &head.facts.request_id);
+                let whole = format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()));
+                assert!(!whole.contains("evidence-marker"), "{request}: {whole}");
+            }
+        }
+    }
+}
+
+/// A clock that stands still.
+pub(crate) struct FixedClock(pub(crate) u64);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0)
+    }
+}
+
+/// The same byte over and over.
+pub(crate) struct FixedEntropy(pub(crate) u8);
+
+impl Entropy for FixedEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(self.0);
+    }
+}

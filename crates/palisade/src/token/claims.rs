@@ -1,0 +1,165 @@
+//! What a verified token says, after its times, its issuer and its audience were checked (RFC 7519 section 4.1).
+
+use std::time::Duration;
+
+use palisade_core::principal::ScopeSet;
+use palisade_core::time::Timestamp;
+use serde_json::{Map, Value};
+
+use super::error::TokenError;
+use super::json;
+use super::jwt::Rules;
+
+/// The claims of a token that was verified. Only [`super::jwt::Verifier`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claims {
+    subject: Box<str>,
+    issuer: Box<str>,
+    audience: Vec<String>,
+    expires: Timestamp,
+    issued: Option<Timestamp>,
+    scopes: ScopeSet,
+    all: Map<String, Value>,
+}
+
+impl Claims {
+    /// Whom the token names (`sub`); unique only together with [`Claims::issuer`].
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Who issued it (`iss`).
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// For whom it was issued (`aud`); the rules' audience is among them.
+    pub fn audience(&self) -> &[String] {
+        &self.audience
+    }
+
+    /// When it ends (`exp`).
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// When it was issued (`iat`).
+    pub fn issued(&self) -> Option<Timestamp> {
+        self.issued
+    }
+
+    /// What it may be used for: `scope` (RFC 9068 section 2.2.3), else `scp` as other issuers write it.
+    pub fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    /// Any claim by its name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.all.get(name)
+    }
+
+    /// All claims.
+    pub fn all(&self) -> &Map<String, Value> {
+        &self.all
+    }
+
+    /// Reads the payload of a token whose signature was verified, and refuses what `rules` do not allow.
+    pub(super) fn check(payload: &[u8], rules: &Rules, now: Timestamp) -> Result<Self, TokenError> {
+        let all = json::object(payload).ok_or(TokenError::Malformed)?;
+        let issuer = text(&all, "iss")?;
+        if issuer != rules.issuer() {
+            return Err(TokenError::IssuerMismatch);
+        }
+        let audience = audience(&all)?;
+        if !audience.iter().any(|audience| audience == rules.audience()) {
+            return Err(TokenError::AudienceMismatch);
+        }
+        let subject = text(&all, "sub")?;
+        // Subjects are written into events and headers; none that is honest has control characters.
+        if subject.is_empty() || subject.len() > MAX_SUBJECT || subject.chars().any(char::is_control) {
+            return Err(TokenError::ClaimInvalid("sub"));
+        }
+        let expires = moment(&all, "exp")?.ok_or(TokenError::ClaimMissing("exp"))?;
+        let issued = moment(&all, "iat")?;
+        if now >= expires.plus(rules.leeway()) {
+            return Err(TokenError::Expired);
+        }
+        let latest_start = issued.max(moment(&all, "nbf")?).unwrap_or_default();
+        if latest_start > now.plus(rules.leeway()) {
+            return Err(TokenError::NotYetValid);
+        }
+        if let Some(max_age) = rules.max_age() {
+            let issued = issued.ok_or(TokenError::ClaimMissing("iat"))?;
+            if now > issued.plus(max_age).plus(rules.leeway()) {
+                return Err(TokenError::TooOld);
+            }
+        }
+        if all.contains_key("cnf") && !rules.leaves_proof_to_caller() {
+            return Err(TokenError::ProofRequired);
+        }
+        let scopes = scopes(&all)?;
+        Ok(Self { subject: subject.into(), issuer: issuer.into(), audience, expires, issued, scopes, all })
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Self {
+        let (audience, issued, scopes, all) = (vec![], None, ScopeSet::default(), Map::new());
+        Self { subject: "s".into(), issuer: "i".into(), audience, expires: Timestamp::default(), issued, scopes, all }
+    }
+}
+
+fn text<'a>(all: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, TokenError> {
+    let value = all.get(name).ok_or(TokenError::ClaimMissing(name))?;
+    value.as_str().ok_or(TokenError::ClaimInvalid(name))
+}
+
+/// RFC 7519 section 4.1.3: one text or a list of texts.
+fn audience(all: &Map<String, Value>) -> Result<Vec<String>, TokenError> {
+    match all.get("aud").ok_or(TokenError::ClaimMissing("aud"))? {
+        Value::String(one) => Ok(vec![one.clone()]),
+        Value::Array(many) => texts(many).ok_or(TokenError::ClaimInvalid("aud")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(TokenError::ClaimInvalid("aud")),
+    }
+}
+
+fn texts(values: &[Value]) -> Option<Vec<String>> {
+    values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+/// A `NumericDate`: seconds since 1970, with a fraction or without (RFC 7519 section 2). Nothing else is a time, least
+/// of all a text that some readers take for one.
+fn moment(all: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
+    let Some(value) = all.get(name) else { return Ok(None) };
+    let span = match (value.as_u64(), value.as_f64()) {
+        (Some(secs), _) if secs <= MAX_SECONDS => Some(Duration::from_secs(secs)),
+        (None, Some(secs)) => Duration::try_from_secs_f64(secs).ok().filter(|span| span.as_secs() < MAX_SECONDS),
+        _ => None,
+    };
+    span.map(|span| Some(Timestamp::default().plus(span))).ok_or(TokenError::ClaimInvalid(name))
+}
+
+fn scopes(all: &Map<String, Value>) -> Result<ScopeSet, TokenError> {
+    let (name, value) = match (all.get("scope"), all.get("scp")) {
+        (Some(value), _) => ("scope", value),
+        (None, Some(value)) => ("scp", value),
+        (None, None) => return Ok(ScopeSet::default()),
+    };
+    let names: Option<Vec<String>> = match value {
+        Value::String(text) => Some(text.split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect()),
+        Value::Array(names) if name == "scp" => texts(names),
+        _ => None,
+    };
+    let names = names.filter(|names| names.iter().all(|name| is_scope(name)));
+    names.map(ScopeSet::from_iter).ok_or(TokenError::ClaimInvalid(name))
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+}
+
+/// The longest subject in bytes (OpenID Connect Core section 2).
+const MAX_SUBJECT: usize = 255;
+
+/// The last second that every JSON reader holds exactly (RFC 8259 section 6).
+const MAX_SECONDS: u64 = 1 << 53;

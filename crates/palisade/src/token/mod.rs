@@ -1,0 +1,34 @@
+//! Signed tokens: reading a JWT so that nothing about it is believed before it is proven, and making one.
+//!
+//! The way of a token through [`jwt::Verifier`] is always the same: size, shape ([`jws`]), header, key ([`jwks`]),
+//! signature, claims ([`claims`]). Each step either proves something or ends in one [`error::TokenError`].
+//!
+//! What is missing is missing on purpose (RFC 8725): there is no `none`, no encryption, no compression, no key taken
+//! from a header, no claim that is guessed at.
+//!
+//! ```
+//! use palisade::token::algorithm::Algorithm;
+//! use palisade::token::jwt::Rules;
+//!
+//! let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256])?;
+//! # Ok::<(), palisade::token::jwt::RulesError>(())
+//! ```
+
+pub mod algorithm;
+pub mod claims;
+pub mod error;
+pub mod jwk;
+pub mod jwks;
+pub mod jws;
+pub mod jwt;
+pub mod remote;
+pub mod sign;
+
+mod base64url;
+mod cache;
+mod json;
+mod pem;
+mod rsa;
+
+#[cfg(test)]
+mod tests;
