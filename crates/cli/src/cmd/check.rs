@@ -1,0 +1,75 @@
+//! `palisade check`: what is wrong with a configuration, in which order it works, and what it lets whom do.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use palisade_core::diagnostic::Severity;
+use palisade_core::stage::StageId;
+use palisade_gateway::check::{Checked, check};
+use serde_json::{Value, json};
+
+use crate::output::{self, Format};
+
+/// What to check and how to say it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The configuration.
+    #[arg(long, default_value = "palisade.toml")]
+    config: PathBuf,
+    /// Print the stages in the order in which they run.
+    #[arg(long)]
+    chain: bool,
+    /// Print the rules in force, for every operation.
+    #[arg(long)]
+    explain: bool,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let checked = check(&arguments.config);
+    match arguments.format {
+        Format::Human => human(arguments, &checked),
+        Format::Json => output::say(&format!("{:#}", as_json(arguments, &checked))),
+        Format::Sarif => output::say(&format!("{:#}", output::to_sarif(&checked.diagnostics))),
+    }
+    Ok(if checked.has(Severity::Error) {
+        ExitCode::from(output::FAILURE)
+    } else if checked.has(Severity::Warning) {
+        ExitCode::from(output::FINDINGS)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn human(arguments: &Arguments, checked: &Checked) {
+    output::tell(&checked.diagnostics);
+    if arguments.chain {
+        checked.chain.iter().enumerate().for_each(|(index, stage)| output::say(&line(index, *stage)));
+    }
+    if arguments.explain && !checked.explanation.is_empty() {
+        output::say(checked.explanation.trim_end());
+    }
+    let count = |severity| output::count(&checked.diagnostics, severity);
+    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
+    let file = arguments.config.display();
+    output::talk(&format!("{file}: {errors} errors, {warnings} warnings, {notes} notes"));
+}
+
+/// One stage of the chain, for people.
+fn line(index: usize, stage: StageId) -> String {
+    format!("{:>2}  {:<13} {:<6} {}", index + 1, stage.as_str(), stage.kind().as_str(), stage.does())
+}
+
+fn as_json(arguments: &Arguments, checked: &Checked) -> Value {
+    let mut result = json!({"diagnostics": output::to_json(&checked.diagnostics)});
+    if arguments.chain {
+        let stage = |stage: &StageId| json!({"stage": stage.as_str(), "kind": stage.kind().as_str(), "does": stage.does()});
+        result["chain"] = checked.chain.iter().map(stage).collect();
+    }
+    if arguments.explain {
+        result["explanation"] = checked.explanation.lines().collect();
+    }
+    result
+}

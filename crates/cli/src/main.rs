@@ -1,0 +1,48 @@
+//! The command `palisade`: arguments in, exit code out.
+//!
+//! Results go to standard output, talk to standard error. The exit code is 0 for a clean result, 1 for findings and 2
+//! for a failure.
+#![forbid(unsafe_code)]
+
+mod cmd;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Secures backend APIs: enforces, attacks and reports from one contract.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot be used.
+    Check(cmd::check::Arguments),
+    /// Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the difference.
+    Demo(cmd::demo::Arguments),
+    /// Writes a first configuration that lets through what a contract declares and nothing else.
+    Init(cmd::init::Arguments),
+    /// Serves: enforces a configuration in front of its backends until told to stop.
+    Run(cmd::run::Arguments),
+    /// Prints a JSON Schema: of the configuration, or of an event.
+    Schema(cmd::schema::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => cmd::check::run(&arguments),
+        Command::Demo(arguments) => cmd::demo::run(&arguments),
+        Command::Init(arguments) => cmd::init::run(&arguments),
+        Command::Run(arguments) => cmd::run::run(&arguments),
+        Command::Schema(arguments) => cmd::schema::run(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        output::talk(&format!("error: {error:#}"));
+        ExitCode::from(output::FAILURE)
+    })
+}

@@ -1,0 +1,329 @@
+//! Makes the chain from the configuration: every setting becomes a setting of exactly one stage.
+
+mod credential;
+
+use std::sync::Arc;
+
+use http::Uri;
+use palisade::Chain;
+use palisade::chain::{ChainError, Guarded};
+use palisade::observe::Sink;
+use palisade::origin::Origin;
+use palisade::settings::PerRoute;
+use palisade::stage::admit::Admit;
+use palisade::stage::assure::Assure;
+use palisade::stage::authenticate::{Authenticate, Credential};
+use palisade::stage::authorize::Authorize;
+use palisade::stage::client::Client;
+use palisade::stage::contract::Contract as ContractStage;
+use palisade::stage::cors::{Cors, CorsSettings, Readers};
+use palisade::stage::csrf::{Csrf, CsrfSettings};
+use palisade::stage::deadline::{Deadline, DeadlineSettings};
+use palisade::stage::finish::Finish;
+use palisade::stage::firewall::Firewall;
+use palisade::stage::guard::{Guard, GuardSettings};
+use palisade::stage::inspect::{Inspect, Markup};
+use palisade::stage::operation::{Operation, Operations};
+use palisade::stage::present::{Credentials, Present};
+use palisade::stage::quota::Quota;
+use palisade::stage::record::Record;
+use palisade::stage::rescue::Rescue;
+use palisade::stage::reveal::{Reveal, RevealSettings};
+use palisade::stage::route::{PathPattern, Route as RouteStage, RoutePattern};
+use palisade::stage::size::Size;
+use palisade::stage::throttle::{Throttle, ThrottleSettings};
+use palisade::stage::trace::Trace;
+use palisade_contract::Contract;
+use palisade_core::diagnostic::Diagnostic;
+use palisade_core::id::PolicyVersion;
+use palisade_core::operation::Audience;
+use palisade_core::policy::Policy;
+use palisade_core::policy::role::RoleHierarchy;
+use palisade_core::port::counter::Rate;
+use palisade_core::port::{Clock, CounterStore, Entropy};
+
+use crate::config::Loaded;
+use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, RoutePath, Settings};
+use crate::upstream::{Forward, Pool};
+
+/// What the chain needs of the world.
+#[derive(Clone)]
+pub struct World {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts requests.
+    pub counters: Arc<dyn CounterStore>,
+    /// Takes events.
+    pub events: Arc<dyn Sink>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("World")
+    }
+}
+
+/// The chain and everything it was made of.
+#[derive(Debug)]
+pub struct Built {
+    /// The stages, to be looked at or put in front of [`Built::forward`].
+    pub chain: Chain,
+    /// The end of the chain.
+    pub forward: Forward,
+    /// The contract of each route, in the order of the routes.
+    pub contracts: Vec<Arc<Contract>>,
+    /// Warnings and notes.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Built {
+    /// Puts the stages in front of the backends.
+    pub fn guard(self) -> Result<Guarded<Forward>, ChainError> {
+        self.chain.build(self.forward)
+    }
+}
+
+/// Makes the chain. All problems are told at once: `Err` when at least one is an error.
+pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let settings = &loaded.settings;
+    let contracts = contracts(loaded, &mut diagnostics);
+    let pools = pools(loaded, &mut diagnostics);
+    let credentials = credential::all(loaded, world, &mut diagnostics);
+    let (Some(contracts), Some(pools), Some(credentials)) = (contracts, pools, credentials) else {
+        return Err(diagnostics);
+    };
+    let version = version(settings, &contracts);
+    let policy = policy(settings, &version);
+    let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
+    diagnostics.extend(chain.dangers().into_iter().map(|danger| {
+        Diagnostic::warning("danger", danger).help("it is spelled `danger_` or `responses` in the configuration")
+    }));
+    Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics })
+}
+
+fn chain(
+    settings: &Settings,
+    world: &World,
+    contracts: &[Arc<Contract>],
+    credentials: Vec<Vec<Credential>>,
+    policy: &Arc<Policy>,
+) -> Chain {
+    let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
+    let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
+    let limits = &settings.limits;
+    Chain::new()
+        .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
+        .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
+        .with(Finish)
+        .with(Rescue)
+        .with(Admit::new(limits.max_concurrent as usize))
+        .with(Client {
+            trusted_proxies: settings.listen.iter().flat_map(|listen| listen.trusted_proxies.clone()).collect(),
+            allow: settings.client.allow.clone(),
+            deny: settings.client.deny.clone(),
+        })
+        .with(Firewall)
+        .with(RouteStage::new(settings.routes.iter().map(pattern).collect()))
+        .with(Deadline::new(by_route(settings, |route| DeadlineSettings {
+            total: route.timeout,
+            body_pause: route.body_timeout,
+        })))
+        .with(Size {
+            max_uri: limits.max_uri as usize,
+            max_headers: limits.max_headers as usize,
+            max_body: by_route(settings, |route| route.max_body as usize),
+        })
+        .with(Throttle::new(by_route(settings, throttle), Arc::clone(&world.counters)))
+        .with(Cors::new(by_route(settings, cors)))
+        .with(Csrf::new(by_route(settings, csrf)))
+        .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
+        .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))
+        .with(Assure)
+        .with(Quota::new(Arc::clone(&world.counters)))
+        .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
+        .with(ContractStage)
+        .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
+            true => Markup::Allow,
+            false => Markup::Refuse,
+        })))
+        .with(Reveal::new(by_route(settings, |route| match route.responses {
+            Responses::Enforce => RevealSettings::Enforce,
+            Responses::Off => RevealSettings::Off,
+            Responses::Report => RevealSettings::Report,
+        })))
+        .with(Present::new(by_route(settings, |route| match route.credentials {
+            settings::Credentials::Forward => Credentials::Forward,
+            settings::Credentials::Strip => Credentials::Strip,
+        })))
+        .with(Guard::new(settings.routes.iter().map(|route| {
+            settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
+                failures: upstream.failures,
+                pause: upstream.pause,
+            })
+        })))
+}
+
+/// One setting for each route; requests without a route have the stage's default.
+fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T) -> PerRoute<T> {
+    PerRoute::new(T::default(), settings.routes.iter().map(of).collect())
+}
+
+fn pattern(route: &settings::Route) -> RoutePattern {
+    let path = match &route.path {
+        RoutePath::Exact(path) => PathPattern::Exact(path.clone()),
+        RoutePath::Prefix(path) => PathPattern::Prefix(path.clone()),
+    };
+    RoutePattern { name: route.name.clone(), host: route.host.clone(), path }
+}
+
+fn throttle(route: &settings::Route) -> ThrottleSettings {
+    let limit = route.throttle.limit;
+    let burst = std::num::NonZeroU32::new(limit.requests).unwrap_or(std::num::NonZeroU32::MIN);
+    let on_failure = match route.throttle.on_failure {
+        OnFailure::Allow => palisade::limit::OnFailure::Allow,
+        OnFailure::Deny => palisade::limit::OnFailure::Deny,
+    };
+    ThrottleSettings { rate: Rate { burst, per: limit.per }, on_failure }
+}
+
+fn cors(route: &settings::Route) -> CorsSettings {
+    let Some(cors) = &route.cors else { return CorsSettings::default() };
+    let origins = match &cors.origins {
+        CorsOrigins::Any => Readers::Anyone,
+        CorsOrigins::These(list) if cors.credentials => Readers::Credentialed(origins(list)),
+        CorsOrigins::These(list) => Readers::Listed(origins(list)),
+    };
+    CorsSettings {
+        origins,
+        methods: cors.methods.clone(),
+        headers: cors.headers.clone(),
+        expose: cors.expose.clone(),
+        max_age: Some(cors.max_age),
+    }
+}
+
+fn csrf(route: &settings::Route) -> CsrfSettings {
+    CsrfSettings { trusted: route.csrf.as_ref().map_or_else(Vec::new, |csrf| origins(&csrf.trusted_origins)) }
+}
+
+/// Origins that the configuration has checked. One that is not an origin after all is trusted by nobody.
+fn origins(list: &[String]) -> Vec<Origin> {
+    list.iter().filter_map(|origin| Origin::parse(origin).ok()).collect()
+}
+
+/// The compiled contract of each route, with the operations that the route declares public.
+fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Arc<Contract>>> {
+    let mut failed = false;
+    let mut compiled = Vec::new();
+    for route in &loaded.settings.routes {
+        let Some(settings) = loaded.settings.contract(&route.contract) else { continue };
+        match Contract::compile(&settings.source) {
+            Err(problems) => {
+                failed = true;
+                add_new(diagnostics, problems);
+            }
+            Ok(found) => {
+                let mut contract = found.contract;
+                add_new(diagnostics, found.diagnostics);
+                for unknown in contract.declare_public(&route.public) {
+                    failed = true;
+                    diagnostics.push(unknown_operation(loaded, route, unknown.as_str(), &contract));
+                }
+                if contract.operations().is_empty() {
+                    failed = true;
+                    let message = format!("the contract `{}` declares no operation", settings.name);
+                    diagnostics.push(Diagnostic::error("contract-empty", message).in_source(&settings.source));
+                }
+                diagnostics.extend(unreachable_operations(loaded, route, &contract));
+                compiled.push(Arc::new(contract));
+            }
+        }
+    }
+    (!failed).then_some(compiled)
+}
+
+/// Two routes with one contract have its problems once.
+fn add_new(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
+    for diagnostic in found {
+        if !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn unknown_operation(loaded: &Loaded, route: &settings::Route, name: &str, contract: &Contract) -> Diagnostic {
+    let known = contract.operations().iter().map(|operation| operation.operation.id.as_str());
+    let near = known.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let diagnostic = Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
+        .help(format!("did you mean `{}`?", near.unwrap_or_default()));
+    loaded.locate(diagnostic, &["route", route.name.as_str(), "public"])
+}
+
+/// A route on which nobody can sign in, in front of operations that need a credential: legal, and refused every time.
+fn unreachable_operations(loaded: &Loaded, route: &settings::Route, contract: &Contract) -> Option<Diagnostic> {
+    let settings::Authenticate::Gateway(list) = &route.authenticate else { return None };
+    let closed: Vec<&str> = contract
+        .operations()
+        .iter()
+        .filter(|operation| operation.operation.access.audience == Audience::Authenticated)
+        .map(|operation| operation.operation.id.as_str())
+        .collect();
+    let first = closed.first().filter(|_| list.is_empty())?;
+    let message = format!(
+        "{} of {} operations need a credential, but the route takes none; the first is `{first}`",
+        closed.len(),
+        contract.operations().len()
+    );
+    let help = "add `authenticate = [\"bearer.NAME\"]`, or list what everyone may call under `public`";
+    let diagnostic = Diagnostic::warning("operations-unreachable", message).help(help);
+    Some(loaded.locate(diagnostic, &["route", route.name.as_str()]))
+}
+
+/// The pool of each route; routes with the same upstream share one.
+fn pools(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Pool>> {
+    let settings = &loaded.settings;
+    let made: Vec<(Arc<str>, Pool)> = settings
+        .upstreams
+        .iter()
+        .filter_map(|upstream| {
+            let url = format!("{}://{}", upstream.url.scheme, upstream.url.authority).parse::<Uri>().ok()?;
+            match Pool::new(&url, upstream.connect_timeout, &upstream.ca) {
+                Ok(pool) => Some((Arc::clone(&upstream.name), pool)),
+                Err(error) => {
+                    let diagnostic = Diagnostic::error("upstream-unusable", error.to_string());
+                    diagnostics.push(loaded.locate(diagnostic, &["upstream", &upstream.name, "url"]));
+                    None
+                }
+            }
+        })
+        .collect();
+    let of =
+        |route: &settings::Route| made.iter().find(|(name, _)| *name == route.upstream).map(|(_, pool)| pool.clone());
+    settings.routes.iter().map(of).collect()
+}
+
+fn policy(settings: &Settings, version: &PolicyVersion) -> Policy {
+    let roles = settings.roles.iter().map(|(role, included)| (role.as_str(), included.as_str()));
+    Policy::new(version.clone()).with_roles(RoleHierarchy::from_pairs(roles))
+}
+
+/// A short name for the rules in force: the same rules have the same name in every process, and a changed rule has
+/// another.
+fn version(settings: &Settings, contracts: &[Arc<Contract>]) -> PolicyVersion {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    let mut hasher = DefaultHasher::new();
+    for route in &settings.routes {
+        format!("{route:?}").hash(&mut hasher);
+    }
+    settings.roles.hash(&mut hasher);
+    for contract in contracts {
+        for operation in contract.operations() {
+            format!("{:?}", operation.operation).hash(&mut hasher);
+        }
+    }
+    PolicyVersion::new(format!("{:016x}", hasher.finish()))
+}

@@ -1,0 +1,127 @@
+//! Makes the credentials that a route takes from the sections that describe them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, header};
+use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
+use palisade::stage::authenticate::{Bearer, Credential};
+use palisade::token::algorithm::Algorithm as JwsAlgorithm;
+use palisade::token::jwk::VerifyKey;
+use palisade::token::jwks::{KeySet, KeySource, StaticKeys};
+use palisade::token::jwt::{Rules, TokenKind, Verifier};
+use palisade::token::remote::{RemoteKeys, RemoteSettings};
+use palisade_core::diagnostic::Diagnostic;
+
+use super::World;
+use crate::config::Loaded;
+use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, TokenType};
+use crate::upstream::{Pool, PoolFetch};
+
+/// The credentials of each route. One section makes one verifier, however many routes use it, so that they share what
+/// it has verified.
+pub(super) fn all(loaded: &Loaded, world: &World, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Vec<Credential>>> {
+    let settings = &loaded.settings;
+    let mut made: BTreeMap<String, Credential> = BTreeMap::new();
+    let before = diagnostics.len();
+    for section in &settings.bearer {
+        match bearer(section, world) {
+            Ok(credential) => drop(made.insert(format!("bearer.{}", section.name), credential)),
+            Err((key, message)) => {
+                let diagnostic = Diagnostic::error("bearer-unusable", message);
+                diagnostics.push(loaded.locate(diagnostic, &["bearer", &section.name, key]));
+            }
+        }
+    }
+    for section in &settings.keys {
+        match keys(section) {
+            Ok(credential) => drop(made.insert(format!("keys.{}", section.name), credential)),
+            Err(message) => {
+                let diagnostic = Diagnostic::error("keys-unusable", message);
+                diagnostics.push(loaded.locate(diagnostic, &["keys", &section.name]));
+            }
+        }
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
+    let of = |reference: &CredentialRef| match reference {
+        CredentialRef::Bearer(name) => made.get(&format!("bearer.{name}")).cloned(),
+        CredentialRef::Keys(name) => made.get(&format!("keys.{name}")).cloned(),
+    };
+    Some(
+        settings
+            .routes
+            .iter()
+            .map(|route| match &route.authenticate {
+                Authenticate::Backend => vec![Credential::Backend { headers: usual_headers() }],
+                Authenticate::Gateway(list) => list.iter().filter_map(of).collect(),
+            })
+            .collect(),
+    )
+}
+
+/// The headers in which a backend's own credentials usually travel.
+fn usual_headers() -> Vec<HeaderName> {
+    vec![header::AUTHORIZATION, HeaderName::from_static("x-api-key"), header::COOKIE]
+}
+
+type KeyAndMessage = (&'static str, String);
+
+fn bearer(section: &settings::Bearer, world: &World) -> Result<Credential, KeyAndMessage> {
+    let algorithms = section.algorithms.iter().map(|algorithm| match algorithm {
+        Algorithm::EdDsa => JwsAlgorithm::EdDsa,
+        Algorithm::Es256 => JwsAlgorithm::Es256,
+        Algorithm::Hs256 => JwsAlgorithm::Hs256,
+        Algorithm::Ps256 => JwsAlgorithm::Ps256,
+        Algorithm::Rs256 => JwsAlgorithm::Rs256,
+    });
+    let kind = match section.token_type {
+        TokenType::AccessToken => TokenKind::AccessToken,
+        TokenType::Any => TokenKind::Any,
+        TokenType::Jwt => TokenKind::Jwt,
+    };
+    let rules = Rules::new(section.issuer.as_str(), section.audience.as_str(), algorithms)
+        .map_err(|error| ("algorithms", error.to_string()))?
+        .with_kind(kind)
+        .with_leeway(section.leeway)
+        .map_err(|error| ("leeway", error.to_string()))?;
+    let keys = source(&section.keys, world)?;
+    Ok(Credential::Bearer(Arc::new(Bearer {
+        verifier: Verifier::new(rules, keys, Arc::clone(&world.clock)),
+        roles_claim: section.roles_claim.0.iter().map(ToString::to_string).collect(),
+        tenant_claim: section.tenant_claim.0.iter().map(ToString::to_string).collect(),
+    })))
+}
+
+fn source(keys: &BearerKeys, world: &World) -> Result<Arc<dyn KeySource>, KeyAndMessage> {
+    match keys {
+        BearerKeys::File(source) => {
+            let set = KeySet::parse(source.text().as_bytes()).map_err(|error| ("jwks", error.to_string()))?;
+            Ok(Arc::new(StaticKeys::new(set)))
+        }
+        BearerKeys::Secret(secret) => {
+            let key = VerifyKey::hmac(JwsAlgorithm::Hs256, None, secret).map_err(|e| ("secret", e.to_string()))?;
+            let set = KeySet::new([key]).map_err(|error| ("secret", error.to_string()))?;
+            Ok(Arc::new(StaticKeys::new(set)))
+        }
+        BearerKeys::Url(url) => {
+            let pool = Pool::new(url, Duration::from_secs(3), &[]).map_err(|error| ("jwks", error.to_string()))?;
+            let fetch = Arc::new(PoolFetch::new(pool, url));
+            Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default())))
+        }
+    }
+}
+
+fn keys(section: &settings::Keys) -> Result<Credential, String> {
+    let records = section.keys.iter().map(|key| {
+        let mut record = ApiKeyRecord::new(ApiKeyHash::from_bytes(key.hash), key.client.clone());
+        record.scopes = key.scopes.clone();
+        record.roles = key.roles.clone();
+        record.expires = key.expires;
+        record
+    });
+    let keys = ApiKeys::new(records).map_err(|error| error.to_string())?;
+    Ok(Credential::Key { header: section.header.clone(), keys: Arc::new(keys) })
+}

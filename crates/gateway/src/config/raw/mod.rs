@@ -1,0 +1,184 @@
+//! The file as it is written: every key with its meaning, from which the schema and the reference are generated.
+//!
+//! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
+
+mod credential;
+mod route;
+mod text;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
+use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
+
+use super::word::Preset;
+
+/// The configuration of a Palisade gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawConfig {
+    /// The version of this file's vocabulary; always 1.
+    #[schemars(extend("enum" = [1]))]
+    #[expect(dead_code, reason = "the schema allows one value only; it is read when there is a second")]
+    pub(crate) version: u32,
+    /// What kind of API is protected; it sets defaults.
+    #[serde(default)]
+    pub(crate) preset: Preset,
+    /// Where requests arrive.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) listen: BTreeMap<String, RawListen>,
+    /// The backends that requests are forwarded to.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) upstream: BTreeMap<String, RawUpstream>,
+    /// The documents that say which requests are valid.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) contract: BTreeMap<String, RawContract>,
+    /// Which requests go where, and under which rules. A request that no route matches is answered with 404.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) route: BTreeMap<String, RawRoute>,
+    /// Issuers of signed tokens (JWT) that callers present as `Authorization: Bearer`.
+    #[serde(default)]
+    pub(crate) bearer: BTreeMap<String, RawBearer>,
+    /// Sets of API keys.
+    #[serde(default)]
+    pub(crate) keys: BTreeMap<String, RawKeys>,
+    /// Which roles a role includes: `admin = ["support"]` makes every admin a support as well.
+    #[serde(default)]
+    pub(crate) roles: BTreeMap<String, Vec<String>>,
+    /// Which client addresses may connect at all.
+    #[serde(default)]
+    pub(crate) client: RawClient,
+    /// Bounds for every request.
+    #[serde(default)]
+    pub(crate) limits: RawLimits,
+    /// Where counters and seen tokens are kept.
+    #[serde(default)]
+    pub(crate) store: RawStore,
+    /// Where security events are written.
+    #[serde(default)]
+    pub(crate) events: RawEvents,
+}
+
+/// Where requests arrive.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawListen {
+    /// The IP address and port to bind, such as `127.0.0.1:8080` or `[::]:443`.
+    pub(crate) address: Socket,
+    /// The certificate to serve TLS with. Without it the listener speaks plain HTTP.
+    pub(crate) tls: Option<RawTls>,
+    /// Proxies in front of the gateway: only from these addresses are `Forwarded` and `X-Forwarded-For` believed.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<Network>,
+}
+
+/// A certificate with its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTls {
+    /// A PEM file with the certificate, followed by its intermediates.
+    pub(crate) cert: FileRef,
+    /// A PEM file with the private key of the certificate.
+    pub(crate) key: FileRef,
+}
+
+/// A backend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawUpstream {
+    /// Scheme, host and port of the backend, without a path.
+    pub(crate) url: Url,
+    /// How long to wait for a connection.
+    #[serde(default = "connect_timeout")]
+    pub(crate) connect_timeout: Span,
+    /// A PEM file with certificates to trust besides the public ones, for an `https` backend.
+    pub(crate) ca: Option<FileRef>,
+    /// After how many failures in a row the backend is left alone for a while.
+    #[serde(default = "failures")]
+    #[schemars(range(min = 1))]
+    pub(crate) failures: u32,
+    /// For how long the backend is left alone.
+    #[serde(default = "pause")]
+    pub(crate) pause: Span,
+}
+
+/// A document that says which requests are valid.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawContract {
+    /// The path of an OpenAPI 3.0 or 3.1 document in YAML or JSON, relative to this file.
+    pub(crate) openapi: String,
+}
+
+/// Which client addresses may connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawClient {
+    /// If not empty, only these networks may ask.
+    pub(crate) allow: Vec<Network>,
+    /// These networks may not ask, even if they are allowed.
+    pub(crate) deny: Vec<Network>,
+}
+
+/// Bounds for every request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawLimits {
+    /// The longest request target.
+    pub(crate) max_uri: Size,
+    /// The largest header section.
+    pub(crate) max_headers: Size,
+    /// How many requests may be under way at once; more are answered with 503.
+    #[schemars(range(min = 1))]
+    pub(crate) max_concurrent: u32,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self { max_uri: Size::from("8KiB"), max_headers: Size::from("32KiB"), max_concurrent: 1024 }
+    }
+}
+
+/// Where state is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawStore {
+    /// `memory:` for this process alone, or `sqlite:` and the path of a database file relative to this file.
+    pub(crate) url: StoreUrl,
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self { url: StoreUrl::from("memory:") }
+    }
+}
+
+/// Where security events are written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawEvents {
+    /// `stderr`, `stdout`, or `file:` and the path of a file to append to, relative to this file.
+    pub(crate) output: Output,
+}
+
+impl Default for RawEvents {
+    fn default() -> Self {
+        Self { output: Output::from("stderr") }
+    }
+}
+
+fn connect_timeout() -> Span {
+    Span::from("2s")
+}
+
+fn failures() -> u32 {
+    5
+}
+
+fn pause() -> Span {
+    Span::from("10s")
+}

@@ -1,0 +1,131 @@
+//! `[route.NAME]`: which requests go where, and under which rules.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::word::{Credentials, OnFailure, Responses};
+use super::text::{Size, Span};
+
+/// Which requests go where, and under which rules.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRoute {
+    /// The host name that requests must be for, without a port. Without it any host.
+    pub(crate) host: Option<String>,
+    /// `/orders/**` for everything below `/orders`, or one path such as `/health`.
+    pub(crate) path: String,
+    /// The name of an `[upstream.NAME]`.
+    pub(crate) upstream: String,
+    /// The name of a `[contract.NAME]`; what it does not describe is refused.
+    pub(crate) contract: String,
+    /// The credentials that are accepted: names such as `bearer.main` and `keys.partners`. The word `"backend"` in
+    /// place of the list leaves the verification to the backend: the gateway only insists that there is a credential.
+    #[serde(default)]
+    pub(crate) authenticate: RawAuthenticate,
+    /// Operations that need no credential, by their `operationId`.
+    #[serde(default)]
+    pub(crate) public: Vec<String>,
+    /// What becomes of the caller's credential; by default `forward` where the backend verifies it or nobody does,
+    /// else `strip`.
+    pub(crate) credentials: Option<Credentials>,
+    /// What happens to a response that the contract does not describe.
+    #[serde(default)]
+    pub(crate) responses: Responses,
+    /// How long a request may take from its first byte to the last byte of the response head.
+    #[serde(default = "timeout")]
+    pub(crate) timeout: Span,
+    /// How long the body of a request may take to arrive.
+    #[serde(default = "body_timeout")]
+    pub(crate) body_timeout: Span,
+    /// The largest body of a request.
+    #[serde(default = "max_body")]
+    pub(crate) max_body: Size,
+    /// How often one client address may ask; by default 100 requests per second.
+    pub(crate) throttle: Option<RawThrottle>,
+    /// Which web pages of other origins may read the responses. Without it none.
+    pub(crate) cors: Option<RawCors>,
+    /// Refuses requests that other sites make a browser send. On by default in the preset `browser-app`.
+    pub(crate) csrf: Option<RawCsrf>,
+    /// Lets markup in responses run in a browser, by leaving out the headers that prevent it.
+    #[serde(default)]
+    pub(crate) danger_allow_markup: bool,
+}
+
+/// The credentials that are accepted.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum RawAuthenticate {
+    /// Names of credentials.
+    Names(Vec<String>),
+    /// The word `backend`.
+    Word(String),
+}
+
+impl Default for RawAuthenticate {
+    fn default() -> Self {
+        Self::Names(Vec::new())
+    }
+}
+
+/// How often one client address may ask.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawThrottle {
+    /// How many requests pass.
+    #[schemars(range(min = 1))]
+    pub(crate) requests: u32,
+    /// In which span of time, at least one second.
+    pub(crate) per: Span,
+    /// What happens while the counter cannot be asked.
+    #[serde(default)]
+    pub(crate) on_failure: OnFailure,
+}
+
+/// Which web pages of other origins may read the responses.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCors {
+    /// Origins such as `https://app.example.com`; `*` alone stands for all and goes without credentials.
+    #[schemars(length(min = 1))]
+    pub(crate) origins: Vec<String>,
+    /// Methods besides GET, HEAD and POST.
+    #[serde(default)]
+    pub(crate) methods: Vec<String>,
+    /// Request headers that a page may set besides the simple ones.
+    #[serde(default)]
+    pub(crate) headers: Vec<String>,
+    /// Response headers that a page may read besides the simple ones.
+    #[serde(default)]
+    pub(crate) expose: Vec<String>,
+    /// Whether a page may send cookies and other credentials of its visitor.
+    #[serde(default)]
+    pub(crate) credentials: bool,
+    /// For how long a browser may remember the answer to its question.
+    #[serde(default = "max_age")]
+    pub(crate) max_age: Span,
+}
+
+/// Refuses requests that other sites make a browser send.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCsrf {
+    /// Other origins whose pages may send requests that change something.
+    #[serde(default)]
+    pub(crate) trusted_origins: Vec<String>,
+}
+
+fn timeout() -> Span {
+    Span::from("30s")
+}
+
+fn body_timeout() -> Span {
+    Span::from("10s")
+}
+
+fn max_body() -> Size {
+    Size::from("1MiB")
+}
+
+fn max_age() -> Span {
+    Span::from("10m")
+}

@@ -1,0 +1,143 @@
+//! From what is written to what it means: references, files, addresses; every problem found, not only the first.
+
+mod bearer;
+mod context;
+mod keys;
+mod route;
+mod server;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use palisade_core::diagnostic::{Diagnostic, Source};
+
+use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
+use super::settings::{Authenticate, Client, CredentialRef, Events, Limits, Settings, Store};
+use super::tree::Located;
+use super::{address, scalar};
+use context::{At, Context};
+
+pub(crate) use context::name;
+
+/// The settings, unless there is an error, and everything there is to say about the file.
+pub(crate) fn resolve(
+    raw: &RawConfig,
+    source: &Source,
+    located: &Located,
+    folder: &Path,
+) -> (Option<Settings>, Vec<Diagnostic>) {
+    let mut cx = Context::new(source, located, folder);
+    let settings = settings(&mut cx, raw);
+    let has_error = cx.has_error();
+    let mut diagnostics = cx.into_diagnostics();
+    diagnostics.sort_by_key(Diagnostic::position);
+    (settings.filter(|_| !has_error), diagnostics)
+}
+
+fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
+    let listen = server::listeners(cx, &raw.listen);
+    let upstreams = cx.each("upstream", &raw.upstream, server::upstream);
+    let contracts = cx.each("contract", &raw.contract, server::contract);
+    let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
+    let keys = cx.each("keys", &raw.keys, keys::keys);
+    let routes = route::routes(cx, raw);
+    let client = client(cx, &raw.client);
+    let limits = limits(cx, &raw.limits);
+    let store = store(cx, &raw.store);
+    let events = events(cx, &raw.events);
+    let included = |(role, roles): (&String, &Vec<String>)| {
+        roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
+    };
+    let settings = Settings {
+        preset: raw.preset,
+        listen,
+        upstreams,
+        contracts,
+        routes,
+        bearer,
+        keys,
+        roles: raw.roles.iter().flat_map(included).collect(),
+        client: client?,
+        limits: limits?,
+        store: store?,
+        events: events?,
+    };
+    if !cx.has_error() {
+        warn_of_unused(cx, raw, &settings);
+    }
+    Some(settings)
+}
+
+fn client(cx: &mut Context<'_>, raw: &RawClient) -> Option<Client> {
+    let at = At::root("client");
+    let allow = cx.list(&at.key("allow"), &raw.allow, address::network);
+    let deny = cx.list(&at.key("deny"), &raw.deny, address::network);
+    Some(Client { allow: allow?, deny: deny? })
+}
+
+fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
+    let at = At::root("limits");
+    let max_uri = cx.value(&at.key("max_uri"), &raw.max_uri, scalar::size);
+    let max_headers = cx.value(&at.key("max_headers"), &raw.max_headers, scalar::size);
+    Some(Limits { max_uri: max_uri?, max_headers: max_headers?, max_concurrent: raw.max_concurrent })
+}
+
+fn store(cx: &mut Context<'_>, raw: &RawStore) -> Option<Store> {
+    let at = At::root("store").key("url");
+    match raw.url.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => cx.writable(&at, path).map(Store::Sqlite),
+        None if &*raw.url == "memory:" => Some(Store::Memory),
+        _ => {
+            let diagnostic = Diagnostic::error("bad-store", "this is not a store");
+            cx.report(&at, diagnostic.help("write `memory:`, or `sqlite:` and the path of a database file"));
+            None
+        }
+    }
+}
+
+fn events(cx: &mut Context<'_>, raw: &RawEvents) -> Option<Events> {
+    let at = At::root("events").key("output");
+    match (&*raw.output, raw.output.strip_prefix("file:")) {
+        ("stderr", _) => Some(Events::Stderr),
+        ("stdout", _) => Some(Events::Stdout),
+        (_, Some(path)) if !path.is_empty() => cx.writable(&at, path).map(Events::File),
+        (text, _) => {
+            let diagnostic = Diagnostic::error("bad-output", format!("events cannot be written to `{text}`"));
+            cx.report(&at, diagnostic.help("write `stderr`, `stdout`, or `file:` and the path of a file"));
+            None
+        }
+    }
+}
+
+/// Sections that no route names do nothing, which is seldom what their author thinks.
+fn warn_of_unused(cx: &mut Context<'_>, raw: &RawConfig, settings: &Settings) {
+    let accepts = |wanted: &CredentialRef| {
+        settings.routes.iter().any(|route| match &route.authenticate {
+            Authenticate::Backend => false,
+            Authenticate::Gateway(accepted) => accepted.contains(wanted),
+        })
+    };
+    let is_used = |kind: &str, name: &str| match kind {
+        "bearer" => accepts(&CredentialRef::Bearer(name.into())),
+        "contract" => raw.route.values().any(|route| route.contract == name),
+        "keys" => accepts(&CredentialRef::Keys(name.into())),
+        _ => raw.route.values().any(|route| route.upstream == name),
+    };
+    let sections: [(&str, Vec<&String>); 4] = [
+        ("upstream", names(&raw.upstream)),
+        ("contract", names(&raw.contract)),
+        ("bearer", names(&raw.bearer)),
+        ("keys", names(&raw.keys)),
+    ];
+    for (kind, names) in sections {
+        for name in names.into_iter().filter(|name| !is_used(kind, name)) {
+            let diagnostic = Diagnostic::warning("unused-section", format!("no route uses `{kind}.{name}`"));
+            cx.report(&At::root(kind).key(name), diagnostic.help("name it in a route, or remove it"));
+        }
+    }
+}
+
+fn names<T>(sections: &BTreeMap<String, T>) -> Vec<&String> {
+    sections.keys().collect()
+}

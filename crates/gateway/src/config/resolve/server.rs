@@ -1,0 +1,92 @@
+//! Resolves `[listen.NAME]`, `[upstream.NAME]` and `[contract.NAME]`.
+
+use std::collections::BTreeMap;
+
+use palisade_core::diagnostic::{Diagnostic, Source};
+
+use super::super::address::{self, Base};
+use super::super::raw::{RawContract, RawListen, RawUpstream};
+use super::super::scalar::{self, Fault};
+use super::super::settings::{Contract, Listen, Upstream};
+use super::context::{At, Context};
+use super::tls;
+
+pub(crate) fn listeners(cx: &mut Context<'_>, raw: &BTreeMap<String, RawListen>) -> Vec<Listen> {
+    let listeners = cx.each("listen", raw, listen);
+    for (index, listener) in listeners.iter().enumerate() {
+        let mut earlier = listeners.iter().take(index);
+        let twin = earlier.find(|other| other.address == listener.address && listener.address.port() != 0);
+        if let Some(twin) = twin {
+            let message = format!("`listen.{}` already has the address `{}`", twin.name, twin.address);
+            let fault = Fault::new("duplicate-address", message, "give one of them another port, or remove it");
+            cx.fault(&At::root("listen").key(&listener.name).key("address"), fault);
+        }
+    }
+    listeners
+}
+
+fn listen(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawListen) -> Option<Listen> {
+    let address = cx.value(&at.key("address"), &raw.address, address::socket);
+    let trusted_proxies = cx.list(&at.key("trusted_proxies"), &raw.trusted_proxies, address::network);
+    let tls = match &raw.tls {
+        None => Some(None),
+        Some(raw) => tls::server(cx, &at.key("tls"), raw).map(Some),
+    };
+    let (address, trusted_proxies, tls) = (address?, trusted_proxies?, tls?);
+    if tls.is_none() && !address.ip().is_loopback() {
+        let message = format!("other machines reach `{address}`, and requests to it are not encrypted");
+        let help =
+            "add `tls = { cert = \"file:cert.pem\", key = \"file:key.pem\" }`, or listen on 127.0.0.1 behind a proxy";
+        cx.report(&at.key("address"), Diagnostic::warning("listen-cleartext", message).help(help));
+    }
+    Some(Listen { name: name.into(), address, tls, trusted_proxies })
+}
+
+pub(crate) fn upstream(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawUpstream) -> Option<Upstream> {
+    let url = cx.value(&at.key("url"), &raw.url, address::base);
+    let connect_timeout = cx.value(&at.key("connect_timeout"), &raw.connect_timeout, scalar::duration);
+    let pause = cx.value(&at.key("pause"), &raw.pause, scalar::duration);
+    let ca = match &raw.ca {
+        None => Some(Vec::new()),
+        Some(file) => tls::anchors(cx, &at.key("ca"), file),
+    };
+    if let Some(url) = &url {
+        warn_of_cleartext(cx, at, url, raw.ca.is_some());
+    }
+    Some(Upstream {
+        name: name.into(),
+        url: url?,
+        connect_timeout: connect_timeout?,
+        ca: ca?,
+        failures: raw.failures,
+        pause: pause?,
+    })
+}
+
+fn warn_of_cleartext(cx: &mut Context<'_>, at: &At, url: &Base, has_anchor: bool) {
+    if url.is_secure() {
+        return;
+    }
+    if !address::is_loopback_host(url.authority.host()) {
+        let message =
+            format!("requests to `{}` are not encrypted, credentials and personal data included", url.authority);
+        let help = "use `https`, with `ca` if the certificate is your own; or let a sidecar on 127.0.0.1 encrypt";
+        cx.report(&at.key("url"), Diagnostic::warning("upstream-cleartext", message).help(help));
+    }
+    if has_anchor {
+        let diagnostic = Diagnostic::warning("unused-key", "`ca` says nothing about an `http` backend");
+        cx.report(&at.key("ca"), diagnostic.help("use `https` in `url`, or remove `ca`"));
+    }
+}
+
+pub(crate) fn contract(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawContract) -> Option<Contract> {
+    let at = at.key("openapi");
+    let path = raw.openapi.strip_prefix("file:").unwrap_or(&raw.openapi);
+    let path = cx.text(&at, path)?;
+    let Ok(text) = String::from_utf8(cx.file(&at, &path)?) else {
+        let fault = Fault::new("bad-contract", format!("`{path}` is not UTF-8 text"), "save the document as UTF-8");
+        cx.fault(&at, fault);
+        return None;
+    };
+    Some(Contract { name: name.into(), file: cx.path(&path), source: Source::new(path, text) })
+}

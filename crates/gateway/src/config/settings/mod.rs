@@ -1,0 +1,151 @@
+//! What the file means: every reference resolved, every file read, every value of its own type.
+
+mod credential;
+mod route;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use palisade_core::diagnostic::Source;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+
+pub use super::address::Base;
+pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
+pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, RoutePath, Throttle};
+
+/// A whole configuration. Sections with names stand in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What kind of API is protected. Its defaults are in the other fields already.
+    pub preset: Preset,
+    /// Where requests arrive; at least one.
+    pub listen: Vec<Listen>,
+    /// The backends; at least one.
+    pub upstreams: Vec<Upstream>,
+    /// The contracts; at least one.
+    pub contracts: Vec<Contract>,
+    /// The routes; at least one, no two for the same host and path.
+    pub routes: Vec<Route>,
+    /// Issuers of tokens.
+    pub bearer: Vec<Bearer>,
+    /// Sets of API keys.
+    pub keys: Vec<Keys>,
+    /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.
+    pub roles: Vec<(String, String)>,
+    /// Which client addresses may connect.
+    pub client: Client,
+    /// Bounds for every request.
+    pub limits: Limits,
+    /// Where state is kept.
+    pub store: Store,
+    /// Where security events are written.
+    pub events: Events,
+}
+
+impl Settings {
+    /// The backend of this name.
+    pub fn upstream(&self, name: &str) -> Option<&Upstream> {
+        self.upstreams.iter().find(|upstream| upstream.name.as_ref() == name)
+    }
+
+    /// The contract of this name.
+    pub fn contract(&self, name: &str) -> Option<&Contract> {
+        self.contracts.iter().find(|contract| contract.name.as_ref() == name)
+    }
+
+    /// The issuer of this name.
+    pub fn bearer(&self, name: &str) -> Option<&Bearer> {
+        self.bearer.iter().find(|bearer| bearer.name.as_ref() == name)
+    }
+
+    /// The set of API keys of this name.
+    pub fn keys(&self, name: &str) -> Option<&Keys> {
+        self.keys.iter().find(|keys| keys.name.as_ref() == name)
+    }
+}
+
+/// Where requests arrive.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The section's name.
+    pub name: Arc<str>,
+    /// The address to bind.
+    pub address: SocketAddr,
+    /// Certificate, key and protocols, ready to accept with.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whose word about the client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// A backend.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The section's name.
+    pub name: Arc<str>,
+    /// Scheme, host and port.
+    pub url: Base,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// Certificates to trust besides the public ones; none without the key.
+    pub ca: Vec<CertificateDer<'static>>,
+    /// After how many failures in a row the circuit opens.
+    pub failures: u32,
+    /// For how long it stays open.
+    pub pause: Duration,
+}
+
+/// A document that says which requests are valid, not compiled yet.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// The section's name.
+    pub name: Arc<str>,
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// Its text, named as the configuration writes it.
+    pub source: Source,
+}
+
+/// Which client addresses may connect.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    /// If not empty, only these networks.
+    pub allow: Vec<IpNet>,
+    /// Not these networks, even if allowed.
+    pub deny: Vec<IpNet>,
+}
+
+/// Bounds for every request.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest request target, in bytes.
+    pub max_uri: u32,
+    /// The largest header section, in bytes.
+    pub max_headers: u32,
+    /// How many requests may be under way at once.
+    pub max_concurrent: u32,
+}
+
+/// Where state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In this process.
+    Memory,
+    /// In a database file.
+    Sqlite(PathBuf),
+}
+
+/// Where security events are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// Appended to a file.
+    File(PathBuf),
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+}

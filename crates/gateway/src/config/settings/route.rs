@@ -1,0 +1,137 @@
+//! What `[route.NAME]` means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+use palisade_core::canon::path::CanonicalPath;
+use palisade_core::id::{OperationId, RouteName};
+use palisade_core::operation::Limit;
+
+use super::super::word::{Credentials, OnFailure, Responses};
+
+/// Which requests go where, and under which rules.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The section's name.
+    pub name: RouteName,
+    /// The host that requests must be for, canonical and without a port; any where absent.
+    pub host: Option<Box<str>>,
+    /// The paths it takes.
+    pub path: RoutePath,
+    /// The name of its backend, which exists.
+    pub upstream: Arc<str>,
+    /// The name of its contract, which exists.
+    pub contract: Arc<str>,
+    /// Who verifies which credentials.
+    pub authenticate: Authenticate,
+    /// Operations that need no credential. Whether the contract has them is for its compiler to say.
+    pub public: Vec<OperationId>,
+    /// What becomes of the caller's credential.
+    pub credentials: Credentials,
+    /// What happens to a response that the contract does not describe.
+    pub responses: Responses,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How long its body may take to arrive.
+    pub body_timeout: Duration,
+    /// The largest body, in bytes.
+    pub max_body: u32,
+    /// How often one client address may ask.
+    pub throttle: Throttle,
+    /// Which pages of other origins may read the responses.
+    pub cors: Option<Cors>,
+    /// Whether requests that other sites make a browser send are refused.
+    pub csrf: Option<Csrf>,
+    /// Whether markup in responses may run in a browser.
+    pub danger_allow_markup: bool,
+}
+
+/// The paths that a route takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RoutePath {
+    /// One path, canonical.
+    Exact(Box<str>),
+    /// This path and everything below it, canonical and without a slash at its end; empty for every path.
+    Prefix(Box<str>),
+}
+
+impl RoutePath {
+    /// Whether a request's path is one of them. Matching ends at a slash: `/orders/**` does not take `/orders-old`.
+    pub fn matches(&self, path: &CanonicalPath) -> bool {
+        match self {
+            Self::Exact(exact) => path.as_str() == exact.as_ref(),
+            Self::Prefix(prefix) => {
+                path.as_str().strip_prefix(prefix.as_ref()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+
+    /// How much of a path it determines: the route with the greatest number wins, an exact path over a prefix.
+    pub fn weight(&self) -> (usize, bool) {
+        match self {
+            Self::Exact(exact) => (exact.len(), true),
+            Self::Prefix(prefix) => (prefix.len(), false),
+        }
+    }
+}
+
+/// Who verifies the credentials of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authenticate {
+    /// The backend; the gateway only insists that there is one.
+    Backend,
+    /// The gateway, by these in order. Without any, nobody can sign in.
+    Gateway(Vec<CredentialRef>),
+}
+
+/// A section that says how a credential is verified, which exists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialRef {
+    /// `[bearer.NAME]`.
+    Bearer(Arc<str>),
+    /// `[keys.NAME]`.
+    Keys(Arc<str>),
+}
+
+/// How often one client address may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// The bucket, by client.
+    pub limit: Limit,
+    /// What happens while the counter cannot be asked.
+    pub on_failure: OnFailure,
+}
+
+/// Which pages of other origins may read the responses.
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// Whose pages.
+    pub origins: CorsOrigins,
+    /// Methods besides the simple ones.
+    pub methods: Vec<Method>,
+    /// Request headers that a page may set.
+    pub headers: Vec<HeaderName>,
+    /// Response headers that a page may read.
+    pub expose: Vec<HeaderName>,
+    /// Whether with the visitor's credentials; never together with any origin.
+    pub credentials: bool,
+    /// For how long a browser may remember the answer.
+    pub max_age: Duration,
+}
+
+/// Whose pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Everybody's.
+    Any,
+    /// Those of these origins, as browsers write them; at least one.
+    These(Vec<String>),
+}
+
+/// Refuses requests that other sites make a browser send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Csrf {
+    /// Other origins whose pages may send requests that change something.
+    pub trusted_origins: Vec<String>,
+}

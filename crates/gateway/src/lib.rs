@@ -1,0 +1,14 @@
+//! The gateway: one policy file, the listeners it names, and what a request passes on its way to a backend.
+//!
+//! [`config`] turns `palisade.toml` into typed settings or into all of its problems at once, [`init`] writes a first
+//! file from a contract, and [`listen`] serves a handler on the configured addresses until it is told to stop.
+
+pub mod build;
+pub mod check;
+pub mod config;
+pub mod init;
+pub mod listen;
+pub mod run;
+pub mod upstream;
+
+pub use palisade::observe::event_schema;

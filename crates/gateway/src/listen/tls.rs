@@ -1,0 +1,27 @@
+//! Makes an encrypted connection of a plain one, within a deadline.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::http::Version;
+
+/// Shakes hands, and says which version of HTTP was agreed on (RFC 7301).
+pub(super) async fn accept(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    deadline: Duration,
+) -> io::Result<(TlsStream<TcpStream>, Version)> {
+    let stream = timeout(deadline, TlsAcceptor::from(config).accept(stream)).await??;
+    let version = match stream.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Version::Http2,
+        _ => Version::Http1,
+    };
+    Ok((stream, version))
+}

@@ -1,0 +1,120 @@
+//! From a configuration to a running gateway, and back down without losing a request.
+//!
+//! Everything that can fail happens before the first connection is accepted: files, keys, contracts, stores and
+//! addresses. A gateway either starts whole or not at all.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum_core::body::Body;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use palisade::chain::Guarded;
+use palisade::facts::Transport;
+use palisade::observe::{JsonLines, Sink};
+use palisade_core::diagnostic::Diagnostic;
+use palisade_store::clock::SystemClock;
+use palisade_store::entropy::SystemEntropy;
+
+use crate::build::{World, build};
+use crate::config::Loaded;
+use crate::config::settings::{Events, Store};
+use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
+use crate::upstream::Forward;
+
+/// A gateway whose sockets are bound and which will serve when it is run.
+pub struct Gateway {
+    listeners: Vec<Listener>,
+    handler: Arc<dyn Handler>,
+    bounds: Bounds,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Gateway {
+    /// Prepares everything. All problems are told at once: `Err` when at least one is an error, and then nothing is
+    /// left open.
+    pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
+        let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
+        let built = build(loaded, &world)?;
+        let diagnostics = built.diagnostics.clone();
+        let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
+        let listeners = bind(loaded).await?;
+        let bounds =
+            Bounds { max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri), ..Bounds::default() };
+        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
+    }
+
+    /// Warnings and notes about the configuration and its contracts.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The name and address of each listener; a port that was zero has its number.
+    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
+        self.listeners.iter().map(|listener| (Arc::clone(listener.name()), listener.local())).collect()
+    }
+
+    /// Serves until `shutdown` is ready and the connections have drained.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
+        serve(self.listeners, self.handler, self.bounds, shutdown).await
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
+}
+
+/// The chain behind the listeners.
+struct Behind(Guarded<Forward>);
+
+impl Handler for Behind {
+    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
+        let guarded = self.0.clone();
+        Box::pin(async move {
+            guarded
+                .serve(request.map(Body::new), |head| {
+                    head.facts.peer = Some(connection.peer);
+                    head.facts.transport = match connection.secure {
+                        true => Transport::Encrypted,
+                        false => Transport::Clear,
+                    };
+                })
+                .await
+        })
+    }
+}
+
+/// The system's clock and randomness, the configured store, and the configured place for events.
+async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
+    let url = match &loaded.settings.store {
+        Store::Memory => "memory:".to_owned(),
+        Store::Sqlite(path) => format!("sqlite:{}", path.display()),
+    };
+    let stores = palisade_store::open(&url)
+        .await
+        .map_err(|error| loaded.locate(Diagnostic::error("store-unusable", error.to_string()), &["store", "url"]))?;
+    let events: Arc<dyn Sink> = match &loaded.settings.events {
+        Events::File(path) => Arc::new(JsonLines::new(append(path).map_err(|error| {
+            let message = format!("the event log `{}` cannot be opened: {error}", path.display());
+            loaded.locate(Diagnostic::error("events-unusable", message), &["events", "output"])
+        })?)),
+        Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
+        Events::Stdout => Arc::new(JsonLines::new(io::stdout())),
+    };
+    Ok(World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), counters: stores.counters, events })
+}
+
+/// Opens a log for appending. It names users and addresses, so that only its owner may read it.
+fn append(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

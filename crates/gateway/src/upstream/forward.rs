@@ -1,0 +1,100 @@
+//! Hands a permitted request to its backend, and gives back what the backend answers.
+//!
+//! 1. It takes [`Permitted`] requests and nothing else.
+//! 2. Framing is ours: the length and transfer coding that the client declared are dropped, and the connection to the
+//!    backend gets a framing of its own, so that the two cannot be read differently (RFC 9112 section 11.2).
+//! 3. Bodies stream in both directions. When the client's body breaks its limits on the way, the caller hears of that
+//!    and not of a broken backend.
+//! 4. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum_core::body::Body;
+use futures_util::future::BoxFuture;
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use hyper_util::client::legacy::Error;
+use palisade::body::{BodyFault, fault_of};
+use palisade::chain::Permitted;
+use palisade::stage::Stop;
+use palisade_core::canon::header::strip_hop_by_hop;
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::stage::StageId;
+use tower_service::Service;
+
+use super::Pool;
+use palisade::facts::RouteMatch;
+
+/// The end of the gateway's chain.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// The pool of each route, by the route's index.
+    pools: Arc<[Pool]>,
+}
+
+impl Forward {
+    /// Forwards the requests of each route to the pool at its index.
+    pub fn new(pools: Vec<Pool>) -> Self {
+        Self { pools: pools.into() }
+    }
+}
+
+impl Service<Permitted<Request<Body>>> for Forward {
+    type Response = Response<Body>;
+    type Error = Stop;
+    type Future = BoxFuture<'static, Result<Response<Body>, Stop>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
+        let mut request = permitted.request;
+        let route = request.extensions_mut().remove::<RouteMatch>();
+        let pool = route.and_then(|route| self.pools.get(route.index).cloned());
+        Box::pin(async move {
+            let Some(pool) = pool else {
+                return Err(Denial::new(DenialCode::RouteUnknown, StageId::Forward).into());
+            };
+            reframe(request.headers_mut());
+            *request.version_mut() = Version::HTTP_11;
+            let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?;
+            accept(response.map(Body::new))
+        })
+    }
+}
+
+/// Drops what concerns the client's connection. `Content-Length` goes too: hyper writes it from the body it sends.
+fn reframe(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, HOST] {
+        headers.remove(name);
+    }
+}
+
+fn accept(mut response: Response<Body>) -> Result<Response<Body>, Stop> {
+    if response.status().is_informational() || response.status() == StatusCode::UPGRADE_REQUIRED {
+        let denial = Denial::new(DenialCode::UpstreamFailed, StageId::Forward);
+        return Err(denial.because("status", response.status().as_str()).into());
+    }
+    strip_hop_by_hop(response.headers_mut());
+    *response.version_mut() = Version::HTTP_11;
+    Ok(response)
+}
+
+/// Whose fault it is that there is no answer.
+fn failure(error: &Error) -> Denial {
+    let code = match fault_of(error) {
+        Some(BodyFault::TooLarge { .. }) => DenialCode::BodyTooLarge,
+        Some(BodyFault::Stalled) => DenialCode::RequestTimeout,
+        None => DenialCode::UpstreamUnreachable,
+    };
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    Denial::new(code, StageId::Forward).because("error", reason)
+}
