@@ -98,7 +98,7 @@ impl Credential {
     }
 
     /// What would help somebody who has none.
-    pub(crate) fn challenge(&self) -> Challenge {
+    pub fn challenge(&self) -> Challenge {
         match self {
             Self::Backend { .. } | Self::Bearer(_) => {
                 Challenge::Bearer { error: None, scope: ScopeSet::default(), level: Level::None }

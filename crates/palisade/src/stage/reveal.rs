@@ -124,6 +124,9 @@ impl Reveal {
                 RevealSettings::Off => {}
             }
         }
+        if rule == ResponseRule::Empty && mode == RevealSettings::Enforce && parts.status.is_client_error() {
+            return Ok(problem::withheld(parts.status, &head.facts.request_id).map(Body::from));
+        }
         let checked = rule == ResponseRule::Check && mode != RevealSettings::Off;
         if headless || (!checked && owners.is_empty()) {
             return Ok(Response::from_parts(parts, body));

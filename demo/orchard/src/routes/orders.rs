@@ -14,7 +14,6 @@ use crate::input::{Input, check_length, check_range};
 use crate::routes::products;
 use crate::shop::Shop;
 use crate::store::{Bound, integer, text};
-use crate::weakness::Weakness;
 use crate::wire::RawOrder;
 
 /// `GET /v1/orders`
@@ -69,11 +68,8 @@ pub(crate) async fn cancel(
     if !caller.may_touch(&shop, &user_id) {
         return Err(Failure::FORBIDDEN);
     }
-    let cancelled = if shop.has(Weakness::BrokenObjectLevelAuthorization) {
-        shop.store.row(CANCEL_ANY, &[Bound::from(&order_id)]).await?
-    } else {
-        shop.store.row(CANCEL, &[Bound::from(&order_id), Bound::from(&user_id)]).await?
-    };
+    // With the weakness nobody has asked whether the caller is the user of the path.
+    let cancelled = shop.store.row(CANCEL, &[Bound::from(&order_id), Bound::from(&user_id)]).await?;
     cancelled.map(|_| StatusCode::NO_CONTENT).ok_or(Failure::NOT_FOUND)
 }
 
@@ -95,6 +91,5 @@ const TAKE: &str = "UPDATE products SET stock = stock - ?1 WHERE id = ?2 AND sto
 const INSERT: &str = "INSERT INTO orders (id, owner, product_id, quantity, total_cents, address, status) \
      SELECT 'o-' || (max(CAST(substr(id, 3) AS INTEGER)) + 1), ?, ?, ?, ?, ?, 'placed' FROM orders RETURNING *";
 const CANCEL: &str = "UPDATE orders SET status = 'cancelled' WHERE id = ? AND owner = ? RETURNING id";
-const CANCEL_ANY: &str = "UPDATE orders SET status = 'cancelled' WHERE id = ? RETURNING id";
 const MAXIMUM_QUANTITY: i64 = 100;
 const MAXIMUM_ADDRESS: usize = 200;

@@ -1,0 +1,259 @@
+//! Parameters of an operation: how each is written in a request, and which values it may have.
+
+mod coerce;
+mod read;
+
+use std::fmt;
+
+use palisade_core::diagnostic::Diagnostic;
+use serde_json::Value;
+
+pub(crate) use coerce::Coercion;
+pub(crate) use read::{Keys, Sent, form_pairs, read};
+
+use crate::document::{items, join, members};
+use crate::schema::definition::DefinitionId;
+use crate::schema::mode::Mode;
+use crate::schema::translate::Translator;
+
+/// Where a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Location {
+    /// In `Cookie`.
+    Cookie,
+    /// In a header field.
+    Header,
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+}
+
+impl Location {
+    /// `cookie`, `header`, `path` or `query`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Header => "header",
+            Self::Path => "path",
+            Self::Query => "query",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Cookie, Self::Header, Self::Path, Self::Query].into_iter().find(|location| location.as_str() == text)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One declared parameter.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its name; that of a header in lower case.
+    pub name: Box<str>,
+    /// Where it is.
+    pub location: Location,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// Its schema as the contract has it, after following a `$ref`.
+    pub schema: Value,
+    /// The first example that the contract gives for it.
+    pub example: Option<Value>,
+    pub(crate) style: Style,
+    pub(crate) coercion: Coercion,
+    pub(crate) definition: DefinitionId,
+}
+
+impl Parameter {
+    /// `/query/limit`.
+    pub(crate) fn pointer(&self) -> String {
+        crate::violation::child(&format!("/{}", self.location), &self.name)
+    }
+}
+
+/// How a parameter's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `name[key]=value`.
+    Deep,
+    /// JSON text.
+    Json,
+    /// `name=a,b` with a separator.
+    List(Separator),
+    /// `name=a&name=b`.
+    Repeated,
+    /// One plain value.
+    Single,
+}
+
+/// What separates the items of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Separator {
+    /// `,`
+    Comma,
+    /// `|` or `%7C`
+    Pipe,
+    /// `%20` or `+`
+    Space,
+}
+
+/// The typed values of a request's parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parameters(Vec<Given>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Given {
+    location: Location,
+    name: Box<str>,
+    text: Option<Box<str>>,
+    value: Value,
+}
+
+impl Parameters {
+    /// All parameters that were given.
+    pub fn iter(&self) -> impl Iterator<Item = (Location, &str, &Value)> {
+        self.0.iter().map(|given| (given.location, given.name.as_ref(), &given.value))
+    }
+
+    /// The value of one.
+    pub fn get(&self, location: Location, name: &str) -> Option<&Value> {
+        self.given(location, name).map(|given| &given.value)
+    }
+
+    /// The decoded text of one that is a single plain value, as an ownership check compares it. `None` for lists and
+    /// objects, which are nobody's identifier.
+    pub fn text(&self, location: Location, name: &str) -> Option<&str> {
+        self.given(location, name).and_then(|given| given.text.as_deref())
+    }
+
+    pub(crate) fn add(&mut self, parameter: &Parameter, text: Option<String>, value: Value) {
+        let text = text.map(String::into_boxed_str);
+        self.0.push(Given { location: parameter.location, name: parameter.name.clone(), text, value });
+    }
+
+    fn given(&self, location: Location, name: &str) -> Option<&Given> {
+        self.0.iter().find(|given| given.location == location && *given.name == *name)
+    }
+}
+
+/// Compiles the parameters of the operation at `pointer` within the path item at `parent`; those of the operation
+/// replace those of the path item.
+pub(crate) fn compile(translator: &mut Translator<'_, '_>, parent: &str, pointer: &str) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for holder in [parent, pointer] {
+        let document = translator.document();
+        let Some(list) = document.at(holder) else { continue };
+        let mut own: Vec<Parameter> = Vec::new();
+        for (at, item) in items(list, "parameters").enumerate() {
+            let (item, place) = document.resolve(item, &format!("{holder}/parameters/{at}"));
+            let Some(parameter) = compile_one(translator, item, &place) else { continue };
+            let same = |other: &Parameter| other.location == parameter.location && other.name == parameter.name;
+            if own.iter().any(same) {
+                let message = format!("the {} parameter `{}` is declared twice", parameter.location, parameter.name);
+                translator.report().add(&place, Diagnostic::error("parameter-invalid", message).help("remove one"));
+            }
+            parameters.retain(|other| !same(other));
+            own.push(parameter);
+        }
+        parameters.extend(own);
+    }
+    parameters
+}
+
+fn compile_one(translator: &mut Translator<'_, '_>, item: &Value, place: &str) -> Option<Parameter> {
+    let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Some(location) = item.get("in").and_then(Value::as_str).and_then(Location::parse).filter(|_| !name.is_empty())
+    else {
+        let help = "`in` is query, header, path or cookie";
+        let diagnostic = Diagnostic::error("parameter-invalid", "a parameter needs `name` and `in`").help(help);
+        translator.report().add(place, diagnostic);
+        return None;
+    };
+    let name = if location == Location::Header { name.to_ascii_lowercase() } else { name.to_owned() };
+    if location == Location::Header && IGNORED_HEADERS.contains(&name.as_str()) {
+        return None;
+    }
+    let is_json = |media: &str| {
+        crate::media::Media::parse(media).is_some_and(|media| media.reading() == crate::media::Reading::Json)
+    };
+    let content = members(item, "content").next().map(|(media, entry)| (media.clone(), entry));
+    let (holder, schema_place) = match &content {
+        Some((media, entry)) => (*entry, join(&join(&join(place, "content"), media), "schema")),
+        None => (item, join(place, "schema")),
+    };
+    let document = translator.document();
+    let Some(schema) = holder.get("schema") else {
+        let message = format!("the parameter `{name}` has no schema, so any value is accepted");
+        let diagnostic =
+            Diagnostic::error("parameter-invalid", message).help("add `schema: { type: string, maxLength: 64 }`");
+        translator.report().add(place, diagnostic);
+        return None;
+    };
+    let coercion = Coercion::of(document, schema);
+    let style = match &content {
+        Some((media, _)) if is_json(media) => Some(Style::Json),
+        Some(_) => None,
+        None => style(item, location, &coercion),
+    };
+    let Some(style) = style else {
+        let message = format!("the way in which the parameter `{name}` is written is not supported");
+        let help = "lists may be form, simple, pipeDelimited or spaceDelimited; objects deepObject or JSON content";
+        translator.report().add(place, Diagnostic::error("parameter-unsupported", message).help(help));
+        return None;
+    };
+    let definition = translator.define(&schema_place, Mode::Closed);
+    let schema = document.follow(schema);
+    let example = example(holder).or_else(|| example(item)).or_else(|| example(schema));
+    Some(Parameter {
+        name: name.into(),
+        location,
+        required: location == Location::Path || crate::document::flag(item, "required"),
+        schema: schema.clone(),
+        example: example.map(|example| document.follow(example).clone()),
+        style,
+        coercion,
+        definition,
+    })
+}
+
+/// The style by RFC 6570 as far as OpenAPI uses it. `None` where a value would be ambiguous.
+fn style(item: &Value, location: Location, coercion: &Coercion) -> Option<Style> {
+    let default = match location {
+        Location::Cookie | Location::Query => "form",
+        Location::Header | Location::Path => "simple",
+    };
+    let style = item.get("style").and_then(Value::as_str).unwrap_or(default);
+    let explode = item.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
+    if style == "deepObject" {
+        return (location == Location::Query && coercion.is_object()).then_some(Style::Deep);
+    }
+    if coercion.is_object() {
+        return None;
+    }
+    match (style, coercion.is_list()) {
+        ("form" | "simple", false) => Some(Style::Single),
+        ("form", true) if explode && location == Location::Query => Some(Style::Repeated),
+        ("form" | "simple", true) => Some(Style::List(Separator::Comma)),
+        ("pipeDelimited", true) if !explode => Some(Style::List(Separator::Pipe)),
+        ("spaceDelimited", true) if !explode => Some(Style::List(Separator::Space)),
+        _ => None,
+    }
+}
+
+/// `example`, the first of `examples` in either of its forms, or `default`.
+pub(crate) fn example(value: &Value) -> Option<&Value> {
+    let examples = value.get("examples").and_then(|examples| match examples {
+        Value::Array(list) => list.first(),
+        Value::Object(named) => named.values().find_map(|example| example.get("value")),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => None,
+    });
+    value.get("example").or(examples)
+}
+
+/// Header parameters by these names are ignored (OpenAPI 3.1, Parameter Object): they have rules of their own.
+const IGNORED_HEADERS: [&str; 3] = ["accept", "authorization", "content-type"];

@@ -1,0 +1,218 @@
+//! Which properties a response may have, so that the others can be taken out of it.
+//!
+//! A backend that answers with its whole database row is the commonest leak of all (OWASP API3). Refusing such an
+//! answer would break the client; taking out what the contract does not declare breaks nobody.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::schema::definition::{Definition, DefinitionId};
+use crate::schema::keyword::{LINK, MARKUP};
+use crate::violation::child;
+
+/// The shapes of all schemas. The first ones have the numbers of the definitions.
+#[derive(Debug, Default)]
+pub(crate) struct Shapes {
+    nodes: Vec<Shape>,
+}
+
+/// What one schema object says about names.
+#[derive(Debug, Default)]
+struct Shape {
+    /// Whether it speaks of an object's properties at all.
+    declares: bool,
+    /// Whether it lets every property through.
+    open: bool,
+    properties: HashMap<Box<str>, Property>,
+    patterns: Vec<(Regex, usize)>,
+    additional: Option<usize>,
+    prefix: Vec<usize>,
+    items: Option<usize>,
+    /// Further shapes of the same value.
+    parts: Vec<usize>,
+    /// Whether it says more about a text than how long it may be, or declares it to be markup.
+    rules_text: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Property {
+    /// Write-only: it never leaves.
+    Hidden,
+    Shown(usize),
+}
+
+impl Shapes {
+    /// Reads the shapes out of the translated schemas.
+    pub(crate) fn build(definitions: &[Definition]) -> Self {
+        let mut shapes = Self::default();
+        shapes.nodes.resize_with(definitions.len(), Shape::default);
+        for (id, definition) in definitions.iter().enumerate() {
+            let shape = shapes.shape(&definition.schema);
+            if let Some(node) = shapes.nodes.get_mut(id) {
+                *node = shape;
+            }
+        }
+        shapes
+    }
+
+    /// Takes undeclared properties out and names the places.
+    pub(crate) fn strip(&self, id: DefinitionId, value: &mut Value) -> Vec<String> {
+        let mut removed = Vec::new();
+        self.strip_below(&[id], value, "", &mut removed);
+        removed
+    }
+
+    fn strip_below(&self, ids: &[usize], value: &mut Value, pointer: &str, removed: &mut Vec<String>) {
+        let shapes = self.expand(ids);
+        match value {
+            Value::Array(items) => {
+                for (at, item) in items.iter_mut().enumerate() {
+                    let within = shapes.iter().filter_map(|shape| shape.prefix.get(at).copied().or(shape.items));
+                    let within: Vec<usize> = within.collect();
+                    if !within.is_empty() {
+                        self.strip_below(&within, item, &format!("{pointer}/{at}"), removed);
+                    }
+                }
+            }
+            Value::Object(members) if shapes.iter().any(|shape| shape.declares) => {
+                members.retain(|name, member| {
+                    let place = child(pointer, name);
+                    match verdict(&shapes, name) {
+                        None => {
+                            removed.push(place);
+                            false
+                        }
+                        Some(within) => {
+                            self.strip_below(&within, member, &place, removed);
+                            true
+                        }
+                    }
+                });
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) | Value::String(_) => {}
+        }
+    }
+
+    /// The pointers of all texts that no shape restricts.
+    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value, base: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        self.free_text_below(&[id], value, base, &mut found);
+        found
+    }
+
+    fn free_text_below(&self, ids: &[usize], value: &Value, pointer: &str, found: &mut Vec<String>) {
+        let shapes = self.expand(ids);
+        match value {
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    let within = shapes.iter().filter_map(|shape| shape.prefix.get(at).copied().or(shape.items));
+                    self.free_text_below(&within.collect::<Vec<_>>(), item, &format!("{pointer}/{at}"), found);
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let within = verdict(&shapes, name).unwrap_or_default();
+                    self.free_text_below(&within, member, &child(pointer, name), found);
+                }
+            }
+            Value::String(_) if !shapes.iter().any(|shape| shape.rules_text) => found.push(pointer.to_owned()),
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// The shapes together with all their parts, each once.
+    fn expand(&self, ids: &[usize]) -> Vec<&Shape> {
+        let mut seen = Vec::with_capacity(ids.len());
+        let mut waiting = ids.to_vec();
+        while let Some(id) = waiting.pop() {
+            if !seen.contains(&id) {
+                seen.push(id);
+                waiting.extend(self.nodes.get(id).into_iter().flat_map(|shape| shape.parts.iter().copied()));
+            }
+        }
+        seen.into_iter().filter_map(|id| self.nodes.get(id)).collect()
+    }
+
+    fn add(&mut self, schema: &Value) -> usize {
+        let shape = self.shape(schema);
+        self.nodes.push(shape);
+        self.nodes.len() - 1
+    }
+
+    fn shape(&mut self, schema: &Value) -> Shape {
+        let mut shape = Shape::default();
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            match (key.as_str(), value) {
+                ("$ref" | LINK, Value::String(reference)) => {
+                    shape.parts.extend(reference.rsplit('/').next().and_then(|id| id.parse::<usize>().ok()));
+                }
+                ("const" | "enum" | "format" | "pattern", _) => shape.rules_text = true,
+                (MARKUP, Value::Bool(true)) => shape.rules_text = true,
+                ("properties", Value::Object(properties)) => {
+                    shape.declares = true;
+                    for (name, member) in properties {
+                        let property = if *member == Value::Bool(false) {
+                            Property::Hidden
+                        } else {
+                            Property::Shown(self.add(member))
+                        };
+                        shape.properties.insert(name.as_str().into(), property);
+                    }
+                }
+                ("patternProperties", Value::Object(patterns)) => {
+                    shape.declares = true;
+                    for (pattern, member) in patterns {
+                        // Every pattern was compiled before, by the same engine after a translation; one that needs
+                        // the translation matches nothing here, and so hides.
+                        if let Ok(regex) = Regex::new(pattern) {
+                            shape.patterns.push((regex, self.add(member)));
+                        }
+                    }
+                }
+                ("additionalProperties" | "unevaluatedProperties", Value::Bool(open)) => {
+                    shape.declares = true;
+                    shape.open |= *open;
+                }
+                ("additionalProperties" | "unevaluatedProperties", member) => {
+                    shape.declares = true;
+                    shape.additional = Some(self.add(member));
+                }
+                ("prefixItems", Value::Array(items)) => {
+                    shape.prefix = items.iter().map(|item| self.add(item)).collect()
+                }
+                ("items", member) => shape.items = Some(self.add(member)),
+                ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
+                    shape.parts.extend(parts.iter().map(|part| self.add(part)).collect::<Vec<_>>());
+                }
+                ("then" | "else", part) => shape.parts.push(self.add(part)),
+                ("dependentSchemas", Value::Object(parts)) => {
+                    shape.parts.extend(parts.values().map(|part| self.add(part)).collect::<Vec<_>>());
+                }
+                _ => {}
+            }
+        }
+        shape
+    }
+}
+
+/// The shapes of a property's value, or `None` when no shape declares the property or one hides it.
+fn verdict(shapes: &[&Shape], name: &str) -> Option<Vec<usize>> {
+    let mut within = Vec::new();
+    let mut declared = false;
+    for shape in shapes {
+        let before = within.len();
+        match shape.properties.get(name) {
+            Some(Property::Hidden) => return None,
+            Some(Property::Shown(id)) => within.push(*id),
+            None => {}
+        }
+        within.extend(shape.patterns.iter().filter(|(regex, _)| regex.is_match(name)).map(|(_, id)| *id));
+        if within.len() == before {
+            within.extend(shape.additional);
+            declared |= shape.open;
+        }
+    }
+    (declared || !within.is_empty()).then_some(within)
+}

@@ -1,0 +1,20 @@
+//! The contract crate as its users see it.
+
+#[cfg(test)]
+mod diagnostics;
+#[cfg(test)]
+mod dialects;
+#[cfg(test)]
+mod fastapi;
+#[cfg(test)]
+mod paths;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod responses;
+#[cfg(test)]
+mod robust;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod support;
