@@ -40,7 +40,7 @@ pub enum Handling {
 pub struct Payload {
     /// What it says, where it is JSON or a form.
     pub value: Option<Value>,
-    /// Pointers of its free texts: those that no pattern, format or list of values restricts and that are not
+    /// JSON pointers into `value` of its free texts: those that no pattern, format or list of values restricts and that are not
     /// declared to hold markup (`x-palisade-markup: true`).
     pub free_text: Vec<String>,
 }
@@ -125,7 +125,7 @@ impl Body {
         if !violations.is_empty() {
             return Err(violations);
         }
-        let free_text = rule.definition.map_or_else(Vec::new, |id| schemas.free_text(id, &value, BASE));
+        let free_text = rule.definition.map_or_else(Vec::new, |id| schemas.free_text(id, &value));
         Ok(Payload { value: Some(value), free_text })
     }
 }

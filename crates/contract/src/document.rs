@@ -188,6 +188,12 @@ pub(crate) fn yaml_options() -> serde_saphyr::Options {
     }
 }
 
+/// A document in YAML or JSON as it is written, for readers that are more tolerant than the compiler. Bounded in depth,
+/// size and aliases like any contract.
+pub fn read_tolerantly(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().or_else(|| read_yaml(text).ok())
+}
+
 type Unreadable = (Option<Range<usize>>, String);
 
 fn read_yaml(text: &str) -> Result<Value, Unreadable> {

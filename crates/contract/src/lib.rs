@@ -53,6 +53,7 @@ mod violation;
 
 pub use body::{BodyRule, Handling, Payload};
 pub use contract::{Contract, Found, Loaded};
+pub use document::read_tolerantly;
 pub use extension::Extension;
 pub use operation::ContractOperation;
 pub use parameter::{Location, Parameter, Parameters};

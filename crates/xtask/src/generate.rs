@@ -1,7 +1,9 @@
 //! Writes the files that follow from the code, so that they cannot disagree with it.
 
 use anyhow::Context as _;
-use palisade_core::stage::StageId;
+use palisade::chain::ORDER;
+use palisade::observe::event_schema;
+use palisade_gateway::config;
 
 use crate::reference;
 use crate::workspace::{File, root};
@@ -12,6 +14,9 @@ pub fn files() -> Vec<File> {
         File::new("docs/reference/denials.md", reference::denials()),
         File::new("docs/reference/events.md", reference::events()),
         File::new("docs/reference/stages.md", reference::stages(ORDER)),
+        File::new("docs/reference/config.md", config::reference()),
+        File::new("schema/palisade.schema.json", format!("{:#}\n", config::json_schema())),
+        File::new("schema/event.schema.json", format!("{:#}\n", event_schema())),
     ]
 }
 
@@ -26,31 +31,3 @@ pub fn write() -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// The order of `palisade::chain::ORDER`.
-const ORDER: &[StageId] = &[
-    StageId::Trace,
-    StageId::Record,
-    StageId::Finish,
-    StageId::Rescue,
-    StageId::Admit,
-    StageId::Client,
-    StageId::Firewall,
-    StageId::Route,
-    StageId::Deadline,
-    StageId::Size,
-    StageId::Throttle,
-    StageId::Cors,
-    StageId::Csrf,
-    StageId::Operation,
-    StageId::Authenticate,
-    StageId::Assure,
-    StageId::Quota,
-    StageId::Authorize,
-    StageId::Contract,
-    StageId::Inspect,
-    StageId::Reveal,
-    StageId::Present,
-    StageId::Guard,
-    StageId::Forward,
-];

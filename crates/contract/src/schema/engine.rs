@@ -99,8 +99,8 @@ impl Schemas {
     }
 
     /// The pointers of all texts that a definition does not restrict.
-    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value, base: &str) -> Vec<String> {
-        self.shapes.free_text(id, value, base)
+    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value) -> Vec<String> {
+        self.shapes.free_text(id, value)
     }
 }
 

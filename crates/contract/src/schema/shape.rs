@@ -96,9 +96,9 @@ impl Shapes {
     }
 
     /// The pointers of all texts that no shape restricts.
-    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value, base: &str) -> Vec<String> {
+    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value) -> Vec<String> {
         let mut found = Vec::new();
-        self.free_text_below(&[id], value, base, &mut found);
+        self.free_text_below(&[id], value, "", &mut found);
         found
     }
 

@@ -1,16 +1,18 @@
 //! The matrix: each risk, the request that proves it without the gateway, and the rule that stops it with the gateway.
 
-use palisade_review::{Finding, Label, OperationReach, Report, Row, RowResult, Verdict};
+use std::collections::BTreeSet;
+
+use palisade_review::{Finding, OperationReach, Report, Row, RowResult, Verdict};
 
 use crate::output;
 
 /// Prints the matrix and what it means for legitimate requests.
 pub(super) fn print(unprotected: &Report, protected: &Report, reached: &[OperationReach]) {
     let width = Row::ALL.iter().map(|row| row.title().len()).max().unwrap_or(0);
-    output::say(&format!("{:<10} {:width$}  {:<12} {}", "", "Risk", "Unprotected", "Behind Palisade"));
+    output::say(&format!("{:<10} {:width$}  {:<12} {}", "", "Risk", "Unprotected", "Stopped by Palisade with"));
     for row in Row::ALL {
         let before = if unprotected.proves(row) { "EXPLOITED" } else { "not proved" };
-        let after = outcome(protected, row);
+        let after = outcome(unprotected, protected, row);
         output::say(&format!("{:<10} {:width$}  {before:<12} {after}", row.id(), row.title()));
     }
     output::say("\nThe request that proves each flaw without Palisade, and what answers it with Palisade:\n");
@@ -27,43 +29,37 @@ pub(super) fn print(unprotected: &Report, protected: &Report, reached: &[Operati
     }
 }
 
-/// What became of a row behind the gateway.
-fn outcome(report: &Report, row: Row) -> String {
-    if report.proves(row) {
+/// What became of a row behind the gateway: the codes that answered the attacks which had got through without it.
+fn outcome(unprotected: &Report, protected: &Report, row: Row) -> String {
+    if protected.proves(row) {
         return "EXPLOITED".to_owned();
     }
-    let mut codes: Vec<&str> = Vec::new();
-    let mut skipped = None;
-    for result in report.rows.iter().filter(|result| result.row == row) {
-        match &result.verdict {
-            Verdict::NotProved { blocked_by, .. } => codes.extend(blocked_by.as_deref()),
-            Verdict::Skipped { reason } => skipped = Some(reason),
-            Verdict::Proved => {}
-        }
-        codes.extend(result.withstood.iter().filter_map(|exchange| exchange.blocked_by.as_deref()));
+    let untested = protected.rows.iter().filter(|result| result.row == row).find_map(|result| match &result.verdict {
+        Verdict::Skipped { reason } => Some(reason),
+        Verdict::NotProved { .. } | Verdict::Proved => None,
+    });
+    if let Some(reason) = untested {
+        return format!("not tested: {reason}");
     }
-    codes.sort_unstable();
-    codes.dedup();
-    match (skipped, codes.is_empty()) {
-        (Some(reason), _) => format!("not tested: {reason}"),
-        (None, true) => "stopped: nothing left to exploit in the answer".to_owned(),
-        (None, false) => format!("stopped by {}", codes.join(", ")),
+    let attacks = unprotected.rows.iter().filter(|result| result.row == row);
+    let answers = attacks.flat_map(|result| result.findings.iter().map(|finding| answer(protected, result, finding)));
+    let (mut codes, mut cleaned) = (BTreeSet::new(), false);
+    for answer in answers {
+        cleaned |= answer.is_none();
+        codes.extend(answer);
     }
+    let mut words: Vec<&str> = codes.into_iter().collect();
+    if cleaned {
+        words.push("a clean answer");
+    }
+    words.join(", ")
 }
 
-/// The code with which the gateway answered the same probe on the same operation, or else on any.
+/// The code with which the gateway answered the same attack.
 fn answer<'r>(protected: &'r Report, attacked: &RowResult, finding: &Finding) -> Option<&'r str> {
     let same = protected.rows.iter().find(|result| result.probe == attacked.probe)?;
-    let wanted = finding.transcript.iter().find(|exchange| exchange.label == Label::Attack)?;
-    let path = |url: &str| url.splitn(4, '/').nth(3).unwrap_or("").split(['?', '/']).take(2).collect::<Vec<_>>().join("/");
-    let near = same.withstood.iter().find(|exchange| {
-        exchange.request.method == wanted.request.method && path(&exchange.request.url) == path(&wanted.request.url)
-    });
-    let stopped = near.and_then(|exchange| exchange.blocked_by.as_deref());
-    stopped.or(match &same.verdict {
-        Verdict::NotProved { blocked_by, .. } => blocked_by.as_deref(),
-        Verdict::Proved | Verdict::Skipped { .. } => None,
-    })
+    let attack = same.withstood.iter().find(|exchange| exchange.fingerprint.as_deref() == Some(&*finding.fingerprint));
+    attack.and_then(|exchange| exchange.blocked_by.as_deref())
 }
 
 fn proof(row: Row, finding: &Finding, stopped: Option<&str>) {

@@ -13,7 +13,7 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_gateway::config::load;
 use palisade_gateway::run::Gateway;
 use palisade_review::{
-    HostilePartner, Identity, Login, OperationReach, Plan, Progress, ProgressEvent, Report, Row, Target, Verdict,
+    HostilePartner, Identity, Login, Mode, OperationReach, Plan, Progress, ProgressEvent, Report, Row, Target, Verdict,
     legitimate, run as review,
 };
 use serde_json::json;
@@ -47,7 +47,8 @@ async fn show(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let shop = shop::open(&partner.url()).await?;
     let plan = Plan::new(&Source::new("openapi.yaml", orchard::CONTRACT), identities())
         .map_err(|error| anyhow!("{error}"))?
-        .with_partner(partner);
+        .with_partner(partner)
+        .with_mode(Mode::Full);
 
     let bare = url(shop.address())?;
     output::talk(&format!("orchard, a shop with every risk of the OWASP API Top 10, is at {bare}"));

@@ -1,0 +1,123 @@
+//! The context is what every probe works with: the surface, the sessions, the client and what was learned so far.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use crate::docket::Trail;
+use crate::exchange::{Answer, Call, Payload};
+use crate::finding::Label;
+use crate::memory::Memory;
+use crate::plan::Plan;
+use crate::scope::{ScopedClient, SendError};
+use crate::session::Session;
+use crate::sink::Sink;
+use crate::surface::{Endpoint, Surface, Values};
+
+/// What every probe works with.
+pub(crate) struct Context<'r> {
+    pub(crate) plan: &'r Plan,
+    pub(crate) client: ScopedClient,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) memory: Memory,
+    pub(crate) sink: Sink,
+    seed: u64,
+    markers: AtomicU32,
+}
+
+impl<'r> Context<'r> {
+    pub(crate) fn new(plan: &'r Plan, client: ScopedClient, sessions: Vec<Session>, sink: Sink) -> Self {
+        // Markers of two runs must differ, for the first one's may still be stored.
+        let seed = plan.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        Self { plan, client, sessions, memory: Memory::default(), sink, seed, markers: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn surface(&self) -> &'r Surface {
+        &self.plan.surface
+    }
+
+    /// Sends a call and notes the exchange.
+    pub(crate) async fn send(&self, trail: &mut Trail, label: Label, call: &Call) -> Result<Answer, SendError> {
+        let answer = self.client.send(call).await?;
+        trail.note(self.client.base(), label, call, &answer);
+        Ok(answer)
+    }
+
+    /// A call of an operation by a session, or by nobody.
+    pub(crate) fn call(
+        &self,
+        endpoint: &Endpoint,
+        values: &Values,
+        body: Option<Value>,
+        session: Option<usize>,
+    ) -> Call {
+        let mut call = Call::new(endpoint.method.clone(), endpoint.path(values));
+        call.body = body.map(Payload::Json);
+        if let Some(session) = session.and_then(|session| self.sessions.get(session)) {
+            call.credential = session.credential();
+        }
+        call
+    }
+
+    /// A text that nobody else has sent.
+    pub(crate) fn marker(&self) -> String {
+        let number = self.markers.fetch_add(1, Ordering::Relaxed);
+        format!("plsd{:08x}{number}", self.seed & 0xffff_ffff)
+    }
+
+    pub(crate) fn name(&self, session: Option<usize>) -> &str {
+        session.and_then(|session| self.sessions.get(session)).map_or("nobody", |session| &session.name)
+    }
+
+    /// The sessions that may call an operation.
+    pub(crate) fn eligible(&self, endpoint: &Endpoint) -> Vec<usize> {
+        let may = |(at, session): (usize, &Session)| session.has_any(&endpoint.roles).then_some(at);
+        self.sessions.iter().enumerate().filter_map(may).collect()
+    }
+
+    /// The session for an ordinary call: nobody where nobody is asked for.
+    pub(crate) fn caller(&self, endpoint: &Endpoint) -> Option<usize> {
+        if endpoint.is_public { None } else { self.eligible(endpoint).first().copied() }
+    }
+
+    /// Pairs of a victim and an attacker who have the same roles, none of which is exempt from ownership.
+    pub(crate) fn peers(&self, endpoint: &Endpoint) -> Vec<(usize, usize)> {
+        let is_bound = |session: &Session| !session.roles.iter().any(|role| endpoint.owner.exempt.contains(role));
+        let mut pairs = Vec::new();
+        for (victim, one) in self.sessions.iter().enumerate() {
+            for (attacker, other) in self.sessions.iter().enumerate() {
+                let are_peers = one.roles == other.roles && is_bound(one) && is_bound(other);
+                if victim != attacker && are_peers && one.has_any(&endpoint.roles) {
+                    pairs.push((victim, attacker));
+                }
+            }
+        }
+        // The first identity is the attacker of the story.
+        pairs.sort_by_key(|(_, attacker)| *attacker);
+        pairs
+    }
+
+    /// Values for an operation that name what belongs to a session, the likeliest first.
+    pub(crate) fn values_of(&self, endpoint: &Endpoint, session: usize) -> Vec<Values> {
+        let Some(owner) = self.sessions.get(session) else { return Vec::new() };
+        let sample = self.surface().sample_values(endpoint);
+        let mut options = vec![sample.clone(), sample.clone(), sample];
+        for parameter in endpoint.path_parameters() {
+            let claimed = endpoint.owning_claim(&parameter.name).and_then(|claim| owner.claim(claim));
+            let found = match claimed {
+                Some(value) => vec![value],
+                None if endpoint.is_owned() => self.memory.seen_by(session, endpoint, parameter),
+                None if parameter.example.is_none() => self.memory.seen(endpoint, parameter),
+                None => Vec::new(),
+            };
+            for (at, values) in options.iter_mut().enumerate() {
+                if let Some(value) = found.get(at).or(found.last()) {
+                    *values = std::mem::take(values).with_path(&parameter.name, value);
+                }
+            }
+        }
+        options.dedup();
+        options
+    }
+}

@@ -1,0 +1,99 @@
+//! A docket collects what a probe does: the exchanges of one attempt, and what the attempts came to.
+
+use std::collections::BTreeMap;
+
+use crate::exchange::{Answer, Call};
+use crate::finding::{Confidence, Exchange, Finding, Label, Site};
+use crate::report::{RowResult, Verdict};
+use crate::row::Row;
+use crate::rule::Rule;
+
+/// The exchanges of one attempt, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    exchanges: Vec<Exchange>,
+}
+
+impl Trail {
+    pub(crate) fn note(&mut self, base: &str, label: Label, call: &Call, answer: &Answer) {
+        self.exchanges.push(Exchange {
+            label,
+            request: call.summary(base),
+            status: answer.status.as_u16(),
+            response: answer.excerpt(),
+            blocked_by: answer.blocked_by(),
+            fingerprint: None,
+        });
+    }
+}
+
+/// What the attempts of one probe came to.
+#[derive(Debug, Default)]
+pub(crate) struct Docket {
+    findings: Vec<Finding>,
+    withstood: Vec<Exchange>,
+    codes: BTreeMap<String, usize>,
+    reason: Option<String>,
+    skipped: Option<String>,
+}
+
+impl Docket {
+    /// The attack got through, and everything needed to say so is in the trail.
+    pub(crate) fn prove(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        self.add(Finding::new(rule, site, summary, trail.exchanges));
+    }
+
+    /// The attack got through, but something keeps it from doing harm, or from being sure.
+    pub(crate) fn suspect(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        let finding = Finding::new(rule, site, summary, trail.exchanges);
+        self.add(finding.with_confidence(Confidence::Suspect));
+    }
+
+    /// One weakness is one finding, however many payloads show it.
+    fn add(&mut self, finding: Finding) {
+        if !self.findings.iter().any(|known| known.fingerprint == finding.fingerprint) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The attack was made and did not get through.
+    pub(crate) fn withstand(&mut self, rule: &Rule, site: Site<'_>, reason: impl Into<String>, trail: Trail) {
+        self.reason.get_or_insert_with(|| reason.into());
+        let fingerprint = site.fingerprint(rule);
+        let known = |one: &&Exchange| one.fingerprint.as_ref() == Some(&fingerprint);
+        let mut room = MAXIMUM_ALIKE.saturating_sub(self.withstood.iter().filter(known).count());
+        for mut exchange in trail.exchanges.into_iter().filter(|exchange| exchange.label == Label::Attack) {
+            if let Some(code) = &exchange.blocked_by {
+                *self.codes.entry(code.clone()).or_default() += 1;
+            }
+            if room > 0 && self.withstood.len() < MAXIMUM_WITHSTOOD {
+                room -= 1;
+                exchange.fingerprint = Some(fingerprint.clone());
+                self.withstood.push(exchange);
+            }
+        }
+    }
+
+    /// The attack could not be made, because a control failed or the contract lacks something.
+    pub(crate) fn skip(&mut self, reason: impl Into<String>) {
+        self.skipped.get_or_insert_with(|| reason.into());
+    }
+
+    /// The result. What was tested outweighs what could not be.
+    pub(crate) fn close(self, probe: &'static str, row: Row) -> RowResult {
+        let is_proved = self.findings.iter().any(|finding| finding.confidence == Confidence::Proved);
+        let blocked_by = self.codes.into_iter().max_by_key(|(_, count)| *count).map(|(code, _)| code);
+        let suspected = self.findings.first().map(|finding| finding.summary.clone());
+        let verdict = match (is_proved, suspected.or(self.reason)) {
+            (true, _) => Verdict::Proved,
+            (false, Some(reason)) => Verdict::NotProved { reason, blocked_by },
+            (false, None) => Verdict::Skipped { reason: self.skipped.unwrap_or_else(|| NOTHING.to_owned()) },
+        };
+        RowResult { row, probe, verdict, findings: self.findings, withstood: self.withstood }
+    }
+}
+
+/// Of one attack, in all its spellings.
+const MAXIMUM_ALIKE: usize = 6;
+const MAXIMUM_WITHSTOOD: usize = 150;
+const NOTHING: &str = "the contract has no operation of this kind";

@@ -1,0 +1,195 @@
+//! Inventory: whether the server knows more than the contract does: older versions, debug pages, other methods.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use http::Method;
+
+use crate::context::Context;
+use crate::docket::{Docket, Trail};
+use crate::exchange::{Answer, Call};
+use crate::finding::{Label, Site};
+use crate::plan::{Plan, count};
+use crate::probe::Probe;
+use crate::row::Row;
+use crate::rule;
+use crate::scope::SendError;
+use crate::surface::Surface;
+
+/// The probe.
+#[derive(Debug)]
+pub(crate) struct Inventory;
+
+#[async_trait]
+impl Probe for Inventory {
+    fn id(&self) -> &'static str {
+        "inventory"
+    }
+
+    fn row(&self) -> Row {
+        Row::Inventory
+    }
+
+    fn estimate(&self, plan: &Plan) -> u32 {
+        count(candidates(&plan.surface).len() + 1)
+    }
+
+    async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        let mut controls = Trail::default();
+        let nowhere = Call::get(format!("/{}", context.marker()));
+        if context.send(&mut controls, Label::Control, &nowhere).await?.is_success() {
+            docket.skip("a path that cannot exist is served, so that nothing can be told from it");
+            return Ok(());
+        }
+        for path in candidates(context.surface()) {
+            let mut trail = controls.clone();
+            let mut answer = context.send(&mut trail, Label::Attack, &Call::get(path.clone())).await?;
+            // It exists, and wants to know who asks.
+            if matches!(answer.status.as_u16(), 401 | 403)
+                && answer.blocked_by().is_none()
+                && let Some(session) = context.sessions.first()
+            {
+                let call = Call::get(path.clone()).with_credential(session.credential());
+                answer = context.send(&mut trail, Label::Attack, &call).await?;
+            }
+            let operation = format!("{} {path}", Method::GET);
+            let site = Site { operation: &operation, insertion: "path" };
+            if !holds_something(&answer) {
+                let reason = format!("undeclared paths are answered with {}", answer.status.as_u16());
+                docket.withstand(&rule::OPERATION_UNDECLARED, site, reason, trail);
+                continue;
+            }
+            // A wildcard route serves anything below it, and proves nothing.
+            let beside = Call::get(format!("{path}{}", context.marker()));
+            if context.send(&mut trail, Label::Verify, &beside).await?.is_success() {
+                continue;
+            }
+            let summary = format!("`{path}` is served, and the contract does not know it");
+            docket.prove(&rule::OPERATION_UNDECLARED, site, summary, trail);
+        }
+        Ok(())
+    }
+}
+
+fn holds_something(answer: &Answer) -> bool {
+    let is_readable = answer.media_type().is_some_and(|media| media.ends_with("json") || media.starts_with("text/"));
+    answer.is_success() && is_readable && !matches!(answer.text.trim(), "" | "{}" | "[]" | "null")
+}
+
+/// Undeclared paths worth asking for: siblings of declared ones in other versions, declared paths that have no GET,
+/// and what frameworks leave behind.
+fn candidates(surface: &Surface) -> Vec<String> {
+    let declared: BTreeSet<&str> =
+        surface.endpoints.iter().filter(|one| one.is_read()).map(|endpoint| endpoint.template.as_str()).collect();
+    let mut paths = BTreeSet::new();
+    for endpoint in &surface.endpoints {
+        for stem in stems(&endpoint.template) {
+            let (version, rest) = split_version(&stem);
+            if let Some(version) = version {
+                for other in siblings(version) {
+                    paths.insert(format!("/{other}{rest}"));
+                }
+            }
+            paths.insert(stem);
+        }
+    }
+    let mut paths: Vec<String> = paths.into_iter().take(MAXIMUM_SIBLINGS).collect();
+    paths.extend(WORDS.iter().map(|word| format!("/{word}")));
+    paths.retain(|path| !declared.iter().any(|template| matches(template, path)));
+    paths
+}
+
+/// The path up to its first parameter, and that of each collection on the way: `/v1/users/{id}` is `/v1/users`.
+fn stems(template: &str) -> Vec<String> {
+    let fixed: Vec<&str> = template.split('/').skip(1).take_while(|segment| !segment.contains('{')).collect();
+    if fixed.len() < 2 { Vec::new() } else { vec![format!("/{}", fixed.join("/"))] }
+}
+
+fn split_version(path: &str) -> (Option<&str>, &str) {
+    let rest = path.trim_start_matches('/');
+    let (first, _) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_version = first.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
+    if is_version { (Some(first), rest.strip_prefix(first).unwrap_or_default()) } else { (None, path) }
+}
+
+fn siblings(version: &str) -> Vec<String> {
+    let number = version.strip_prefix('v').and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();
+    let mut others = vec![format!("v{}", number.saturating_add(1)), "beta".to_owned(), "internal".to_owned()];
+    if let Some(older) = number.checked_sub(1) {
+        others.insert(0, format!("v{older}"));
+    }
+    others
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template.iter().zip(&path).all(|(known, asked)| known.contains('{') || known == asked)
+}
+
+const MAXIMUM_SIBLINGS: usize = 80;
+const WORDS: [&str; 44] = [
+    ".env",
+    ".git/config",
+    ".git/HEAD",
+    "_debug",
+    "actuator",
+    "actuator/env",
+    "actuator/heapdump",
+    "actuator/mappings",
+    "admin",
+    "api-docs",
+    "api/swagger.json",
+    "backup",
+    "backup.sql",
+    "config",
+    "config.json",
+    "console",
+    "debug",
+    "debug/pprof/",
+    "debug/vars",
+    "docs",
+    "dump",
+    "env",
+    "env.json",
+    "graphiql",
+    "graphql",
+    "info",
+    "internal",
+    "logs",
+    "metrics",
+    "openapi.json",
+    "openapi.yaml",
+    "phpinfo.php",
+    "playground",
+    "private",
+    "server-status",
+    "stats",
+    "status",
+    "swagger",
+    "swagger-ui/",
+    "swagger-ui.html",
+    "swagger.json",
+    "test",
+    "trace",
+    "version",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stems_end_before_parameters() {
+        assert_eq!(stems("/v1/users/{id}/orders"), ["/v1/users"]);
+        assert!(stems("/v1/{id}").is_empty());
+    }
+
+    #[test]
+    fn versions_have_siblings() {
+        assert_eq!(split_version("/v1/users"), (Some("v1"), "/users"));
+        assert_eq!(split_version("/vault/users"), (None, "/vault/users"));
+        assert_eq!(siblings("v1"), ["v0", "v2", "beta", "internal"]);
+        assert_eq!(siblings("v0"), ["v1", "beta", "internal"]);
+    }
+}

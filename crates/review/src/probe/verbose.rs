@@ -1,0 +1,99 @@
+//! Verbose errors: whether a failure shows how the service works.
+
+use async_trait::async_trait;
+
+use crate::context::Context;
+use crate::docket::{Docket, Trail};
+use crate::exchange::{Call, Payload};
+use crate::finding::{Label, Site};
+use crate::plan::{Mode, Plan};
+use crate::probe::Probe;
+use crate::row::Row;
+use crate::rule;
+use crate::scope::SendError;
+use crate::surface::Place;
+
+/// The probe.
+#[derive(Debug)]
+pub(crate) struct Verbose;
+
+#[async_trait]
+impl Probe for Verbose {
+    fn id(&self) -> &'static str {
+        "verbose-errors"
+    }
+
+    fn row(&self) -> Row {
+        Row::Misconfiguration
+    }
+
+    fn estimate(&self, _: &Plan) -> u32 {
+        15
+    }
+
+    async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        let endpoints = || context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited());
+        // No body here is valid, so that nothing is written; a safe run still sends nothing but reads.
+        let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe);
+        for endpoint in with_body.take(MAXIMUM_ENDPOINTS) {
+            let values = context.surface().sample_values(endpoint);
+            for body in ["{\"", "[[]]"] {
+                let call = context.call(endpoint, &values, None, context.caller(endpoint));
+                let call = call.with_body(Payload::Raw("application/json", body.to_owned()));
+                provoke(context, docket, Site { operation: &endpoint.id, insertion: "body" }, &call).await?;
+            }
+        }
+        for endpoint in endpoints().filter(|endpoint| endpoint.is_read()).take(MAXIMUM_READS) {
+            for parameter in endpoint.parameters.iter().filter(|parameter| parameter.place == Place::Query) {
+                let values = context.surface().sample_values(endpoint).with_query(&parameter.name, "'\"%00");
+                let call = context.call(endpoint, &values, None, context.caller(endpoint));
+                let insertion = format!("query/{}", parameter.name);
+                provoke(context, docket, Site { operation: &endpoint.id, insertion: &insertion }, &call).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn provoke(context: &Context<'_>, docket: &mut Docket, site: Site<'_>, call: &Call) -> Result<(), SendError> {
+    let mut trail = Trail::default();
+    let answer = context.send(&mut trail, Label::Attack, call).await?;
+    // An article about stack traces is no stack trace: the words must not be there in ordinary answers.
+    let ordinary =
+        context.memory.served(site.operation).filter_map(|served| served.body.as_ref()).map(ToString::to_string);
+    let ordinary: String = ordinary.collect();
+    let sign = SIGNS.iter().find(|sign| answer.text.contains(**sign) && !ordinary.contains(**sign));
+    match sign.filter(|_| !answer.is_success()) {
+        Some(sign) => {
+            let summary = format!("a failure is answered with what only a log should hold (`{}`)", sign.trim());
+            docket.prove(&rule::VERBOSE_ERROR, site, summary, trail);
+        }
+        None => {
+            let reason = format!("nonsense is answered with {} and no detail", answer.status.as_u16());
+            docket.withstand(&rule::VERBOSE_ERROR, site, reason, trail);
+        }
+    }
+    Ok(())
+}
+
+const MAXIMUM_ENDPOINTS: usize = 4;
+const MAXIMUM_READS: usize = 10;
+const SIGNS: [&str; 17] = [
+    "stack backtrace",
+    "stacktrace",
+    "Stack trace:",
+    "Traceback (most recent call last)",
+    "panicked at",
+    "goroutine 1 [",
+    "\n   at ",
+    "\tat ",
+    ".java:",
+    ".py\", line",
+    "node_modules/",
+    "SQL statement",
+    "SQL syntax",
+    "SQLSTATE",
+    "sqlite3.",
+    "ORA-0",
+    "PG::",
+];

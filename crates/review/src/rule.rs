@@ -1,0 +1,130 @@
+//! A rule names one thing that can be proved against an API, and says what to do about it.
+
+use crate::row::Row;
+
+/// What can be done about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// In the contract or the gateway's configuration.
+    pub policy: &'static str,
+    /// In the service's own code.
+    pub rust: &'static str,
+}
+
+/// One entry of the catalogue.
+///
+/// ```
+/// use palisade_review::{Row, Rule};
+///
+/// let rule = Rule::ALL.iter().find(|rule| rule.slug == "sql-injected").unwrap();
+/// assert_eq!((rule.row, rule.cwe), (Row::Injection, 89));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name in reports.
+    pub slug: &'static str,
+    /// The class it belongs to.
+    pub row: Row,
+    /// Its number in the Common Weakness Enumeration.
+    pub cwe: u32,
+    /// What can be done.
+    pub remedy: Remedy,
+}
+
+macro_rules! rules {
+    ($($name:ident $slug:literal $row:ident $cwe:literal $policy:literal $rust:literal)*) => {
+        $(pub(crate) const $name: Rule = Rule {
+            slug: $slug, row: Row::$row, cwe: $cwe, remedy: Remedy { policy: $policy, rust: $rust },
+        };)*
+
+        impl Rule {
+            /// Every rule, in alphabetical order.
+            pub const ALL: &'static [Self] = &[$($name,)*];
+        }
+    };
+}
+
+rules! {
+    AUTHENTICATION_MISSING "authentication-missing" Authentication 306
+        "Leave `public` out of the operation's `x-palisade`, so that a credential is needed."
+        "Take the signed-in caller as an argument of the handler, so that it cannot run without one."
+    CORS_REFLECTED "cors-reflected" Misconfiguration 942
+        "List the origins that may read answers under the route's `cors`."
+        "Compare `Origin` with a fixed list; never copy it into `Access-Control-Allow-Origin`."
+    FLOW_UNBOUNDED "flow-unbounded" BusinessFlow 799
+        "State `limit: { requests: N, per: 1h, by: principal }` in the operation's `x-palisade`."
+        "Count and record the use in one statement, and refuse when the count is reached."
+    FUNCTION_EXPOSED "function-exposed" FunctionAuthorization 285
+        "State `roles: [..]` in the operation's `x-palisade`."
+        "Take the role as an argument of the handler (an `Admin` that only an administrator can become)."
+    GUESSING_UNBOUNDED "guessing-unbounded" ResourceConsumption 307
+        "State `limit: { requests: 10, per: 60s, by: client }` in the `x-palisade` of the sign-in."
+        "Count failures by account and by address, and answer 429 when there are too many."
+    HEADERS_MISSING "headers-missing" Misconfiguration 693
+        "Serve the operation through the gateway, which adds the headers."
+        "Add `X-Content-Type-Options: nosniff` to every answer and a content security policy to every page."
+    MARKUP_STORED "markup-stored" Injection 79
+        "Leave `x-palisade-markup` out of the property's schema, so that markup is refused."
+        "Escape text where it enters HTML."
+    OBJECT_READ "object-read" ObjectAuthorization 639
+        "State `owner` in the operation's `x-palisade`, by a request parameter or by a property of the response."
+        "Ask for the object and its owner in one query: `WHERE id = ? AND owner = ?`."
+    OBJECT_WRITTEN "object-written" ObjectAuthorization 639
+        "State `owner.request` in the operation's `x-palisade`, for every parameter that names what is changed."
+        "Change the object and check its owner in one statement: `UPDATE .. WHERE id = ? AND owner = ?`."
+    OPERATION_UNDECLARED "operation-undeclared" Inventory 1059
+        "Serve the API through the gateway, which knows only what the contract declares."
+        "Remove the route, or declare it in the contract with its access rules."
+    PAGE_UNBOUNDED "page-unbounded" ResourceConsumption 770
+        "State `maximum` in the schema of the parameter and `maxItems` in that of the response."
+        "Refuse or clamp the parameter before it reaches the query."
+    PARTNER_TRUSTED "partner-trusted" UnsafeConsumption 20
+        "State `third_party: true` and close the response's schema (`additionalProperties: false`, `pattern`, `minimum`)."
+        "Read the partner's answer into a type, check its values, and answer with your own."
+    PROPERTY_ASSIGNED "property-assigned" PropertyAuthorization 915
+        "Close the request's schema with `additionalProperties: false`."
+        "Read the body into a type with exactly the properties a caller may set, with `deny_unknown_fields`."
+    PROPERTY_EXPOSED "property-exposed" PropertyAuthorization 213
+        "Close the response's schema with `additionalProperties: false`."
+        "Answer with a type made for the answer, not with the stored record."
+    REQUEST_FORGED "request-forged" ServerSideRequestForgery 918
+        "List the hosts under `x-palisade-destinations` in the schema of the property."
+        "Compare scheme and whole authority with a fixed list before the request is made."
+    SCRIPT_STORED "script-stored" Injection 79
+        "Leave `x-palisade-markup` out of the property's schema, so that markup is refused."
+        "Escape text where it enters HTML, and send a content security policy without `unsafe-inline`."
+    SQL_ERROR "sql-error" Injection 89
+        "State a `pattern` in the schema of the parameter."
+        "Bind values (`?`) instead of formatting them into the statement."
+    SQL_INJECTED "sql-injected" Injection 89
+        "State a `pattern` in the schema of the parameter."
+        "Bind values (`?`) instead of formatting them into the statement."
+    TOKEN_EXPIRED "token-expired" Authentication 613
+        "Name the issuer and its keys under the route's `authenticate`."
+        "Check `exp` of every token, after its signature."
+    TOKEN_FORGED "token-forged" Authentication 347
+        "Name the issuer and its keys under the route's `authenticate`."
+        "Verify the signature before any claim is read."
+    TOKEN_SUBJECT "token-subject" Authentication 347
+        "Name the issuer and its keys under the route's `authenticate`."
+        "Verify the signature before any claim is read."
+    TOKEN_UNSIGNED "token-unsigned" Authentication 347
+        "Name the issuer, its keys and its algorithms under the route's `authenticate`."
+        "Fix the algorithm when the key is loaded; never take it from the token."
+    VERBOSE_ERROR "verbose-error" Misconfiguration 209
+        "Serve the operation through the gateway, which withholds the text of server errors."
+        "Log the error with an id, and answer with the id only (RFC 9457)."
+    VERSION_DISCLOSED "version-disclosed" Misconfiguration 200
+        "Serve the operation through the gateway, which removes the headers."
+        "Remove `Server` and `X-Powered-By`, or leave out the version."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rule;
+
+    #[test]
+    fn rules_are_in_alphabetical_order() {
+        assert!(Rule::ALL.windows(2).all(|pair| pair[0].slug < pair[1].slug));
+    }
+}

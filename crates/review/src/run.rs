@@ -1,0 +1,138 @@
+//! A run carries a plan out: preflight, legitimate use, the probes, and what destroys last.
+
+use crate::context::Context;
+use crate::docket::Docket;
+use crate::exchange::Answer;
+use crate::legitimate::{Part, look_around, visit};
+use crate::plan::Plan;
+use crate::probe;
+use crate::progress::{Progress, ProgressEvent};
+use crate::report::{OperationReach, Report};
+use crate::scope::{ScopedClient, SendError, Target};
+use crate::session::Session;
+use crate::sink::Sink;
+
+/// Attacks a target as a plan says.
+///
+/// # Errors
+///
+/// When the preflight fails: an identity cannot sign in or is served nothing, or nobody in particular is served
+/// everything. A run that tested nothing must not look clean.
+pub async fn run(plan: &Plan, target: Target, progress: &dyn Progress) -> Result<Report, RunError> {
+    let mut context = preflight(plan, &target).await?;
+    let mut operations = visit(&mut context, Part::Gentle).await?;
+    look_around(&mut context).await?;
+    check_controls(&context).await?;
+    let identities = context.sessions.len();
+    progress.event(ProgressEvent::PreflightDone { identities, operations: plan.surface.endpoints.len() });
+
+    let mut rows = Vec::new();
+    for probe in probe::all() {
+        let (id, row) = (probe.id(), probe.row());
+        progress.event(ProgressEvent::ProbeStarted { probe: id, row });
+        let mut docket = Docket::default();
+        if let Err(error) = probe.run(&context, &mut docket).await {
+            docket.skip(error.to_string());
+        }
+        let result = docket.close(id, row);
+        let requests = context.client.sent();
+        progress.event(ProgressEvent::ProbeFinished { probe: id, row, verdict: &result.verdict, requests });
+        rows.push(result);
+    }
+    // A target that broke under the probes is a result, too; what was proved before stays proved.
+    operations.extend(visit(&mut context, Part::Destructive).await.unwrap_or_default());
+    rows.sort_by_key(|result| result.row);
+    Ok(Report { rows, requests: context.client.sent(), operations })
+}
+
+/// Makes one legitimate request of every operation by somebody who may, deletions last.
+///
+/// # Errors
+///
+/// When an identity cannot sign in, or the target does not answer.
+pub async fn legitimate(plan: &Plan, target: Target) -> Result<Vec<OperationReach>, RunError> {
+    let mut context = preflight(plan, &target).await?;
+    let mut operations = visit(&mut context, Part::Gentle).await?;
+    look_around(&mut context).await?;
+    operations.extend(visit(&mut context, Part::Destructive).await?);
+    Ok(operations)
+}
+
+async fn preflight<'r>(plan: &'r Plan, target: &Target) -> Result<Context<'r>, RunError> {
+    let client = ScopedClient::new(target);
+    let mut sessions = Vec::new();
+    for identity in &plan.identities {
+        sessions.push(Session::open(&client, identity).await?);
+    }
+    let sink = Sink::open().await.map_err(|error| RunError::Sink(error.to_string()))?;
+    Ok(Context::new(plan, client, sessions, sink))
+}
+
+/// Every identity is served something that nobody in particular is refused.
+async fn check_controls(context: &Context<'_>) -> Result<(), RunError> {
+    let mut is_closed = false;
+    for (at, session) in context.sessions.iter().enumerate() {
+        let mut served = context.memory.served.iter().filter(|served| served.session == Some(at));
+        let control = match served.next() {
+            Some(control) => Some((control.endpoint.clone(), control.values.clone())),
+            None => own_control(context, at).await?,
+        };
+        let Some((endpoint, values)) = control else {
+            return Err(RunError::NothingServed(session.name.clone()));
+        };
+        if !is_closed && let Some(endpoint) = context.surface().endpoint(&endpoint).filter(|one| one.is_read()) {
+            let anonymous = context.client.send(&context.call(endpoint, &values, None, None)).await?;
+            is_closed = !anonymous.is_success();
+        }
+    }
+    if is_closed { Ok(()) } else { Err(RunError::AnonymousServed) }
+}
+
+/// A read that an identity is served, for one that legitimate use did not need.
+async fn own_control(
+    context: &Context<'_>,
+    session: usize,
+) -> Result<Option<(String, crate::surface::Values)>, SendError> {
+    for endpoint in
+        context.surface().endpoints.iter().filter(|one| one.is_read() && !one.is_public && !one.is_limited())
+    {
+        for values in context.values_of(endpoint, session) {
+            if context.client.send(&context.call(endpoint, &values, None, Some(session))).await?.is_success() {
+                return Ok(Some((endpoint.id.clone(), values)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Why there is no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Whatever an identity is served, nobody in particular is served as well, so that no attack can be told from use.
+    #[error("every operation tried is served without a credential, so identities make no difference")]
+    AnonymousServed,
+    /// An identity could not sign in.
+    #[error("`{identity}` could not sign in: the answer was {status}")]
+    Login {
+        /// Who.
+        identity: String,
+        /// The answer's status.
+        status: u16,
+    },
+    /// An identity is served nothing that needs a credential.
+    #[error("`{0}` signed in, and was served nothing that needs a credential")]
+    NothingServed(String),
+    /// The target did not answer, or the scope ended the run.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// No port for the reviewer's own server.
+    #[error("no loopback port could be opened: {0}")]
+    Sink(String),
+}
+
+impl RunError {
+    pub(crate) fn login(identity: &str, answer: &Answer) -> Self {
+        Self::Login { identity: identity.to_owned(), status: answer.status.as_u16() }
+    }
+}

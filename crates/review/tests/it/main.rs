@@ -1,0 +1,16 @@
+//! The reviewer against real services on loopback: the vulnerable shop, and two that share nothing with it.
+
+#[cfg(test)]
+mod decoys;
+#[cfg(test)]
+mod notes;
+#[cfg(test)]
+mod parents;
+#[cfg(test)]
+mod precision;
+#[cfg(test)]
+mod preflight;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod scene;
