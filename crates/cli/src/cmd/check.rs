@@ -65,7 +65,8 @@ fn line(index: usize, stage: StageId) -> String {
 fn as_json(arguments: &Arguments, checked: &Checked) -> Value {
     let mut result = json!({"diagnostics": output::to_json(&checked.diagnostics)});
     if arguments.chain {
-        let stage = |stage: &StageId| json!({"stage": stage.as_str(), "kind": stage.kind().as_str(), "does": stage.does()});
+        let stage =
+            |stage: &StageId| json!({"stage": stage.as_str(), "kind": stage.kind().as_str(), "does": stage.does()});
         result["chain"] = checked.chain.iter().map(stage).collect();
     }
     if arguments.explain {

@@ -63,7 +63,8 @@ fn relative(contract: &Path, config: &Path) -> anyhow::Result<String> {
     }
     let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty());
     let Some(folder) = folder else { return Ok(contract.display().to_string()) };
-    if folder.is_absolute() || folder.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if folder.is_absolute() || folder.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         let here = std::env::current_dir().context("the current folder is unknown")?;
         return Ok(here.join(contract).display().to_string());
     }

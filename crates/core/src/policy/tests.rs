@@ -1,3 +1,5 @@
+//! The policy by a table: who asks what, and what comes of it.
+
 use super::*;
 use crate::denial::DenialCode;
 use crate::id::{OperationId, UserId};

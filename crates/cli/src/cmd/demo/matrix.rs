@@ -65,5 +65,8 @@ fn answer<'r>(protected: &'r Report, attacked: &RowResult, finding: &Finding) ->
 fn proof(row: Row, finding: &Finding, stopped: Option<&str>) {
     output::say(&format!("{} {}: {}", row.id(), finding.rule, finding.summary));
     output::say(&format!("  {}", finding.curl));
-    output::say(&format!("  behind Palisade: {}\n", stopped.unwrap_or("answered, with nothing that should not be there")));
+    output::say(&format!(
+        "  behind Palisade: {}\n",
+        stopped.unwrap_or("answered, with nothing that should not be there")
+    ));
 }

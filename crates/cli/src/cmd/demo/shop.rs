@@ -10,8 +10,7 @@ use tokio::net::TcpListener;
 /// Opens the shop on a free loopback port, with every weakness it has.
 pub(super) async fn open(partner: &str) -> anyhow::Result<Orchard> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port on 127.0.0.1")?;
-    let settings =
-        Settings { weaknesses: Weaknesses::all(), database: Database::Memory, partner: partner.to_owned() };
+    let settings = Settings { weaknesses: Weaknesses::all(), database: Database::Memory, partner: partner.to_owned() };
     orchard::start(listener, settings).await.map_err(|error| anyhow!("{error}"))
 }
 
