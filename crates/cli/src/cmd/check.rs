@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use palisade_core::diagnostic::Severity;
 use palisade_core::stage::StageId;
 use palisade_gateway::check::{Checked, check};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::output::{self, Format};
 
@@ -63,14 +63,15 @@ fn line(index: usize, stage: StageId) -> String {
 }
 
 fn as_json(arguments: &Arguments, checked: &Checked) -> Value {
-    let mut result = json!({"diagnostics": output::to_json(&checked.diagnostics)});
+    let mut result = Map::new();
+    result.insert("diagnostics".to_owned(), output::to_json(&checked.diagnostics));
     if arguments.chain {
         let stage =
             |stage: &StageId| json!({"stage": stage.as_str(), "kind": stage.kind().as_str(), "does": stage.does()});
-        result["chain"] = checked.chain.iter().map(stage).collect();
+        result.insert("chain".to_owned(), checked.chain.iter().map(stage).collect());
     }
     if arguments.explain {
-        result["explanation"] = checked.explanation.lines().collect();
+        result.insert("explanation".to_owned(), checked.explanation.lines().collect());
     }
-    result
+    Value::Object(result)
 }

@@ -24,21 +24,19 @@ fn result(diagnostic: &Diagnostic) -> Value {
         None => diagnostic.message().to_owned(),
         Some(help) => format!("{} ({help})", diagnostic.message()),
     };
-    let mut result = json!({
+    let region = diagnostic.position().zip(diagnostic.end_position()).map(|(start, end)| {
+        json!({"startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column})
+    });
+    let location = diagnostic.file().map(|file| match region {
+        None => json!({"physicalLocation": {"artifactLocation": {"uri": file}}}),
+        Some(region) => json!({"physicalLocation": {"artifactLocation": {"uri": file}, "region": region}}),
+    });
+    json!({
         "ruleId": diagnostic.code(),
         "level": level(diagnostic.severity()),
         "message": {"text": text},
-    });
-    if let Some(file) = diagnostic.file() {
-        let mut place = json!({"artifactLocation": {"uri": file}});
-        if let (Some(start), Some(end)) = (diagnostic.position(), diagnostic.end_position()) {
-            place["region"] = json!({
-                "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column,
-            });
-        }
-        result["locations"] = json!([{"physicalLocation": place}]);
-    }
-    result
+        "locations": location.into_iter().collect::<Vec<_>>(),
+    })
 }
 
 fn level(severity: Severity) -> &'static str {
