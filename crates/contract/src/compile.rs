@@ -59,7 +59,8 @@ fn compile_into(source: &Source, report: &mut Report<'_>) -> Option<Contract> {
             document: Arc::clone(&document),
         })
     });
-    Some(Contract { operations: operations.collect(), document: Arc::clone(&document), router })
+    let bases = crate::servers::bases(&document.root);
+    Some(Contract { operations: operations.collect(), document: Arc::clone(&document), bases, router })
 }
 
 /// An operation before its schemas are compiled.

@@ -18,6 +18,7 @@ use crate::path::{PathValues, Router};
 pub struct Contract {
     pub(crate) document: Arc<Document>,
     pub(crate) operations: Vec<Arc<ContractOperation>>,
+    pub(crate) bases: Vec<String>,
     /// The operations of each path, as places in `operations`.
     pub(crate) router: Router<Vec<usize>>,
 }
@@ -81,9 +82,10 @@ impl Contract {
     }
 
     /// What a method and a canonical, still percent-encoded path mean. HEAD is GET where it is not declared itself
-    /// (RFC 9110 section 9.3.2).
+    /// (RFC 9110 section 9.3.2). Paths of operations are relative to [`Contract::bases`].
     pub fn find(&self, method: &Method, path: &str) -> Found<'_> {
-        let Some((places, values)) = self.router.find(path) else { return Found::Unknown };
+        let mut below = self.bases.iter().filter_map(|base| path.strip_prefix(base.as_str()));
+        let Some((places, values)) = below.find_map(|rest| self.router.find(rest)) else { return Found::Unknown };
         let declared = || places.iter().filter_map(|place| self.operations.get(*place));
         let named = |wanted: &Method| declared().find(|operation| operation.method == *wanted);
         let as_get = || (method == Method::HEAD).then(|| named(&Method::GET)).flatten();
@@ -104,22 +106,15 @@ impl Contract {
         self.document.follow(schema)
     }
 
-    /// The paths of the contract's `servers`, each without a slash at its end; paths of operations are relative to
-    /// one of them. Empty where no server is declared.
-    pub fn base_paths(&self) -> Vec<String> {
-        let mut paths = Vec::new();
-        for url in crate::document::items(&self.document.root, "servers").filter_map(|server| server.get("url")) {
-            let Some(text) = url.as_str() else { continue };
-            let path = match text.split_once("://") {
-                Some((_, rest)) => rest.split_once('/').map_or_else(String::new, |(_, path)| format!("/{path}")),
-                None => text.to_owned(),
-            };
-            let path = path.trim_end_matches('/').to_owned();
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
-        paths
+    /// The paths under which the operations are: those of the contract's `servers`, or what
+    /// [`Contract::place_under`] has said. Each is without a slash at its end; the empty one is the root.
+    pub fn bases(&self) -> &[String] {
+        &self.bases
+    }
+
+    /// Places the operations under this path, whatever the contract's `servers` say.
+    pub fn place_under(&mut self, base: &str) {
+        self.bases = vec![base.trim_end_matches('/').to_owned()];
     }
 
     fn info(&self, key: &str) -> &str {

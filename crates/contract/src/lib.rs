@@ -49,6 +49,7 @@ mod response;
 pub mod sample;
 mod schema;
 mod security;
+mod servers;
 mod violation;
 
 pub use body::{BodyRule, Handling, Payload};

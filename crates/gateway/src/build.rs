@@ -227,6 +227,9 @@ fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<A
             }
             Ok(found) => {
                 let mut contract = found.contract;
+                if let Some(base) = &settings.base {
+                    contract.place_under(base);
+                }
                 add_new(diagnostics, found.diagnostics);
                 for unknown in contract.declare_public(&route.public) {
                     failed = true;

@@ -69,10 +69,12 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
             Authenticate::Gateway(list) if list.is_empty() => "none accepted".to_owned(),
             Authenticate::Gateway(list) => list.iter().map(name).collect::<Vec<_>>().join(", "),
         };
+        let bases = contract.bases().iter().map(|base| format!("`{base}/`")).collect::<Vec<_>>().join(", ");
         let throttle = route.throttle.limit;
         // Writing to a String cannot fail.
         let _ = writeln!(text, "route {} -> upstream {} ({} {})", route.name, route.upstream, contract.title(), contract.version());
         let _ = writeln!(text, "  credentials: {credentials}; per client: {} requests in {:?}", throttle.requests, throttle.per);
+        let _ = writeln!(text, "  paths are below {bases}");
         let width = contract.operations().iter().map(|op| op.method.as_str().len() + op.template.len() + 1).max();
         for declared in contract.operations() {
             let request = format!("{} {}", declared.method, declared.template);

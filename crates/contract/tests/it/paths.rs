@@ -39,7 +39,7 @@ fn found(contract: &Contract, method: &Method, path: &str) -> String {
 fn the_most_specific_path_answers() {
     let contract = contract(YAML);
     assert_eq!((contract.title(), contract.version()), ("Paths", "7"));
-    assert_eq!(contract.base_paths(), ["/v1"]);
+    assert_eq!(contract.bases(), ["/v1"]);
     for (method, path, expect) in [
         (Method::GET, "/a/b", "fixed"),
         (Method::HEAD, "/a/b", "fixed"),
@@ -53,6 +53,19 @@ fn the_most_specific_path_answers() {
         (Method::GET, "/a", "unknown"),
         (Method::GET, "/a/b/", "unknown"),
     ] {
-        assert_eq!(found(&contract, &method, path), expect, "{method} {path}");
+        assert_eq!(found(&contract, &method, &format!("/v1{path}")), expect, "{method} {path}");
     }
+    for outside in ["/a/b", "/v2/a/b", "/v1a/b", "/v1"] {
+        assert_eq!(found(&contract, &Method::GET, outside), "unknown", "{outside}");
+    }
+}
+
+#[test]
+fn a_configuration_can_place_the_operations_elsewhere() {
+    let mut contract = contract(YAML);
+    contract.place_under("/shop/");
+    assert_eq!(found(&contract, &Method::GET, "/shop/a/b"), "fixed");
+    assert_eq!(found(&contract, &Method::GET, "/v1/a/b"), "unknown");
+    contract.place_under("/");
+    assert_eq!(found(&contract, &Method::GET, "/a/b"), "fixed");
 }

@@ -112,6 +112,9 @@ pub(crate) struct RawUpstream {
 pub(crate) struct RawContract {
     /// The path of an OpenAPI 3.0 or 3.1 document in YAML or JSON, relative to this file.
     pub(crate) openapi: String,
+    /// The path under which the operations are, such as `/api/v1`, or `/` for none. By default the paths of the
+    /// document's `servers`.
+    pub(crate) base: Option<String>,
 }
 
 /// Which client addresses may connect.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::{Diagnostic, Source};
 
 use super::super::address::{self, Base};
@@ -80,6 +81,10 @@ fn warn_of_cleartext(cx: &mut Context<'_>, at: &At, url: &Base, has_anchor: bool
 }
 
 pub(crate) fn contract(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawContract) -> Option<Contract> {
+    let base = match &raw.base {
+        None => None,
+        Some(base) => Some(cx.value(&at.key("base"), base.as_str(), base_path)?),
+    };
     let at = at.key("openapi");
     let path = raw.openapi.strip_prefix("file:").unwrap_or(&raw.openapi);
     let path = cx.text(&at, path)?;
@@ -88,5 +93,16 @@ pub(crate) fn contract(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawContr
         cx.fault(&at, fault);
         return None;
     };
-    Some(Contract { name: name.into(), file: cx.path(&path), source: Source::new(path, text) })
+    Some(Contract { name: name.into(), file: cx.path(&path), base, source: Source::new(path, text) })
+}
+
+/// `/api/v1`, canonical and without a slash at its end; empty for `/`.
+fn base_path(text: &str) -> Result<Box<str>, Fault> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let canonical = path.is_empty() || CanonicalPath::parse(path).is_ok_and(|canonical| canonical.as_str() == path);
+    if canonical && text.starts_with('/') {
+        return Ok(path.into());
+    }
+    let help = "write a path such as `/api/v1`, or `/` for none";
+    Err(Fault::new("bad-path", format!("`{text}` is not the path of a contract"), help))
 }

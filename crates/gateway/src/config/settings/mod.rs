@@ -106,6 +106,8 @@ pub struct Contract {
     pub name: Arc<str>,
     /// Where it was read from.
     pub file: PathBuf,
+    /// The path under which its operations are, without a slash at its end; by default its own `servers` say.
+    pub base: Option<Box<str>>,
     /// Its text, named as the configuration writes it.
     pub source: Source,
 }
