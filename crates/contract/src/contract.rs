@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::compile::compile;
 use crate::document::Document;
 use crate::operation::ContractOperation;
+use crate::parameter::Location;
 use crate::path::{PathValues, Router};
 
 /// A compiled OpenAPI contract. It never changes; a new version of a contract is another value.
@@ -115,6 +116,22 @@ impl Contract {
     /// Places the operations under this path, whatever the contract's `servers` say.
     pub fn place_under(&mut self, base: &str) {
         self.bases = vec![base.trim_end_matches('/').to_owned()];
+    }
+
+    /// Where callers put API keys, by the contract's security schemes.
+    pub fn key_places(&self) -> Vec<(Location, String)> {
+        let schemes = self.document.at("/components/securitySchemes").and_then(Value::as_object);
+        let place = |scheme: &Value| {
+            let text = |key: &str| scheme.get(key).and_then(Value::as_str);
+            let location = match text("in")? {
+                "cookie" => Location::Cookie,
+                "header" => Location::Header,
+                "query" => Location::Query,
+                _ => return None,
+            };
+            Some((location, text("name")?.to_owned()))
+        };
+        schemes.into_iter().flat_map(|all| all.values()).filter_map(|scheme| place(self.document.follow(scheme))).collect()
     }
 
     fn info(&self, key: &str) -> &str {

@@ -8,6 +8,7 @@ use palisade_core::diagnostic::Severity;
 use palisade_gateway::config::load;
 use palisade_gateway::run::Gateway;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::output;
 
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    // What the gateway has to say about itself goes where people look; what it says about requests are its events.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).compact().init();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     runtime.block_on(serve(arguments))
 }

@@ -9,7 +9,7 @@ use crate::workspace::Member;
 const ROOMS: &[(&str, &[&str])] = &[
     ("aws-lc-rs", &["palisade"]),
     ("clap", &["palisade-cli"]),
-    ("hyper-rustls", &["palisade", "palisade-gateway"]),
+    ("hyper-rustls", &["palisade-gateway"]),
     ("jsonschema", &["palisade-contract"]),
     ("redis", &["palisade-store"]),
     ("serde-saphyr", &["palisade-contract"]),
