@@ -206,7 +206,7 @@ fn cors(route: &settings::Route) -> CorsSettings {
 }
 
 fn csrf(route: &settings::Route) -> CsrfSettings {
-    CsrfSettings { trusted: route.csrf.as_ref().map_or_else(Vec::new, |csrf| origins(&csrf.trusted_origins)) }
+    CsrfSettings { trusted: origins(&route.csrf.trusted_origins) }
 }
 
 /// Origins that the configuration has checked. One that is not an origin after all is trusted by nobody.

@@ -72,8 +72,19 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
         let bases = contract.bases().iter().map(|base| format!("`{base}/`")).collect::<Vec<_>>().join(", ");
         let throttle = route.throttle.limit;
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "route {} -> upstream {} ({} {})", route.name, route.upstream, contract.title(), contract.version());
-        let _ = writeln!(text, "  credentials: {credentials}; per client: {} requests in {:?}", throttle.requests, throttle.per);
+        let _ = writeln!(
+            text,
+            "route {} -> upstream {} ({} {})",
+            route.name,
+            route.upstream,
+            contract.title(),
+            contract.version()
+        );
+        let _ = writeln!(
+            text,
+            "  credentials: {credentials}; per client: {} requests in {:?}",
+            throttle.requests, throttle.per
+        );
         let _ = writeln!(text, "  paths are below {bases}");
         let width = contract.operations().iter().map(|op| op.method.as_str().len() + op.template.len() + 1).max();
         for declared in contract.operations() {

@@ -43,8 +43,10 @@ impl Gateway {
         let diagnostics = built.diagnostics.clone();
         let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
         let listeners = bind(loaded).await?;
-        let bounds =
-            Bounds { max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri), ..Bounds::default() };
+        let bounds = Bounds {
+            max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
+            ..Bounds::default()
+        };
         Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
     }
 

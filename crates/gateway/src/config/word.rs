@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// For the scripts of a web page that sign in with a cookie: routes get `csrf` unless they say otherwise.
+    /// For web pages, which load many parts at once: 300 requests a second for each client.
     BrowserApp,
-    /// For programs of the same organization.
+    /// For programs of the same organization, which may share an address: 1000 requests a second for each client.
     Internal,
-    /// For programs of anybody.
+    /// For programs of anybody: 100 requests a second for each client.
     #[default]
     PublicApi,
 }
@@ -30,12 +30,12 @@ pub enum Credentials {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Responses {
-    /// The caller gets an error instead, and there is an event.
+    /// Undeclared properties are taken out, and what still breaks the contract is withheld; either makes an event.
     #[default]
     Enforce,
-    /// Responses are not compared with the contract.
+    /// Responses are not compared with the contract. Owners and server errors are looked at all the same.
     Off,
-    /// The caller gets it, and there is an event.
+    /// Everything passes, and events say what would have been done.
     Report,
 }
 

@@ -3,8 +3,8 @@
 //! 1. It takes [`Permitted`] requests and nothing else.
 //! 2. Framing is ours: the length and transfer coding that the client declared are dropped, and the connection to the
 //!    backend gets a framing of its own, so that the two cannot be read differently (RFC 9112 section 11.2).
-//! 3. Bodies stream in both directions. When the client's body breaks its limits on the way, the caller hears of that
-//!    and not of a broken backend.
+//! 3. Bodies stream in both directions. When the client's body breaks off or breaks its limits on the way, the caller
+//!    hears of that and not of a broken backend.
 //! 4. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer.
 
 use std::sync::Arc;
@@ -86,6 +86,7 @@ fn accept(mut response: Response<Body>) -> Result<Response<Body>, Stop> {
 /// Whose fault it is that there is no answer.
 fn failure(error: &Error) -> Denial {
     let code = match fault_of(error) {
+        Some(BodyFault::Severed) => DenialCode::PayloadInvalid,
         Some(BodyFault::TooLarge { .. }) => DenialCode::BodyTooLarge,
         Some(BodyFault::Stalled) => DenialCode::RequestTimeout,
         None => DenialCode::UpstreamUnreachable,

@@ -55,7 +55,7 @@ pub(crate) struct RawConfig {
     /// Bounds for every request.
     #[serde(default)]
     pub(crate) limits: RawLimits,
-    /// Where counters and seen tokens are kept.
+    /// Where requests are counted.
     #[serde(default)]
     pub(crate) store: RawStore,
     /// Where security events are written.
@@ -71,7 +71,8 @@ pub(crate) struct RawListen {
     pub(crate) address: Socket,
     /// The certificate to serve TLS with. Without it the listener speaks plain HTTP.
     pub(crate) tls: Option<RawTls>,
-    /// Proxies in front of the gateway: only from these addresses are `Forwarded` and `X-Forwarded-For` believed.
+    /// Proxies in front of the gateway: only from these addresses is
+    /// `X-Forwarded-For` believed, on whichever listener they connect.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<Network>,
 }

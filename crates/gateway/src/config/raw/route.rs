@@ -34,19 +34,20 @@ pub(crate) struct RawRoute {
     /// How long a request may take from its first byte to the last byte of the response head.
     #[serde(default = "timeout")]
     pub(crate) timeout: Span,
-    /// How long the body of a request may take to arrive.
+    /// How long the sender of a body may pause.
     #[serde(default = "body_timeout")]
     pub(crate) body_timeout: Span,
     /// The largest body of a request.
     #[serde(default = "max_body")]
     pub(crate) max_body: Size,
-    /// How often one client address may ask; by default 100 requests per second.
+    /// How often one client address may ask; by default what `preset` says.
     pub(crate) throttle: Option<RawThrottle>,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
-    /// Refuses requests that other sites make a browser send. On by default in the preset `browser-app`.
+    /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection
+    /// cannot be switched off.
     pub(crate) csrf: Option<RawCsrf>,
-    /// Lets markup in responses run in a browser, by leaving out the headers that prevent it.
+    /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,
 }
@@ -105,7 +106,7 @@ pub(crate) struct RawCors {
     pub(crate) max_age: Span,
 }
 
-/// Refuses requests that other sites make a browser send.
+/// Which other sites may make a browser send requests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCsrf {

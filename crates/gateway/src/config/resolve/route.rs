@@ -46,20 +46,20 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
     let body_timeout = cx.value(&at.key("body_timeout"), &raw.body_timeout, scalar::duration);
     let max_body = cx.value(&at.key("max_body"), &raw.max_body, scalar::size);
-    let throttle = throttle(cx, &at.key("throttle"), raw.throttle.as_ref());
+    let throttle = throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
     };
     let csrf = match &raw.csrf {
-        None => Some((file.preset == Preset::BrowserApp).then(Csrf::default)),
+        None => Some(Csrf::default()),
         Some(raw) => cx
             .list(&at.key("csrf").key("trusted_origins"), &raw.trusted_origins, address::origin)
-            .map(|trusted_origins| Some(Csrf { trusted_origins })),
+            .map(|trusted_origins| Csrf { trusted_origins }),
     };
     if raw.danger_allow_markup {
-        let message = format!("markup that gets into responses of `route.{name}` runs in the browsers of its readers");
-        let help = "remove `danger_allow_markup` unless this route serves web pages on purpose";
+        let message = format!("markup in the texts that `route.{name}` takes reaches the backend");
+        let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
         cx.report(&at.key("danger_allow_markup"), Diagnostic::warning("danger", message).help(help));
     }
     Some(Route {
@@ -158,9 +158,14 @@ fn credentials(cx: &mut Context<'_>, at: &At, raw: Option<Credentials>, who: &Au
     }
 }
 
-fn throttle(cx: &mut Context<'_>, at: &At, raw: Option<&RawThrottle>) -> Option<Throttle> {
+fn throttle(cx: &mut Context<'_>, at: &At, raw: Option<&RawThrottle>, preset: Preset) -> Option<Throttle> {
     let Some(raw) = raw else {
-        let limit = Limit { requests: 100, per: Duration::from_secs(1), by: LimitBy::Client };
+        let requests = match preset {
+            Preset::BrowserApp => 300,
+            Preset::Internal => 1000,
+            Preset::PublicApi => 100,
+        };
+        let limit = Limit { requests, per: Duration::from_secs(1), by: LimitBy::Client };
         return Some(Throttle { limit, on_failure: OnFailure::Deny });
     };
     let per = cx.value(&at.key("per"), &raw.per, |text| {

@@ -41,9 +41,9 @@ pub struct Route {
     pub throttle: Throttle,
     /// Which pages of other origins may read the responses.
     pub cors: Option<Cors>,
-    /// Whether requests that other sites make a browser send are refused.
-    pub csrf: Option<Csrf>,
-    /// Whether markup in responses may run in a browser.
+    /// Which other sites may make a browser send requests.
+    pub csrf: Csrf,
+    /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }
 
@@ -129,7 +129,7 @@ pub enum CorsOrigins {
     These(Vec<String>),
 }
 
-/// Refuses requests that other sites make a browser send.
+/// Which other sites may make a browser send requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Csrf {
     /// Other origins whose pages may send requests that change something.

@@ -29,7 +29,7 @@ fn defaults_are_the_strict_ones() {
     assert_eq!((route.timeout, route.body_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!(route.max_body, 1 << 20);
     assert_eq!((route.throttle.limit.requests, route.throttle.on_failure), (100, OnFailure::Deny));
-    assert!(route.cors.is_none() && route.csrf.is_none() && !route.danger_allow_markup);
+    assert!(route.cors.is_none() && route.csrf == Csrf::default() && !route.danger_allow_markup);
     assert_eq!(loaded.settings.store, Store::Memory);
     assert_eq!(loaded.settings.events, Events::Stderr);
 }
@@ -51,7 +51,7 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!(route.host.as_deref(), Some("api.example.com"));
     let cors = route.cors.as_ref().unwrap();
     assert_eq!(cors.origins, CorsOrigins::These(vec!["https://app.example.com".to_owned()]));
-    assert_eq!(route.csrf, Some(Csrf { trusted_origins: vec!["https://app.example.com".to_owned()] }));
+    assert_eq!(route.csrf, Csrf { trusted_origins: vec!["https://app.example.com".to_owned()] });
     assert_eq!(settings.routes[1].authenticate, Authenticate::Backend);
     assert_eq!(settings.routes[1].credentials, Credentials::Forward);
     let bearer = settings.bearer("main").unwrap();
@@ -84,9 +84,11 @@ fn spans_lead_back_to_the_text() {
 }
 
 #[test]
-fn browser_preset_refuses_cross_site_requests() {
-    let text = SMALL.replace("version = 1", "version = 1\npreset = \"browser-app\"");
-    assert_eq!(settings(&text).routes[0].csrf, Some(Csrf::default()));
+fn a_preset_says_how_much_one_client_may_ask() {
+    for (preset, expect) in [("browser-app", 300), ("internal", 1000), ("public-api", 100)] {
+        let text = SMALL.replace("version = 1", &format!("version = 1\npreset = \"{preset}\""));
+        assert_eq!(settings(&text).routes[0].throttle.limit.requests, expect, "{preset}");
+    }
 }
 
 #[test]
