@@ -33,14 +33,16 @@ impl Document {
         let text = source.text();
         if text.len() > MAX_BYTES {
             let message = format!("the contract is larger than {} MiB", MAX_BYTES / 1024 / 1024);
-            report.add_at(None, Diagnostic::error("contract-unreadable", message));
+            let help = "describe the API in several documents, one for each route";
+            report.add_at(None, Diagnostic::error("contract-unreadable", message).help(help));
             return None;
         }
         let read = if text.trim_start().starts_with('{') { read_json(text) } else { read_yaml(text) };
         let root = match read {
             Ok(root) => root,
             Err((place, message)) => {
-                report.add_at(place, Diagnostic::error("contract-unreadable", message));
+                let help = "correct it and check again; nothing else of the document was looked at";
+                report.add_at(place, Diagnostic::error("contract-unreadable", message).help(help));
                 return None;
             }
         };

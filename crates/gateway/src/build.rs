@@ -91,7 +91,8 @@ pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
     let settings = &loaded.settings;
     let contracts = contracts(loaded, &mut diagnostics);
     let pools = pools(loaded, &mut diagnostics);
-    let credentials = credential::all(loaded, world, &mut diagnostics);
+    // Where a contract failed there is one less than there are routes; then nothing is built anyway.
+    let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut diagnostics);
     let (Some(contracts), Some(pools), Some(credentials)) = (contracts, pools, credentials) else {
         return Err(diagnostics);
     };
@@ -296,7 +297,8 @@ fn pools(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Pool>
             match Pool::new(&url, upstream.connect_timeout, &upstream.ca) {
                 Ok(pool) => Some((Arc::clone(&upstream.name), pool)),
                 Err(error) => {
-                    let diagnostic = Diagnostic::error("upstream-unusable", error.to_string());
+                    let diagnostic = Diagnostic::error("upstream-unusable", error.to_string())
+                        .help("correct `ca`, or install the certificates of the system's usual authorities");
                     diagnostics.push(loaded.locate(diagnostic, &["upstream", &upstream.name, "url"]));
                     None
                 }

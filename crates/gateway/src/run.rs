@@ -98,13 +98,15 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Store::Memory => "memory:".to_owned(),
         Store::Sqlite(path) => format!("sqlite:{}", path.display()),
     };
-    let stores = palisade_store::open(&url)
-        .await
-        .map_err(|error| loaded.locate(Diagnostic::error("store-unusable", error.to_string()), &["store", "url"]))?;
+    let stores = palisade_store::open(&url).await.map_err(|error| {
+        let help = "name a file in a folder that exists and that this user may write to; nothing else may be in the file";
+        loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), &["store", "url"])
+    })?;
     let events: Arc<dyn Sink> = match &loaded.settings.events {
         Events::File(path) => Arc::new(JsonLines::new(append(path).map_err(|error| {
             let message = format!("the event log `{}` cannot be opened: {error}", path.display());
-            loaded.locate(Diagnostic::error("events-unusable", message), &["events", "output"])
+            let help = "name a file in a folder that exists and that this user may write to";
+            loaded.locate(Diagnostic::error("events-unusable", message).help(help), &["events", "output"])
         })?)),
         Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
         Events::Stdout => Arc::new(JsonLines::new(io::stdout())),

@@ -15,39 +15,43 @@ fn a_text_that_is_no_contract() {
     check(
         "openapi: 3.1.0\n  info: x\n",
         &expect![[r#"
-        error[contract-unreadable]: this is not valid YAML: mapping values are not allowed in this context
-          --> openapi.yaml:2:7
-          |
-        2 |   info: x
-          |       ^
-    "#]],
+            error[contract-unreadable]: this is not valid YAML: mapping values are not allowed in this context
+              --> openapi.yaml:2:7
+              |
+            2 |   info: x
+              |       ^
+              help: correct it and check again; nothing else of the document was looked at
+        "#]],
     );
     check(
         "{\"openapi\": \"3.1.0\",\n \"info\": }",
         &expect![[r#"
-        error[contract-unreadable]: this is not valid JSON: expected value
-          --> openapi.yaml:2:10
-          |
-        2 |  "info": }
-          |          ^
-    "#]],
+            error[contract-unreadable]: this is not valid JSON: expected value
+              --> openapi.yaml:2:10
+              |
+            2 |  "info": }
+              |          ^
+              help: correct it and check again; nothing else of the document was looked at
+        "#]],
     );
     check(
         "{\"openapi\": \"3.1.0\", \"info\": {}, \"info\": {}}",
         &expect![[r#"
-        error[contract-unreadable]: the key at `/info` is there twice
-          --> openapi.yaml
-    "#]],
+            error[contract-unreadable]: the key at `/info` is there twice
+              --> openapi.yaml
+              help: correct it and check again; nothing else of the document was looked at
+        "#]],
     );
     check(
         "openapi: 3.1.0\npaths: {}\npaths: {}\n",
         &expect![[r#"
-        error[contract-unreadable]: this is not valid YAML: duplicate mapping key: paths
-          --> openapi.yaml:3:1
-          |
-        3 | paths: {}
-          | ^
-    "#]],
+            error[contract-unreadable]: this is not valid YAML: duplicate mapping key: paths
+              --> openapi.yaml:3:1
+              |
+            3 | paths: {}
+              | ^
+              help: correct it and check again; nothing else of the document was looked at
+        "#]],
     );
     check(
         "swagger: '2.0'\n",

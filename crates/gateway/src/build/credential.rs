@@ -12,6 +12,7 @@ use palisade::token::jwk::VerifyKey;
 use palisade::token::jwks::{KeySet, KeySource, StaticKeys};
 use palisade::token::jwt::{Rules, TokenKind, Verifier};
 use palisade::token::remote::{RemoteKeys, RemoteSettings};
+use palisade_contract::{Contract, Location};
 use palisade_core::diagnostic::Diagnostic;
 
 use super::World;
@@ -21,7 +22,12 @@ use crate::upstream::{Pool, PoolFetch};
 
 /// The credentials of each route. One section makes one verifier, however many routes use it, so that they share what
 /// it has verified.
-pub(super) fn all(loaded: &Loaded, world: &World, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Vec<Credential>>> {
+pub(super) fn all(
+    loaded: &Loaded,
+    contracts: &[Arc<Contract>],
+    world: &World,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<Vec<Credential>>> {
     let settings = &loaded.settings;
     let mut made: BTreeMap<String, Credential> = BTreeMap::new();
     let before = diagnostics.len();
@@ -29,7 +35,8 @@ pub(super) fn all(loaded: &Loaded, world: &World, diagnostics: &mut Vec<Diagnost
         match bearer(section, world) {
             Ok(credential) => drop(made.insert(format!("bearer.{}", section.name), credential)),
             Err((key, message)) => {
-                let diagnostic = Diagnostic::error("bearer-unusable", message);
+                let diagnostic =
+                    Diagnostic::error("bearer-unusable", message).help("correct it, or get it again from the issuer");
                 diagnostics.push(loaded.locate(diagnostic, &["bearer", &section.name, key]));
             }
         }
@@ -38,7 +45,7 @@ pub(super) fn all(loaded: &Loaded, world: &World, diagnostics: &mut Vec<Diagnost
         match keys(section) {
             Ok(credential) => drop(made.insert(format!("keys.{}", section.name), credential)),
             Err(message) => {
-                let diagnostic = Diagnostic::error("keys-unusable", message);
+                let diagnostic = Diagnostic::error("keys-unusable", message).help("list every key once");
                 diagnostics.push(loaded.locate(diagnostic, &["keys", &section.name]));
             }
         }
@@ -54,17 +61,27 @@ pub(super) fn all(loaded: &Loaded, world: &World, diagnostics: &mut Vec<Diagnost
         settings
             .routes
             .iter()
-            .map(|route| match &route.authenticate {
-                Authenticate::Backend => vec![Credential::Backend { headers: usual_headers() }],
+            .zip(contracts)
+            .map(|(route, contract)| match &route.authenticate {
+                Authenticate::Backend => vec![backend(contract)],
                 Authenticate::Gateway(list) => list.iter().filter_map(of).collect(),
             })
             .collect(),
     )
 }
 
-/// The headers in which a backend's own credentials usually travel.
-fn usual_headers() -> Vec<HeaderName> {
-    vec![header::AUTHORIZATION, HeaderName::from_static("x-api-key"), header::COOKIE]
+/// Where a backend's own credentials travel: in the usual headers, and where its contract says.
+fn backend(contract: &Contract) -> Credential {
+    let mut headers = vec![header::AUTHORIZATION, header::COOKIE];
+    let mut query = Vec::new();
+    for (location, name) in contract.key_places() {
+        match location {
+            Location::Header => headers.extend(name.parse::<HeaderName>()),
+            Location::Query => query.push(name),
+            Location::Cookie | Location::Path => {}
+        }
+    }
+    Credential::Backend { headers, query }
 }
 
 type KeyAndMessage = (&'static str, String);
