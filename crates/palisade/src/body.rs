@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::stage::Outcome;
+
 /// Why a watched body ended before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
@@ -22,19 +26,43 @@ pub enum BodyFault {
         /// The longest allowed, in bytes.
         limit: usize,
     },
+    /// The sender's connection or its framing broke.
+    #[error("the body broke off")]
+    Severed,
     /// The sender paused for too long.
     #[error("the sender of the body paused for too long")]
     Stalled,
 }
 
 /// A request body that ends with [`BodyFault::TooLarge`] behind `limit` bytes.
-pub(crate) fn limited(body: Body, limit: usize) -> Body {
-    Body::new(Limited { body, left: limit, limit })
+pub(crate) fn limited(body: Body, limit: usize) -> (Body, Broken) {
+    let broken = Broken::default();
+    (Body::new(Limited { body, left: limit, limit, broken: broken.clone() }), broken)
 }
 
 /// A request body that ends with [`BodyFault::Stalled`] when the sender pauses longer than `pause`.
-pub(crate) fn watched(body: Body, pause: Duration) -> Body {
-    Body::new(Watched { body, pause, timer: None })
+pub(crate) fn watched(body: Body, pause: Duration) -> (Body, Broken) {
+    let broken = Broken::default();
+    (Body::new(Watched { body, pause, timer: None, broken: broken.clone() }), broken)
+}
+
+/// Whether a watched body has ended in its fault. Whoever reads the body may make any answer of that error; the stage
+/// that set the limit makes it the refusal that it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    fn mark(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The answer, unless it was given to a broken body: then the refusal.
+    pub(crate) fn refuse(&self, outcome: Outcome, code: DenialCode, stage: StageId) -> Outcome {
+        match outcome {
+            Ok(_) if self.0.load(Ordering::Relaxed) => Err(Denial::new(code, stage).into()),
+            outcome => outcome,
+        }
+    }
 }
 
 /// A body that keeps `guard` until it has been sent or dropped.
@@ -67,7 +95,7 @@ fn fault_denial(error: &(dyn std::error::Error + 'static), stage: StageId) -> De
     let code = match fault_of(error) {
         Some(BodyFault::TooLarge { .. }) => DenialCode::BodyTooLarge,
         Some(BodyFault::Stalled) => DenialCode::RequestTimeout,
-        None => DenialCode::PayloadInvalid,
+        Some(BodyFault::Severed) | None => DenialCode::PayloadInvalid,
     };
     Denial::new(code, stage).because("error", error.to_string())
 }
@@ -88,6 +116,7 @@ struct Limited {
     body: Body,
     left: usize,
     limit: usize,
+    broken: Broken,
 }
 
 impl HttpBody for Limited {
@@ -102,6 +131,7 @@ impl HttpBody for Limited {
                 Some(left) => self.left = left,
                 None => {
                     self.left = 0;
+                    self.broken.mark();
                     let fault = BodyFault::TooLarge { limit: self.limit };
                     return Poll::Ready(Some(Err(axum_core::Error::new(fault))));
                 }
@@ -123,6 +153,7 @@ struct Watched {
     body: Body,
     pause: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    broken: Broken,
 }
 
 impl HttpBody for Watched {
@@ -133,12 +164,14 @@ impl HttpBody for Watched {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.timer = None;
-            return Poll::Ready(frame);
+            // Named, so that nobody takes the sender's failure for one of the backend it was to be sent to.
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| axum_core::Error::new(BodyFault::Severed))));
         }
         // The clock runs only while we wait for the sender, not while the backend is slow to take the bytes.
         let pause = this.pause;
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + pause)));
         ready!(timer.as_mut().poll(cx));
+        this.broken.mark();
         Poll::Ready(Some(Err(axum_core::Error::new(BodyFault::Stalled))))
     }
 

@@ -74,7 +74,36 @@ impl Chain {
         Self::default()
     }
 
-    /// The preset for an API whose callers are programs: see [`Preset`].
+    /// The preset for an API whose callers are programs.
+    ///
+    /// ```
+    /// use axum::{Router, extract::Path, routing::get};
+    /// use palisade::token::{algorithm::Algorithm, jwks::{KeySet, StaticKeys}, jwt::Rules};
+    /// use palisade::{Chain, extract::Caller, observe::JsonLines, preset::World};
+    /// use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
+    ///
+    /// fn secured(keys: KeySet) -> Result<Router, Box<dyn std::error::Error>> {
+    ///     let routes = Router::new()
+    ///         .route("/health", get(|| async { "ok" }))
+    ///         .route("/users/{id}", get(|Path(id): Path<String>, _: Caller| async move { format!("user {id}") }))
+    ///         .route("/reports", get(|| async { "all orders" }));
+    ///
+    ///     let events = JsonLines::new(std::io::stdout());
+    ///     let world = World::new(SystemClock, SystemEntropy, MemoryCounters::default(), events);
+    ///     let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256])?;
+    ///     let secured = Chain::api()
+    ///         .bearer(rules, StaticKeys::new(keys))
+    ///         .public("GET /health")
+    ///         .owner("GET /users/{id}", "id", "sub")
+    ///         .roles("GET /reports", ["admin"])
+    ///         .protect(routes, &world)?;
+    ///     Ok(secured)
+    /// }
+    /// # let signer = palisade::token::sign::Signer::generate_es256("2026-11").unwrap();
+    /// # secured(KeySet::new([signer.verify_key().unwrap()]).unwrap()).unwrap();
+    /// ```
+    ///
+    /// What else a preset can be told is in [`Preset`].
     pub fn api() -> Preset {
         Preset::api()
     }
@@ -190,7 +219,10 @@ where
         facts(&mut head);
         let end = Serve(&self.service);
         let outcome = Next::new(&self.stages, &end).run(&mut head, body).await;
-        Rescue::answer(outcome, &head)
+        let mut response = Rescue::answer(outcome, &head);
+        // In a chain without `finish` nobody has applied the plan yet; else it is empty by now.
+        std::mem::take(&mut head.plan).apply(response.headers_mut());
+        response
     }
 }
 

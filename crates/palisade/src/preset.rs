@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
 use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
 use palisade_core::policy::Policy;
@@ -18,13 +18,14 @@ use tower_service::Service;
 
 use crate::body::Body;
 use crate::chain::{Chain, ChainError, Guarded, Permitted};
+use crate::credential::api_key::ApiKeys;
 use crate::observe::Sink;
 use crate::origin::{Origin, OriginError};
 use crate::settings::PerRoute;
 use crate::stage::Stop;
 use crate::stage::admit::Admit;
 use crate::stage::assure::Assure;
-use crate::stage::authenticate::{Authenticate, Credential};
+use crate::stage::authenticate::{Authenticate, Bearer, Credential};
 use crate::stage::authorize::Authorize;
 use crate::stage::client::Client;
 use crate::stage::cors::{Cors, CorsSettings, Readers};
@@ -39,6 +40,8 @@ use crate::stage::rescue::Rescue;
 use crate::stage::size::Size;
 use crate::stage::throttle::{Throttle, ThrottleSettings};
 use crate::stage::trace::Trace;
+use crate::token::jwks::KeySource;
+use crate::token::jwt::{Rules, Verifier};
 
 /// The world that a chain lives in: time, randomness, counters, and where events go.
 #[derive(Clone)]
@@ -53,6 +56,19 @@ pub struct World {
     pub events: Arc<dyn Sink>,
 }
 
+impl World {
+    /// A world of these parts. Programs take those of `palisade-store` and [`crate::observe::JsonLines`], tests those
+    /// that stand still.
+    pub fn new(clock: impl Clock, entropy: impl Entropy, counters: impl CounterStore, events: impl Sink) -> Self {
+        Self {
+            clock: Arc::new(clock),
+            entropy: Arc::new(entropy),
+            counters: Arc::new(counters),
+            events: Arc::new(events),
+        }
+    }
+}
+
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World")
@@ -65,7 +81,7 @@ impl fmt::Debug for World {
 /// anything else happens to it. See `examples/api.rs` for a whole program.
 #[derive(Clone, Debug)]
 pub struct Preset {
-    credentials: Vec<Credential>,
+    credentials: Vec<Wanted>,
     rules: RouteRules,
     client: Client,
     cors: CorsSettings,
@@ -73,6 +89,33 @@ pub struct Preset {
     throttle: ThrottleSettings,
     size: Size,
     policy: Policy,
+}
+
+/// A kind of credential, which may have to wait for the clock.
+#[derive(Clone)]
+enum Wanted {
+    Ready(Credential),
+    Tokens { rules: Rules, keys: Arc<dyn KeySource> },
+}
+
+impl Wanted {
+    fn ready(self, world: &World) -> Credential {
+        match self {
+            Self::Ready(credential) => credential,
+            Self::Tokens { rules, keys } => {
+                Credential::Bearer(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(credential) => credential.fmt(f),
+            Self::Tokens { rules, .. } => rules.fmt(f),
+        }
+    }
 }
 
 impl Preset {
@@ -102,42 +145,60 @@ impl Preset {
         Self { throttle, size, ..Self::api() }
     }
 
+    /// Takes bearer tokens that follow `rules`, signed with keys of their issuer. Roles are read from the claim
+    /// `roles`; for another claim, or a tenant, give a [`Credential::Bearer`] to [`Preset::credential`].
+    #[must_use]
+    pub fn bearer(mut self, rules: Rules, keys: impl KeySource) -> Self {
+        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys) });
+        self
+    }
+
+    /// Takes API keys in the header `X-Api-Key`.
+    #[must_use]
+    pub fn api_keys(self, keys: ApiKeys) -> Self {
+        self.credential(Credential::Key { header: HeaderName::from_static("x-api-key"), keys: Arc::new(keys) })
+    }
+
     /// Takes this kind of credential.
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {
-        self.credentials.push(credential);
+        self.credentials.push(Wanted::Ready(credential));
         self
     }
 
     /// Lets everyone call a route, such as `GET /health`.
     #[must_use]
     pub fn public(self, route: &str) -> Self {
-        self.rule(route, AccessRule { audience: Audience::Public, ..AccessRule::default() }, Vec::new())
+        self.amend(route, |access| access.audience = Audience::Public)
     }
 
-    /// Lets those call a route who have one of these roles.
+    /// Lets only those call a route who have one of these roles.
     #[must_use]
     pub fn roles<'r>(self, route: &str, roles: impl IntoIterator<Item = &'r str>) -> Self {
-        self.rule(
-            route,
-            AccessRule { roles: roles.into_iter().collect::<RoleSet>(), ..AccessRule::default() },
-            Vec::new(),
-        )
+        let roles = roles.into_iter().collect::<RoleSet>();
+        self.amend(route, |access| access.roles = roles)
     }
 
-    /// Lets those call a route whose credential has all these scopes.
+    /// Lets only those call a route whose credential has all these scopes.
     #[must_use]
     pub fn scopes<'s>(self, route: &str, scopes: impl IntoIterator<Item = &'s str>) -> Self {
         let scopes = scopes.into_iter().collect::<ScopeSet>();
-        self.rule(route, AccessRule { scopes, ..AccessRule::default() }, Vec::new())
+        self.amend(route, |access| access.scopes = scopes)
     }
 
-    /// Lets those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.
+    /// Lets only those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.
     #[must_use]
     pub fn owner(self, route: &str, parameter: &str, claim: &str) -> Self {
-        let mut access = AccessRule::default();
-        access.owner.request = [RequestOwner { parameter: parameter.into(), claim: claim.into() }].into();
-        self.rule(route, access, Vec::new())
+        let owner = RequestOwner { parameter: parameter.into(), claim: claim.into() };
+        self.amend(route, |access| access.owner.request = [owner].into())
+    }
+
+    /// Changes one rule of a route and keeps the others, so that a route can have roles and an owner.
+    fn amend(mut self, route: &str, change: impl FnOnce(&mut AccessRule)) -> Self {
+        let (mut access, limits) = self.rules.declared(route);
+        change(&mut access);
+        self.rules.declare(route, access, limits);
+        self
     }
 
     /// Gives a route all its rules at once, in place of any given before.
@@ -153,11 +214,19 @@ impl Preset {
         Ok(self)
     }
 
-    /// Lets pages of these origins read responses, with the user's credentials.
+    /// Lets pages of these origins read responses, with the user's credentials. Methods beyond GET, HEAD and POST and
+    /// headers such as `Content-Type: application/json` have to be named: see [`Preset::cors`].
     pub fn readable_by<'o>(mut self, origins: impl IntoIterator<Item = &'o str>) -> Result<Self, OriginError> {
         let origins = origins.into_iter().map(Origin::parse).collect::<Result<Vec<_>, _>>()?;
         self.cors.origins = Readers::Credentialed(origins);
         Ok(self)
+    }
+
+    /// Decides in detail which pages may read what, in place of [`Preset::readable_by`].
+    #[must_use]
+    pub fn cors(mut self, settings: CorsSettings) -> Self {
+        self.cors = settings;
+        self
     }
 
     /// Changes how much one client may ask.
@@ -183,7 +252,8 @@ impl Preset {
 
     /// The stages of the chain, unbuilt: to look at or to add to.
     pub fn chain(self, world: &World) -> Chain {
-        let challenge = self.credentials.first().map(Credential::challenge);
+        let credentials: Vec<Credential> = self.credentials.into_iter().map(|wanted| wanted.ready(world)).collect();
+        let challenge = credentials.first().map(Credential::challenge);
         let policy = Arc::new(self.policy);
         Chain::new()
             .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
@@ -199,7 +269,7 @@ impl Preset {
             .with(Cors::new(PerRoute::same(self.cors)))
             .with(Csrf::new(PerRoute::same(self.csrf)))
             .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
-            .with(Authenticate::new(PerRoute::same(self.credentials), Arc::clone(&world.clock)))
+            .with(Authenticate::new(PerRoute::same(credentials), Arc::clone(&world.clock)))
             .with(Assure)
             .with(Quota::new(Arc::clone(&world.counters)))
             .with(Authorize::new(policy, PerRoute::same(challenge)))

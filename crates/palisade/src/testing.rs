@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, Request, Response};
 use palisade_core::denial::DenialCode;
 use palisade_core::id::{OperationId, UserId};
 use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
-use palisade_core::port::{Clock, Entropy};
+use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::port::{Clock, CounterStore, Entropy, StoreError};
 use palisade_core::principal::{Assurance, Level, Principal, Subject};
 use palisade_core::problem::{Dialect, render};
 use palisade_core::stage::StageKind;
@@ -17,6 +19,7 @@ use palisade_core::time::Timestamp;
 use crate::body::Body;
 use crate::facts::{OperationMatch, TextParameters};
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop, Verdict};
+use crate::token::jwks::{KeySet, KeySource, KeySourceError};
 
 /// The head of a request written as its request line and headers.
 pub(crate) fn head(text: &str) -> Head {
@@ -181,4 +184,63 @@ impl Entropy for FixedEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         buffer.fill(self.0);
     }
+}
+
+/// A store that nobody can reach.
+pub(crate) struct Unreachable;
+
+#[async_trait]
+impl CounterStore for Unreachable {
+    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+        Err(StoreError::Unreachable { reason: "evidence-marker".to_owned() })
+    }
+}
+
+/// An issuer whose keys cannot be had.
+pub(crate) struct NoKeys;
+
+#[async_trait]
+impl KeySource for NoKeys {
+    async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
+        Err(KeySourceError::new("evidence-marker"))
+    }
+
+    async fn refresh(&self) -> Result<Arc<KeySet>, KeySourceError> {
+        self.keys().await
+    }
+}
+
+/// What comes back from a stage in front of a backend that gives this answer.
+#[cfg(feature = "contract")]
+pub(crate) async fn answer_with(stage: &dyn Stage, head: &mut Head, response: Response<Body>) -> Outcome {
+    through(stage, head, Body::empty(), &Says(std::sync::Mutex::new(Some(response)))).await
+}
+
+#[cfg(feature = "contract")]
+struct Says(std::sync::Mutex<Option<Response<Body>>>);
+#[cfg(feature = "contract")]
+impl End for Says {
+    fn serve<'a>(&'a self, _: &'a mut Head, _: Body) -> BoxFuture<'a, Outcome> {
+        let response = self.0.lock().unwrap().take().unwrap();
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
+
+/// The head of a request for an operation of a contract, as `operation` and `authorize` leave it.
+#[cfg(feature = "contract")]
+pub(crate) fn declared(contract: &str, request: &str) -> Head {
+    use palisade_contract::{Contract, Found};
+
+    let source = palisade_core::diagnostic::Source::new("openapi.yaml", contract);
+    let loaded = Contract::compile(&source).unwrap();
+    let mut head = head(request);
+    let Found::Operation(found, path) = loaded.contract.find(&head.parts.method, head.parts.uri.path()) else {
+        panic!("{request} is not declared")
+    };
+    let found = Arc::clone(found);
+    head.facts.owners = found.operation.access.owner.response.clone();
+    let (operation, parameters) = (Arc::clone(&found.operation), TextParameters::default());
+    let contract = Some(crate::facts::ContractMatch { operation: found, path });
+    head.facts.operation = Some(OperationMatch { operation, parameters, contract });
+    head
 }

@@ -48,10 +48,14 @@ pub fn event_schema() -> Value {
     let text = json!({"type": "string"});
     let kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
     let codes: Vec<&str> = DenialCode::ALL.iter().map(|code| code.slug()).collect();
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Palisade event",
-        "description": "One line of the event log. Lines with kind `events_lost` have only `kind` and `count`.",
+    let lost = json!({
+        "description": "so many events were dropped here, because the writer could not keep up",
+        "type": "object",
+        "required": ["kind", "count"],
+        "properties": {"kind": {"const": "events_lost"}, "count": {"type": "integer", "minimum": 1}},
+        "additionalProperties": false,
+    });
+    let event = json!({
         "type": "object",
         "required": ["at", "kind", "class_uid", "id", "request_id", "who", "method", "path", "outcome", "evidence", "policy"],
         "properties": {
@@ -70,5 +74,11 @@ pub fn event_schema() -> Value {
             "policy": text,
         },
         "additionalProperties": false,
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Palisade event",
+        "description": "One line of the event log.",
+        "oneOf": [event, lost],
     })
 }

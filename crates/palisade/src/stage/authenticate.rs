@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, header};
+use palisade_core::canon::query;
 use palisade_core::denial::{Challenge, Denial, DenialCode};
 use palisade_core::id::{TenantId, UserId};
 use palisade_core::port::Clock;
@@ -38,10 +39,12 @@ pub struct Authenticate {
 /// A kind of credential.
 #[derive(Clone)]
 pub enum Credential {
-    /// Whatever it is, only the backend can check it. `headers` are those that can carry it.
+    /// Whatever it is, only the backend can check it, in one of these places.
     Backend {
         /// The names of the headers.
         headers: Vec<HeaderName>,
+        /// The names of query parameters.
+        query: Vec<String>,
     },
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     Bearer(Arc<Bearer>),
@@ -62,6 +65,13 @@ pub struct Bearer {
     pub roles_claim: Vec<String>,
     /// The names that lead to the claim with the tenant; none where tokens name no tenant.
     pub tenant_claim: Vec<String>,
+}
+
+impl Bearer {
+    /// Roles in the claim `roles`, and no tenant.
+    pub fn new(verifier: Verifier) -> Self {
+        Self { verifier, roles_claim: vec!["roles".to_owned()], tenant_claim: Vec::new() }
+    }
 }
 
 impl fmt::Debug for Authenticate {
@@ -91,9 +101,26 @@ impl Credential {
     fn presented(&self, head: &Head) -> Option<HeaderName> {
         let has = |name: &HeaderName| head.parts.headers.contains_key(name);
         match self {
-            Self::Backend { headers } => headers.iter().find(|name| has(name)).cloned(),
+            Self::Backend { headers, .. } => headers.iter().find(|name| has(name)).cloned(),
             Self::Bearer(_) => Some(header::AUTHORIZATION).filter(has),
             Self::Key { header, .. } => Some(header.clone()).filter(has),
+        }
+    }
+
+    /// Whether the request's query carries it.
+    fn in_query(&self, head: &Head) -> bool {
+        let Self::Backend { query, .. } = self else { return false };
+        let given = head.parts.uri.query().unwrap_or_default();
+        !query.is_empty()
+            && query::pairs(given).any(|(name, value)| !value.is_empty() && query.iter().any(|key| *key == name))
+    }
+
+    /// Whether it can be in this header.
+    fn reads(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Backend { headers, .. } => headers.contains(name),
+            Self::Bearer(_) => name == header::AUTHORIZATION,
+            Self::Key { header, .. } => header == name,
         }
     }
 
@@ -118,12 +145,19 @@ impl Authenticate {
         let kinds = self.kinds.of(head);
         let deny = |code| Denial::new(code, StageId::Authenticate);
         let mut presented = kinds.iter().filter_map(|kind| Some((kind, kind.presented(head)?)));
+        // A token that nobody here could check must neither pass for an anonymous request nor travel on to the backend
+        // beside a credential that was checked.
+        let unchecked = head.parts.headers.contains_key(header::AUTHORIZATION)
+            && !kinds.iter().any(|kind| kind.reads(&header::AUTHORIZATION));
+        if let (true, Some(first)) = (unchecked, kinds.first()) {
+            let denial = deny(DenialCode::CredentialInvalid).because("reason", "kind_not_accepted");
+            return Err(denial.challenging(rejected(first)).into());
+        }
         let Some((kind, header)) = presented.next() else {
-            // A bearer token that nobody here could check must not pass for an anonymous request.
-            return match head.parts.headers.contains_key(header::AUTHORIZATION) && !kinds.is_empty() {
-                true => Err(deny(DenialCode::CredentialInvalid).because("reason", "kind_not_accepted").into()),
-                false => Ok(()),
-            };
+            if kinds.iter().any(|kind| kind.in_query(head)) {
+                head.facts.principal = delegated(self.clock.as_ref());
+            }
+            return Ok(());
         };
         if let Some((_, second)) = presented.next() {
             let headers = format!("{header}, {second}");
@@ -244,3 +278,6 @@ fn attribute(value: &Value) -> Option<Attribute> {
         Value::Null | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,9 @@ async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
         BodyRule::Optional(handling) | BodyRule::Required(handling) => handling,
     };
     if handling == Handling::Stream {
-        operation.check_body(content_type.as_ref(), b"").map_err(|violations| payload_denial(&violations))?;
+        // Nothing is read: a byte stands for the body, so that its type is checked where there is one.
+        let stand_in: &[u8] = if has_body(head, &body) { b"\0" } else { b"" };
+        operation.check_body(content_type.as_ref(), stand_in).map_err(|violations| payload_denial(&violations))?;
         return Ok(body);
     }
     let bytes = body::read(body, StageId::Contract).await?;
@@ -84,4 +86,124 @@ fn denial(code: DenialCode, violations: &[Violation]) -> Denial {
     violations.iter().take(5).fold(denial, |denial, violation| {
         denial.because("violation", format!("{} {}: {}", violation.pointer, violation.code.as_str(), violation.message))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_core::event::EventKind;
+
+    use super::*;
+    use crate::testing::{answer, assert_stage, declared, head};
+
+    const SHOP: &str = r#"
+openapi: 3.1.0
+info: { title: Shop, version: "1" }
+paths:
+  /orders:
+    get:
+      security: []
+      parameters:
+        - { name: limit, in: query, schema: { type: integer, maximum: 50 } }
+        - { name: callback, in: query, schema: { type: string, format: uri } }
+      responses: { 200: { description: Orders. } }
+    post:
+      security: []
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [name]
+              properties:
+                name: { type: string, maxLength: 20 }
+                site: { type: string, format: uri }
+      responses: { 201: { description: Made. } }
+  /files:
+    put:
+      security: []
+      requestBody: { required: true, content: { image/png: {} } }
+      responses: { 204: { description: Kept. } }
+"#;
+
+    /// The code of a request's refusal and the places that the caller is told.
+    async fn refusal(request: &str, body: &str) -> Option<(DenialCode, Vec<String>)> {
+        match answer(&Contract, &mut declared(SHOP, request), body).await {
+            Ok(_) => None,
+            Err(super::super::Stop::Answer(answer)) => panic!("{answer:?}"),
+            Err(super::super::Stop::Deny(denial)) => {
+                assert_eq!(denial.code().event(), EventKind::InputRefused);
+                let PublicDetail::Violations(told) = denial.public() else { panic!("{denial:?}") };
+                let shown = format!("{told:?}");
+                assert!(!shown.contains("marker"), "the value is not repeated: {shown}");
+                Some((denial.code(), told.iter().map(|violation| violation.pointer.clone()).collect()))
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_is_declared_passes() {
+        const JSON: &str = "POST /orders\ncontent-type: application/json";
+        for (request, body, expect) in [
+            ("GET /orders", "", None),
+            ("GET /orders?limit=50", "", None),
+            ("GET /orders?limit=51", "", Some((DenialCode::ParameterInvalid, vec!["/query/limit"]))),
+            ("GET /orders?limit=1&limit=2", "", Some((DenialCode::ParameterInvalid, vec!["/query/limit"]))),
+            ("GET /orders?debug=marker", "", Some((DenialCode::ParameterInvalid, vec!["/query/debug"]))),
+            (
+                "GET /orders?callback=http://169.254.169.254/",
+                "",
+                Some((DenialCode::DestinationForbidden, vec!["/query/callback"])),
+            ),
+            // A body that nobody declared.
+            ("GET /orders\ncontent-length: 2", "{}", Some((DenialCode::PayloadInvalid, vec!["/body"]))),
+            (JSON, r#"{"name":"pears"}"#, None),
+            (JSON, r#"{"name":"pears","is_admin":true}"#, Some((DenialCode::PayloadInvalid, vec!["/body/is_admin"]))),
+            (JSON, r#"{"name":7}"#, Some((DenialCode::PayloadInvalid, vec!["/body/name"]))),
+            (JSON, r#"{"name":"marker","name":"b"}"#, Some((DenialCode::PayloadInvalid, vec!["/body/name"]))),
+            (JSON, "{", Some((DenialCode::PayloadInvalid, vec!["/body"]))),
+            (JSON, "", Some((DenialCode::PayloadInvalid, vec!["/body"]))),
+            (
+                JSON,
+                r#"{"name":"a","site":"http://127.0.0.1/marker"}"#,
+                Some((DenialCode::DestinationForbidden, vec!["/body/site"])),
+            ),
+            ("POST /orders", "{}", Some((DenialCode::MediaTypeUndeclared, vec!["/body"]))),
+            ("POST /orders\ncontent-type: text/plain", "{}", Some((DenialCode::MediaTypeUndeclared, vec!["/body"]))),
+            ("PUT /files\ncontent-type: image/png", "\u{1}\u{2}", None),
+        ] {
+            let found = refusal(request, body).await;
+            let found = found.as_ref().map(|(code, told)| (*code, told.iter().map(String::as_str).collect()));
+            assert_eq!(found, expect, "{request} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_payload_is_kept_for_those_who_look_at_texts() {
+        let mut head = declared(SHOP, "POST /orders\ncontent-type: application/json");
+        answer(&Contract, &mut head, r#"{"name":"pears"}"#).await.unwrap();
+        let payload = head.facts.payload.unwrap();
+        assert_eq!(
+            (payload.value, payload.free_text),
+            (Some(serde_json::json!({"name": "pears"})), vec!["/name".to_owned()])
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_does_not_grow_with_the_violations() {
+        let many: Vec<String> = (0..100).map(|n| format!("\"x{n}\":1")).collect();
+        let request = "POST /orders\ncontent-type: application/json";
+        let (_, told) = refusal(request, &format!("{{{}}}", many.join(","))).await.unwrap();
+        assert_eq!(told.len(), 20);
+    }
+
+    #[tokio::test]
+    async fn without_a_contract_nothing_is_checked() {
+        assert!(answer(&Contract, &mut head("POST /anything?at=all"), "text").await.is_ok());
+    }
+
+    #[test]
+    fn behaves_as_a_stage() {
+        assert_stage(&Contract);
+    }
 }

@@ -50,10 +50,10 @@ impl Stage for Deadline {
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         let DeadlineSettings { total, body_pause } = *self.settings.of(head);
-        let body = body::watched(body, body_pause);
+        let (body, broken) = body::watched(body, body_pause);
         Box::pin(async move {
             match tokio::time::timeout(total, next.run(head, body)).await {
-                Ok(outcome) => outcome,
+                Ok(outcome) => broken.refuse(outcome, DenialCode::RequestTimeout, StageId::Deadline),
                 Err(_) => Err(Denial::new(DenialCode::DeadlineExceeded, StageId::Deadline).into()),
             }
         })
@@ -73,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_pauses_is_given_up() {
-        let body = body::watched(
+        let (body, _) = body::watched(
             Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, axum_core::Error>>()),
             Duration::from_secs(1),
         );

@@ -2,12 +2,14 @@
 //!
 //! 1. With a contract the canonical path and the method must be those of a declared operation.
 //! 2. Without one, in the library, the route that axum matched is the operation; a request that no route matched is
-//!    refused. Routes without a rule of their own take any authenticated principal.
+//!    refused. Routes without a rule of their own take any authenticated principal. HEAD has the rules of GET unless it
+//!    has its own.
 //! 3. The parameters of path and query are kept for the rules about owners; one that is repeated counts as absent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::Method;
 use palisade_core::canon::query;
 #[cfg(feature = "contract")]
 use palisade_core::denial::PublicDetail;
@@ -57,10 +59,18 @@ impl RouteRules {
         self.0.insert(route.to_owned(), Arc::new(operation));
     }
 
+    /// What a route was given so far.
+    pub(crate) fn declared(&self, route: &str) -> (AccessRule, Vec<Limit>) {
+        self.0.get(route).map(|found| (found.access.clone(), found.limits.to_vec())).unwrap_or_default()
+    }
+
     fn find(&self, head: &Head) -> Option<OperationMatch> {
         let template = head.parts.extensions.get::<axum::extract::MatchedPath>()?.as_str();
+        let values = values(template, head.facts.path.as_ref()?.as_str())?;
         let route = format!("{} {template}", head.parts.method);
-        let operation = self.0.get(&route).cloned().unwrap_or_else(|| {
+        // What answers GET answers HEAD too (RFC 9110 section 9.3.2), so that HEAD must not go around the rules of GET.
+        let as_get = || (head.parts.method == Method::HEAD).then(|| self.0.get(&format!("GET {template}"))).flatten();
+        let operation = self.0.get(&route).or_else(as_get).cloned().unwrap_or_else(|| {
             Arc::new(Declared {
                 id: OperationId::new(route),
                 safety: Safety::of(&head.parts.method),
@@ -69,17 +79,38 @@ impl RouteRules {
                 lifecycle: Lifecycle::Active,
             })
         });
-        let values = template.split('/').zip(head.facts.path.as_ref()?.as_str().split('/'));
-        let named = values.filter_map(|(name, value)| {
-            let name = name.strip_prefix('{')?.strip_suffix('}')?;
-            Some((name.trim_start_matches('*'), value))
-        });
         Some(OperationMatch {
             operation,
-            parameters: text_parameters(named, head.parts.uri.query()),
+            parameters: text_parameters(values.into_iter(), head.parts.uri.query()),
             #[cfg(feature = "contract")]
             contract: None,
         })
+    }
+}
+
+/// The values that a path has in axum's template, still encoded. `None` where the two differ: then the chain stands
+/// inside `Router::nest`, where axum's template has a prefix that neither the path nor the rules have.
+fn values<'p>(template: &'p str, path: &'p str) -> Option<Vec<(&'p str, &'p str)>> {
+    let mut found = Vec::new();
+    let (mut names, mut rest) = (template.strip_prefix('/')?, path.strip_prefix('/')?);
+    loop {
+        let (name, names_behind) = names.split_once('/').map_or((names, None), |(name, rest)| (name, Some(rest)));
+        let parameter = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        if let Some(name) = parameter.and_then(|name| name.strip_prefix('*')) {
+            found.push((name, rest));
+            return Some(found);
+        }
+        let (value, values_behind) = rest.split_once('/').map_or((rest, None), |(value, rest)| (value, Some(rest)));
+        match parameter {
+            Some(name) => found.push((name, value)),
+            None if percent_decode_str(name).eq(percent_decode_str(value)) => {}
+            None => return None,
+        }
+        match (names_behind, values_behind) {
+            (None, None) => return Some(found),
+            (Some(name), Some(value)) => (names, rest) = (name, value),
+            _ => return None,
+        }
     }
 }
 

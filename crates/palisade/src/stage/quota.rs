@@ -75,3 +75,93 @@ fn holder(limit: &Limit, head: &Head) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use palisade_core::id::TenantId;
+    use palisade_core::operation::AccessRule;
+    use palisade_core::principal::Principal;
+    use palisade_core::time::Timestamp;
+    use palisade_store::memory::MemoryCounters;
+
+    use super::*;
+    use crate::testing::{Unreachable, assert_stage, head, operation, refusal_with_body, user};
+
+    /// A request of a principal, from an address, at an operation with limits.
+    async fn ask(stage: &Quota, who: Principal, client: &str, secs: u64, limits: &[Limit]) -> Option<DenialCode> {
+        let mut head = head("POST /");
+        let mut found = operation(AccessRule::default());
+        found.operation = Arc::new(palisade_core::operation::Operation {
+            limits: limits.into(),
+            ..palisade_core::operation::Operation::clone(&found.operation)
+        });
+        head.facts.operation = Some(found);
+        head.facts.principal = who;
+        head.facts.client = Some(client.parse().unwrap());
+        head.facts.received = Timestamp::from_secs(1_000 + secs);
+        refusal_with_body(stage, &mut head, "").await
+    }
+
+    fn limit(requests: u32, secs: u64, by: LimitBy) -> Limit {
+        Limit { requests, per: Duration::from_secs(secs), by }
+    }
+
+    #[tokio::test]
+    async fn a_budget_is_its_holders() {
+        let stage = Quota::new(Arc::new(MemoryCounters::default()));
+        let once = [limit(1, 60, LimitBy::Principal)];
+        let exhausted = Some(DenialCode::QuotaExhausted);
+        let tenant = |name: &str| user("u-1").with_tenant(TenantId::new(name));
+        for (who, client, secs, expect) in [
+            (user("u-1"), "192.0.2.1", 0, None),
+            // Another address does not help.
+            (user("u-1"), "192.0.2.2", 0, exhausted),
+            (user("u-2"), "192.0.2.1", 0, None),
+            (tenant("a"), "192.0.2.1", 0, None),
+            (tenant("b"), "192.0.2.1", 0, None),
+            (tenant("b"), "192.0.2.1", 0, exhausted),
+            // Who is not signed in counts by address.
+            (Principal::anonymous(), "192.0.2.1", 0, None),
+            (Principal::anonymous(), "192.0.2.1", 0, exhausted),
+            (Principal::anonymous(), "192.0.2.2", 0, None),
+            (user("u-1"), "192.0.2.1", 60, None),
+        ] {
+            let shown = format!("{who:?} {client} {secs}");
+            assert_eq!(ask(&stage, who, client, secs, &once).await, expect, "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_limit_by_client_counts_addresses() {
+        let stage = Quota::new(Arc::new(MemoryCounters::default()));
+        let once = [limit(1, 60, LimitBy::Client)];
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &once).await, None);
+        assert_eq!(ask(&stage, user("u-2"), "192.0.2.1", 0, &once).await, Some(DenialCode::QuotaExhausted));
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.2", 0, &once).await, None);
+    }
+
+    #[tokio::test]
+    async fn every_limit_must_hold() {
+        let stage = Quota::new(Arc::new(MemoryCounters::default()));
+        let both = [limit(2, 1, LimitBy::Principal), limit(3, 3600, LimitBy::Principal)];
+        for (secs, expect) in [(0, None), (0, None), (0, Some(())), (1, None), (2, Some(()))] {
+            let refused = ask(&stage, user("u-1"), "192.0.2.1", secs, &both).await;
+            assert_eq!(refused, expect.map(|()| DenialCode::QuotaExhausted), "{secs}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_budget_that_cannot_be_counted_is_not_granted() {
+        let stage = Quota::new(Arc::new(Unreachable));
+        let once = [limit(1, 60, LimitBy::Client)];
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &once).await, Some(DenialCode::Unavailable));
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &[]).await, None, "nothing to count, nobody to ask");
+    }
+
+    #[test]
+    fn behaves_as_a_stage() {
+        assert_stage(&Quota::new(Arc::new(MemoryCounters::default())));
+    }
+}

@@ -6,8 +6,11 @@
 //! 3. JSON is checked against the declared schema: undeclared properties are stripped, what still breaks the schema is
 //!    withheld. Nothing is rewritten where nothing was stripped.
 //! 4. Where the operation says who owns its objects, the answer must name the caller as their owner, or it is withheld
-//!    and looks like an object that does not exist.
-//! 5. Answers without a JSON schema, downloads and event streams among them, pass as they come and are never buffered.
+//!    and looks like an object that does not exist. An answer to HEAD shows no owner and is withheld as well: its status
+//!    and length would tell which objects exist.
+//! 5. The backend is asked for a whole, uncompressed answer; one that is compressed all the same cannot be checked and is
+//!    withheld.
+//! 6. Answers without a JSON schema, downloads and event streams among them, pass as they come and are never buffered.
 //!
 //! Caveat: rule 4 protects reading. For writing the owner must be known before the backend acts, by a parameter
 //! (`owner.request`).
@@ -16,7 +19,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
 use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
@@ -73,6 +76,7 @@ impl Stage for Reveal {
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
+            ask_for_readable(head);
             let asked = Instant::now();
             let response = next.run(head, body).await?;
             head.facts.backend = Some(asked.elapsed());
@@ -128,8 +132,17 @@ impl Reveal {
             return Ok(problem::withheld(parts.status, &head.facts.request_id).map(Body::from));
         }
         let checked = rule == ResponseRule::Check && mode != RevealSettings::Off;
-        if headless || (!checked && owners.is_empty()) {
+        if owners.is_empty() && (headless || !checked) {
             return Ok(Response::from_parts(parts, body));
+        }
+        if headless {
+            let denial = Denial::new(DenialCode::ResponseForeign, StageId::Reveal);
+            return Err(denial.because("reason", "head_shows_no_owner").into());
+        }
+        if let Some(coding) = parts.headers.get(CONTENT_ENCODING).filter(|coding| coding.as_bytes() != b"identity") {
+            let denial =
+                Denial::new(DenialCode::ResponseInvalid, StageId::Reveal).because("reason", "content_encoding");
+            return Err(denial.because("coding", coding.to_str().unwrap_or("-")).into());
         }
         let bytes = self.read(body).await?;
         let (bytes, value) = if checked {
@@ -150,6 +163,17 @@ impl Reveal {
             Denial::new(DenialCode::ResponseInvalid, StageId::Reveal).because("error", error.to_string())
         })?;
         Ok(collected.to_bytes())
+    }
+}
+
+/// Asks the backend for an answer that can be read: whole and not compressed. What was compressed for the caller could
+/// not be checked without being inflated, which is a risk of its own (CWE-409).
+fn ask_for_readable(head: &mut Head) {
+    let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.as_ref()) else { return };
+    head.parts.headers.remove(ACCEPT_ENCODING);
+    if found.operation.response_schema(StatusCode::OK).is_some() || !head.facts.owners.is_empty() {
+        head.parts.headers.remove(RANGE);
+        head.parts.headers.remove(IF_RANGE);
     }
 }
 
@@ -221,3 +245,6 @@ fn text(value: &Value) -> Option<String> {
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

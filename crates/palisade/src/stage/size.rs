@@ -44,8 +44,11 @@ impl Stage for Size {
         if let Err(denial) = self.verify(head) {
             return Box::pin(std::future::ready(Err(denial.into())));
         }
-        let limit = *self.max_body.of(head);
-        next.run(head, body::limited(body, limit))
+        let (body, broken) = body::limited(body, *self.max_body.of(head));
+        Box::pin(async move {
+            let outcome = next.run(head, body).await;
+            broken.refuse(outcome, DenialCode::BodyTooLarge, StageId::Size)
+        })
     }
 }
 

@@ -1,0 +1,20 @@
+//! The library as its users have it: the chain in front of axum, single layers, the examples, and what must not compile.
+
+#[cfg(test)]
+mod build;
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
+mod ui;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,88 @@
+//! Inputs that attackers send: the seeds of the fuzz targets, run by every build and not only by the fuzzer.
+//!
+//! The invariants are those of `fuzz/fuzz_targets`; a seed of which more is known has its verdict in its name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use palisade::token::error::TokenError;
+use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
+use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
+use palisade_testkit::clock::TestClock;
+use tower::ServiceExt as _;
+
+use crate::world::Stand;
+
+/// Name and content of each seed of a target.
+fn seeds(target: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned())
+    };
+    let found: Vec<_> = files.map(named).collect();
+    assert!(found.len() >= 5, "`{target}` has seeds");
+    found
+}
+
+#[test]
+fn paths_hosts_and_queries_are_canonical_or_refused() {
+    for (name, text) in seeds("canon") {
+        let path = CanonicalPath::parse(&text);
+        if let Ok(path) = &path {
+            assert_eq!(CanonicalPath::parse(path.as_str()).as_ref(), Ok(path), "{name}");
+            let plain = path.as_str().bytes().all(|byte| byte.is_ascii_graphic() && !b"\\;?#".contains(&byte));
+            let dots = path.as_str().split('/').any(|segment| matches!(segment, "." | ".."));
+            assert!(plain && !dots && !path.as_str().contains("//"), "{name}: {path}");
+        }
+        if let Ok(host) = CanonicalHost::parse(&text) {
+            assert_eq!(CanonicalHost::parse(&host.to_string()), Ok(host), "{name}");
+        }
+        if query::check(&text).is_ok() {
+            assert!(query::pairs(&text).all(|(key, value)| !key.contains('\0') && !value.contains('\0')), "{name}");
+        }
+        match name.split_once('-').unwrap().0 {
+            "refused" => assert!(path.is_err(), "{name}"),
+            "kept" => assert!(path.is_ok(), "{name}: {path:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_token_of_an_attacker_is_believed() {
+    let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256]).unwrap();
+    let keys = KeySet::new([Signer::generate_es256("2026-11").unwrap().verify_key().unwrap()]).unwrap();
+    let verifier = Verifier::new(rules, Arc::new(StaticKeys::new(keys)), Arc::new(TestClock::default()));
+    for (name, token) in seeds("jwt") {
+        let error = verifier.verify(token.trim_end()).await.unwrap_err();
+        assert!(!matches!(error, TokenError::KeysUnavailable(_)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_head_of_an_attacker_reaches_a_handler() {
+    let stand = Stand::new();
+    let app = stand.app(|preset| preset);
+    for (name, text) in seeds("head") {
+        // What is no HTTP at all is refused before it gets here.
+        let Some(request) = request(&text) else { continue };
+        let Ok(response) = app.clone().oneshot(request).await;
+        assert!(response.status().is_client_error(), "{name}: {}", response.status());
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{name}");
+    }
+}
+
+fn request(text: &str) -> Option<Request<Body>> {
+    let mut lines = text.lines();
+    let (method, uri) = lines.next()?.split_once(' ')?;
+    let mut request = Request::builder().method(method).uri(uri);
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':')?;
+        request = request.header(name, value.trim());
+    }
+    request.body(Body::empty()).ok()
+}

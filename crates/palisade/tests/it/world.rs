@@ -1,0 +1,210 @@
+//! What the tests share: a world that stands still, tokens of a known issuer, and requests written as text.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Path};
+use axum::routing::{get, post};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use palisade::Chain;
+use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
+use palisade::extract::Caller;
+use palisade::observe::Kept;
+use palisade::preset::{Preset, World};
+use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
+use palisade_core::denial::DenialCode;
+use palisade_core::event::{EventKind, Outcome, SecurityEvent};
+use palisade_core::id::ClientId;
+use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::port::{Clock as _, CounterStore, StoreError};
+use palisade_core::time::Timestamp;
+use palisade_store::memory::MemoryCounters;
+use palisade_testkit::clock::TestClock;
+use palisade_testkit::entropy::SeededEntropy;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+pub(crate) const API_KEY: &str = "a-key-of-the-reports-program";
+
+/// A world, the events that happen in it, and an issuer whose tokens it believes.
+pub(crate) struct Stand {
+    pub(crate) clock: TestClock,
+    pub(crate) kept: Kept,
+    pub(crate) world: World,
+    signer: Signer,
+}
+
+impl Stand {
+    pub(crate) fn new() -> Self {
+        Self::counting_in(MemoryCounters::default())
+    }
+
+    pub(crate) fn counting_in(counters: impl CounterStore) -> Self {
+        let (clock, kept) = (TestClock::default(), Kept::default());
+        let world = World::new(clock.clone(), SeededEntropy::new(1), counters, kept.clone());
+        Self { clock, kept, world, signer: Signer::generate_es256("2026-11").unwrap() }
+    }
+
+    pub(crate) fn keys(&self) -> KeySet {
+        KeySet::new([self.signer.verify_key().unwrap()]).unwrap()
+    }
+
+    /// A token with these claims beside those that each needs.
+    pub(crate) fn token(&self, claims: &Value) -> String {
+        let mut all = json!({
+            "iss": "https://id.example.com", "aud": "https://api.example.com", "sub": "u-1",
+            "exp": self.clock.now().as_secs() + 600,
+        });
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        self.signer.sign("at+jwt", &all).unwrap()
+    }
+
+    /// A chain that takes the issuer's tokens and one API key.
+    pub(crate) fn preset(&self) -> Preset {
+        let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256]).unwrap();
+        let reports = ApiKeyRecord::new(ApiKeyHash::of(API_KEY), ClientId::new("reports"));
+        Chain::api()
+            .bearer(rules, StaticKeys::new(self.keys()))
+            .api_keys(ApiKeys::new([reports]).unwrap())
+            .public("GET /open")
+            .public("POST /echo")
+            .public("GET /panic")
+            .public("GET /never")
+    }
+
+    /// The routes of [`routes`] behind the preset that `change` makes.
+    pub(crate) fn app(&self, change: impl FnOnce(Preset) -> Preset) -> Router {
+        change(self.preset()).protect(routes(), &self.world).unwrap()
+    }
+
+    /// A request written as its request line, headers and, after an empty line, its body. `$TOKEN` is a token of `u-1`.
+    pub(crate) fn request(&self, text: &str) -> Request<Body> {
+        parse(&text.replace("$TOKEN", &self.token(&json!({}))))
+    }
+}
+
+pub(crate) fn routes() -> Router {
+    Router::new()
+        .route("/open", get(|| async { "open" }))
+        .route("/me", get(|caller: Caller| async move { caller.principal().subject().to_string() }))
+        .route("/users/{id}", get(|Path(id): Path<String>| async move { id }))
+        .route("/files/{*path}", get(|Path(path): Path<String>| async move { path }))
+        .route("/echo", post(|body: Bytes| async move { body }))
+        .route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("the password is hunter2")
+                }
+            }),
+        )
+        .route("/never", get(std::future::pending::<()>))
+}
+
+pub(crate) fn parse(text: &str) -> Request<Body> {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let (method, uri) = lines.next().unwrap().split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(uri);
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        request = request.header(name.parse::<HeaderName>().unwrap(), value.trim());
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// The same request from a client whose address is known.
+pub(crate) fn from(mut request: Request<Body>, peer: &str) -> Request<Body> {
+    request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+    request
+}
+
+/// An answer that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The code of a problem; `None` for any other answer.
+    pub(crate) fn code(&self) -> Option<String> {
+        let problem: Value = serde_json::from_str(&self.text).ok()?;
+        Some(problem.get("code")?.as_str()?.to_owned())
+    }
+}
+
+pub(crate) async fn ask<S>(app: &S, request: Request<Body>) -> Answer
+where
+    S: tower::Service<Request<Body>, Response = http::Response<Body>, Error = std::convert::Infallible> + Clone,
+{
+    let Ok(response) = app.clone().oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    let text = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(text.to_vec()).unwrap() }
+}
+
+/// That an answer is the refusal `code` as everyone is promised it: a problem with that code, the headers that every
+/// answer has, and one event that knows more than the caller and has the same request id. Gives that event back.
+pub(crate) fn assert_refused(answer: &Answer, events: Vec<SecurityEvent>, code: DenialCode) -> SecurityEvent {
+    assert_eq!(answer.code().as_deref(), Some(code.slug()), "{answer:?}");
+    assert_eq!(answer.status, code.status(), "{code}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{code}");
+    assert_dressed(answer);
+    let problem: Value = serde_json::from_str(&answer.text).unwrap();
+    let id = answer.header("x-request-id").unwrap();
+    assert_eq!(problem["request_id"], *id, "{code}");
+    let [event, access]: [SecurityEvent; 2] = events.try_into().unwrap();
+    assert_eq!((event.kind, access.kind), (code.event(), EventKind::Access), "{code}");
+    for event in [&event, &access] {
+        assert_eq!((event.outcome, event.request.as_str()), (Outcome::Denied(code), id), "{code}");
+    }
+    // The names of stages and headers may well be part of an answer, and so may a reason that is one plain word.
+    let plain = |fact: &str, value: &str| {
+        matches!(fact, "header" | "headers" | "stage") || fact == "reason" && !value.contains(['_', '-'])
+    };
+    let telling = |(fact, value): &(&str, &str)| !plain(fact, value) && value.len() > 4;
+    for (fact, value) in event.evidence.iter().filter(telling) {
+        assert!(!answer.text.contains(value), "{code} shows its evidence `{fact}`: {answer:?}");
+    }
+    event
+}
+
+/// That an answer has the headers that every answer has.
+pub(crate) fn assert_dressed(answer: &Answer) {
+    for (name, expect) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(answer.header(name), Some(expect), "{name} of {answer:?}");
+    }
+    assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{answer:?}");
+    assert_eq!(answer.header("x-request-id").map(str::len), Some(36), "{answer:?}");
+}
+
+/// A budget of `burst` requests a minute.
+pub(crate) fn minutely(burst: u32) -> Rate {
+    Rate { burst: burst.try_into().unwrap(), per: Duration::from_secs(60) }
+}
+
+/// A store that nobody can reach.
+pub(crate) struct Unreachable;
+
+#[async_trait]
+impl CounterStore for Unreachable {
+    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+        Err(StoreError::Unreachable { reason: "no route to 10.0.0.7".to_owned() })
+    }
+}
