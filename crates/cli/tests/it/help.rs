@@ -1,0 +1,157 @@
+//! The help and the schemas.
+
+use expect_test::expect;
+use palisade_testkit::dir::TempDir;
+use serde_json::Value;
+
+use super::shell::palisade;
+
+#[test]
+fn the_help_names_every_command() {
+    let help = palisade(&TempDir::new(), "--help");
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    expect![[r#"
+        Secures backend APIs: enforces, attacks and reports from one contract
+
+        Usage: palisade <COMMAND>
+
+        Commands:
+          check   Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot
+                  be used
+          demo    Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the
+                  difference
+          init    Writes a first configuration that lets through what a contract declares and nothing else
+          run     Serves: enforces a configuration in front of its backends until told to stop
+          schema  Prints a JSON Schema: of the configuration, or of an event
+          help    Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+    "#]]
+    .assert_eq(&help.stdout);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let dir = TempDir::new();
+    let commands = ["check", "demo", "init", "run", "schema"];
+    let texts = commands.map(|command| {
+        let help = palisade(&dir, &format!("{command} --help"));
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
+        help.stdout.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    });
+    expect![[r#"
+        Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot be used
+
+        Usage: palisade check [OPTIONS]
+
+        Options:
+              --config <CONFIG>
+                  The configuration
+
+                  [default: palisade.toml]
+
+              --chain
+                  Print the stages in the order in which they run
+
+              --explain
+                  Print the rules in force, for every operation
+
+              --format <FORMAT>
+                  The form of the result
+
+                  Possible values:
+                  - human: For a terminal
+                  - json:  One JSON object
+                  - sarif: SARIF 2.1.0, for code-scanning services
+
+                  [default: human]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+        ---
+        Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the difference
+
+        Usage: palisade demo [OPTIONS]
+
+        Options:
+              --once             Stop after the matrix; exit 0 only if every risk was proved without the
+                                 gateway and none with it
+              --folder <FOLDER>  Where the configuration, the contract and the events are put; a new folder
+                                 among the temporary files by default
+          -h, --help             Print help
+        ---
+        Writes a first configuration that lets through what a contract declares and nothing else
+
+        Usage: palisade init [OPTIONS] --contract <CONTRACT> --upstream <UPSTREAM>
+
+        Options:
+              --contract <CONTRACT>  The API's contract: an OpenAPI 3.0 or 3.1 document in YAML or JSON
+              --upstream <UPSTREAM>  The backend, such as http://127.0.0.1:9000
+              --output <OUTPUT>      Where the configuration is written; an existing file is never
+                                     overwritten [default: palisade.toml]
+          -h, --help                 Print help
+        ---
+        Serves: enforces a configuration in front of its backends until told to stop
+
+        Usage: palisade run [OPTIONS]
+
+        Options:
+              --config <CONFIG>  The configuration [default: palisade.toml]
+          -h, --help             Print help
+        ---
+        Prints a JSON Schema: of the configuration, or of an event
+
+        Usage: palisade schema <OF>
+
+        Arguments:
+          <OF>
+                  What it describes
+
+                  Possible values:
+                  - config: The configuration, `palisade.toml`
+                  - event:  One line of the event log
+
+        Options:
+          -h, --help
+                  Print help (see a summary with '-h')
+    "#]]
+    .assert_eq(&(texts.join("\n---\n") + "\n"));
+}
+
+#[test]
+fn what_cannot_be_understood_is_answered_with_the_usage() {
+    for (arguments, part) in [
+        ("", "Usage: palisade <COMMAND>"),
+        ("chekc", "check"),
+        ("check --frobnicate", "unexpected argument '--frobnicate'"),
+        ("check --format xml", "human, json, sarif"),
+        ("init", "--contract <CONTRACT>"),
+        ("schema", "palisade schema <OF>"),
+        ("schema metrics", "config, event"),
+    ] {
+        let answer = palisade(&TempDir::new(), arguments);
+        assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{arguments}");
+        assert!(answer.stderr.contains(part), "{arguments}: {}", answer.stderr);
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let version = palisade(&TempDir::new(), "--version");
+    assert_eq!((version.code, version.stdout), (0, format!("palisade {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn schemas_are_json() {
+    for (of, title) in
+        [("config", palisade_gateway::config::json_schema()), ("event", palisade_gateway::event_schema())]
+    {
+        let printed = palisade(&TempDir::new(), &format!("schema {of}"));
+        assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
+        let schema: Value = serde_json::from_str(&printed.stdout).unwrap();
+        assert_eq!(schema, title);
+        assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org/draft"), "{of}");
+    }
+}

@@ -1,0 +1,14 @@
+//! The command as users run it: what it prints, where, and with which exit code.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod shell;

@@ -1,0 +1,61 @@
+//! `palisade run`: from the first policy to a request and an orderly end.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use palisade_testkit::client::Client;
+use palisade_testkit::upstream::Upstream;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::shell::{CONFIG, Running, folder, palisade};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_check_run_and_stop() {
+    let upstream = Upstream::start(|_| {
+        Response::builder().header("content-type", "application/json").body("[ \"a\" ]".into()).unwrap()
+    })
+    .await;
+    let dir = folder("");
+    let init = format!("init --contract openapi.yaml --upstream {} --output first.toml", upstream.url());
+    assert_eq!(palisade(&dir, &init).code, 0);
+    assert_eq!(palisade(&dir, "check --config first.toml").code, 0);
+    let first = std::fs::read_to_string(dir.path().join("first.toml")).unwrap();
+    dir.write("first.toml", first.replace("127.0.0.1:8080", "127.0.0.1:0"));
+    for signal in ["TERM", "INT"] {
+        let running = Running::start(&dir, "run --config first.toml");
+        let answer = Client::http1(running.address).send(Request::get("/notes").body(Bytes::new()).unwrap()).await;
+        assert_eq!((answer.status().as_u16(), &answer.body()[..]), (200, &b"[ \"a\" ]"[..]));
+        let refused = Client::http1(running.address).send(Request::post("/notes").body(Bytes::new()).unwrap()).await;
+        assert_eq!(refused.status(), 401);
+        let address = running.address;
+        let (code, said) = running.end(signal);
+        assert_eq!(code, Some(0), "{said}");
+        let last = said.lines().last().unwrap();
+        assert_eq!(last, "stopped; 0 requests were cut off");
+        let kinds: Vec<String> = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .map(|event| event["kind"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(kinds, ["access", "authentication_failed", "access"], "{said}");
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_is_down_is_told_to_the_caller_alone() {
+    let dir = folder(CONFIG);
+    let running = Running::start(&dir, "run");
+    let answer = Client::http1(running.address).send(Request::get("/notes").body(Bytes::new()).unwrap()).await;
+    assert_eq!(answer.status(), 502);
+    let problem: Value = serde_json::from_slice(answer.body()).unwrap();
+    assert_eq!(problem["code"], "upstream-unreachable");
+    let (code, said) = running.end("TERM");
+    assert_eq!(code, Some(0), "{said}");
+    let events = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
+    assert_eq!(
+        events.matches(problem["request_id"].as_str().unwrap()).count(),
+        4,
+        "two events, each with its id twice"
+    );
+}
