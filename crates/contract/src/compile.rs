@@ -60,7 +60,8 @@ fn compile_into(source: &Source, report: &mut Report<'_>) -> Option<Contract> {
         })
     });
     let bases = crate::servers::bases(&document.root);
-    Some(Contract { operations: operations.collect(), document: Arc::clone(&document), bases, router })
+    let unsecured = facts.unsecured.into_iter().map(|(id, _)| OperationId::new(id)).collect();
+    Some(Contract { unsecured, operations: operations.collect(), document: Arc::clone(&document), bases, router })
 }
 
 /// An operation before its schemas are compiled.

@@ -20,6 +20,7 @@ pub struct Contract {
     pub(crate) document: Arc<Document>,
     pub(crate) operations: Vec<Arc<ContractOperation>>,
     pub(crate) bases: Vec<String>,
+    pub(crate) unsecured: Vec<OperationId>,
     /// The operations of each path, as places in `operations`.
     pub(crate) router: Router<Vec<usize>>,
 }
@@ -107,6 +108,11 @@ impl Contract {
         self.document.follow(schema)
     }
 
+    /// The operations about whose credentials the contract says nothing; they need one.
+    pub fn unsecured(&self) -> &[OperationId] {
+        &self.unsecured
+    }
+
     /// The paths under which the operations are: those of the contract's `servers`, or what
     /// [`Contract::place_under`] has said. Each is without a slash at its end; the empty one is the root.
     pub fn bases(&self) -> &[String] {
@@ -131,7 +137,11 @@ impl Contract {
             };
             Some((location, text("name")?.to_owned()))
         };
-        schemes.into_iter().flat_map(|all| all.values()).filter_map(|scheme| place(self.document.follow(scheme))).collect()
+        schemes
+            .into_iter()
+            .flat_map(|all| all.values())
+            .filter_map(|scheme| place(self.document.follow(scheme)))
+            .collect()
     }
 
     fn info(&self, key: &str) -> &str {

@@ -99,7 +99,8 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Store::Sqlite(path) => format!("sqlite:{}", path.display()),
     };
     let stores = palisade_store::open(&url).await.map_err(|error| {
-        let help = "name a file in a folder that exists and that this user may write to; nothing else may be in the file";
+        let help =
+            "name a file in a folder that exists and that this user may write to; nothing else may be in the file";
         loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), &["store", "url"])
     })?;
     let events: Arc<dyn Sink> = match &loaded.settings.events {

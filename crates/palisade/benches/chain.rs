@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Both answer `GET /users/{id}` from memory, on one thread and without a socket. The chain verifies a bearer token,
-//! whose signature it has seen before, asks the throttle, checks the owner and writes two events into nothing. The two
+//! whose signature it has seen before, asks the throttle, checks the owner and hands its event to nobody. The two
 //! take turns in rounds, so that a machine that slows down slows both; the middle round counts. Where the system does
 //! not tell the CPU time of a thread (`/proc/self/schedstat`), the time on the wall stands in for it.
 //!
@@ -124,8 +124,10 @@ impl Stopwatch {
     }
 }
 
-/// The first field of `schedstat`: nanoseconds on a CPU, of the main thread, which is the one that works here.
+/// The first field of `schedstat`: nanoseconds on a CPU, of the main thread, which is the one that works here. The system
+/// counts them when it schedules, so it is asked to do that first.
 fn cpu_time() -> Option<Duration> {
+    std::thread::yield_now();
     let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }

@@ -52,9 +52,11 @@ fn human(arguments: &Arguments, checked: &Checked) {
         output::say(checked.explanation.trim_end());
     }
     let count = |severity| output::count(&checked.diagnostics, severity);
-    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
-    let file = arguments.config.display();
-    output::talk(&format!("{file}: {errors} errors, {warnings} warnings, {notes} notes"));
+    let counted = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| match count(severity) {
+        1 => format!("1 {}", severity.as_str()),
+        many => format!("{many} {}s", severity.as_str()),
+    });
+    output::talk(&format!("{}: {}", arguments.config.display(), counted.join(", ")));
 }
 
 /// One stage of the chain, for people.

@@ -12,7 +12,7 @@ fn the_exit_code_says_whether_there_is_something_to_do() {
     let refused = CONFIG.replace("path =", "pfad =");
     for (config, code, counted) in [
         (CONFIG, 0, "palisade.toml: 0 errors, 0 warnings, 0 notes\n"),
-        (&warned, 1, "palisade.toml: 0 errors, 1 warnings, 0 notes\n"),
+        (&warned, 1, "palisade.toml: 0 errors, 1 warning, 0 notes\n"),
         (&refused, 2, "palisade.toml: 2 errors, 0 warnings, 0 notes\n"),
     ] {
         for format in ["human", "json", "sarif"] {

@@ -129,6 +129,8 @@ impl Reveal {
             }
         }
         if rule == ResponseRule::Empty && mode == RevealSettings::Enforce && parts.status.is_client_error() {
+            let facts = [("reason", "undescribed_error"), ("status", parts.status.as_str())];
+            head.facts.note(EventKind::ResponseWithheld, &facts);
             return Ok(problem::withheld(parts.status, &head.facts.request_id).map(Body::from));
         }
         let checked = rule == ResponseRule::Check && mode != RevealSettings::Off;

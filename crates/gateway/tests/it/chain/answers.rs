@@ -20,7 +20,7 @@ async fn what_is_undeclared_is_stripped_or_withheld() {
         &[
             ("extra", Leaves(200, STRIPPED), "response_stripped"),
             ("conflict", Leaves(409, r#"{"why": "locked"}"#), ""),
-            ("not found", Replaced(404), ""),
+            ("not found", Replaced(404), "response_withheld"),
             ("gone", Replaced(410), "response_withheld"),
             ("wrong type", Refused(ResponseInvalid), ""),
             ("no json", Refused(ResponseInvalid), ""),

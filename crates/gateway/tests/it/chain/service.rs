@@ -44,7 +44,8 @@ async fn a_connection_serves_many_requests_refused_ones_among_them() {
         .map(|path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
     let last = "GET /items HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let answers = String::from_utf8(wire::raw(site.address, many.concat() + last).await).unwrap();
-    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| answer.split(' ').next().unwrap()).collect();
+    let statuses: Vec<&str> =
+        answers.split("HTTP/1.1 ").skip(1).map(|answer| answer.split(' ').next().unwrap()).collect();
     assert_eq!(statuses, ["200", "400", "404", "401", "200", "200"]);
     let log = site.finish().await;
     let ids: std::collections::BTreeSet<String> = log.0.iter().map(|event| event["request_id"].to_string()).collect();
