@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::violation::child;
+use crate::violation::Trail;
 
 /// How deep and how large a text may be.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ pub(crate) fn read(bytes: &[u8], caps: Caps) -> Result<Value, Fault> {
     }
     let state = RefCell::new(State { fault: None, nodes: caps.nodes });
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let seed = Seed { state: &state, depth: caps.depth, pointer: "" };
+    let seed = Seed { state: &state, depth: caps.depth, trail: &Trail::Root };
     let value = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     value.map_err(|_| state.into_inner().fault.unwrap_or(Fault::Malformed))
 }
@@ -69,11 +69,11 @@ struct State {
     nodes: usize,
 }
 
-/// Reads one value below `pointer`.
+/// Reads one value at the end of `trail`.
 struct Seed<'s> {
     state: &'s RefCell<State>,
     depth: usize,
-    pointer: &'s str,
+    trail: &'s Trail<'s>,
 }
 
 impl Seed<'_> {
@@ -82,10 +82,10 @@ impl Seed<'_> {
         E::custom("refused")
     }
 
-    fn deeper<'a, E: serde::de::Error>(&'a self, pointer: &'a str) -> Result<Seed<'a>, E> {
+    fn deeper<'a, E: serde::de::Error>(&'a self, trail: &'a Trail<'a>) -> Result<Seed<'a>, E> {
         match self.depth.checked_sub(1) {
             None => Err(self.refuse(Fault::TooLarge)),
-            Some(depth) => Ok(Seed { state: self.state, depth, pointer }),
+            Some(depth) => Ok(Seed { state: self.state, depth, trail }),
         }
     }
 }
@@ -140,7 +140,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.deeper(self.pointer)?)? {
+        while let Some(item) = items.next_element_seed(self.deeper(self.trail)?)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -149,11 +149,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            let pointer = child(self.pointer, &key);
+            let trail = Trail::Name(self.trail, &key);
             if map.contains_key(&key) {
-                return Err(self.refuse(Fault::Duplicate(pointer)));
+                return Err(self.refuse(Fault::Duplicate(trail.pointer())));
             }
-            let value = members.next_value_seed(self.deeper::<A::Error>(&pointer)?).map_err(A::Error::custom)?;
+            let value = members.next_value_seed(self.deeper::<A::Error>(&trail)?).map_err(A::Error::custom)?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))

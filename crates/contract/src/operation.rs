@@ -106,6 +106,11 @@ impl ContractOperation {
         Some(self.document.follow(self.document.at(rule.schema.as_deref()?)?))
     }
 
+    /// Whether an ordinary success is JSON with a schema, and so has to be read.
+    pub fn has_json_answer(&self) -> bool {
+        self.parts.responses.json(StatusCode::OK).is_some_and(|rule| rule.definition.is_some())
+    }
+
     /// Its `x-palisade`, as written.
     pub fn extension(&self) -> &Extension {
         &self.parts.extension

@@ -70,6 +70,25 @@ impl ViolationCode {
     }
 }
 
+/// Where a value is, as the way to it from the root: written out only when somebody has to be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trail<'t> {
+    Index(&'t Self, usize),
+    Name(&'t Self, &'t str),
+    Root,
+}
+
+impl Trail<'_> {
+    /// The way as a JSON pointer.
+    pub(crate) fn pointer(&self) -> String {
+        match self {
+            Self::Index(parent, at) => format!("{}/{at}", parent.pointer()),
+            Self::Name(parent, name) => child(&parent.pointer(), name),
+            Self::Root => String::new(),
+        }
+    }
+}
+
 /// `parent/name` with the name escaped for a JSON pointer, without control characters and cut after 64 characters:
 /// the name may come from the caller.
 pub(crate) fn child(parent: &str, name: &str) -> String {

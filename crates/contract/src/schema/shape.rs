@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::keyword::{LINK, MARKUP};
-use crate::violation::child;
+use crate::violation::Trail;
 
 /// The shapes of all schemas. The first ones have the numbers of the definitions.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ struct Shape {
     items: Option<usize>,
     /// Further shapes of the same value.
     parts: Vec<usize>,
+    /// This shape, its parts and theirs; known when all shapes are read.
+    whole: Box<[usize]>,
     /// Whether it says more about a text than how long it may be, or declares it to be markup.
     rules_text: bool,
 }
@@ -54,17 +56,24 @@ impl Shapes {
                 *node = shape;
             }
         }
+        let closures: Vec<Box<[usize]>> = (0..shapes.nodes.len()).map(|id| shapes.closure(id)).collect();
+        for (node, closure) in shapes.nodes.iter_mut().zip(closures) {
+            node.whole = closure;
+        }
         shapes
     }
 
     /// Takes undeclared properties out and names the places.
     pub(crate) fn strip(&self, id: DefinitionId, value: &mut Value) -> Vec<String> {
         let mut removed = Vec::new();
-        self.strip_below(&[id], value, "", &mut removed);
+        self.strip_below(&[id], value, &Trail::Root, &mut removed);
         removed
     }
 
-    fn strip_below(&self, ids: &[usize], value: &mut Value, pointer: &str, removed: &mut Vec<String>) {
+    fn strip_below(&self, ids: &[usize], value: &mut Value, trail: &Trail<'_>, removed: &mut Vec<String>) {
+        if !value.is_array() && !value.is_object() {
+            return;
+        }
         let shapes = self.expand(ids);
         match value {
             Value::Array(items) => {
@@ -72,16 +81,16 @@ impl Shapes {
                     let within = shapes.iter().filter_map(|shape| shape.prefix.get(at).copied().or(shape.items));
                     let within: Vec<usize> = within.collect();
                     if !within.is_empty() {
-                        self.strip_below(&within, item, &format!("{pointer}/{at}"), removed);
+                        self.strip_below(&within, item, &Trail::Index(trail, at), removed);
                     }
                 }
             }
             Value::Object(members) if shapes.iter().any(|shape| shape.declares) => {
                 members.retain(|name, member| {
-                    let place = child(pointer, name);
+                    let place = Trail::Name(trail, name);
                     match verdict(&shapes, name) {
                         None => {
-                            removed.push(place);
+                            removed.push(place.pointer());
                             false
                         }
                         Some(within) => {
@@ -98,41 +107,56 @@ impl Shapes {
     /// The pointers of all texts that no shape restricts.
     pub(crate) fn free_text(&self, id: DefinitionId, value: &Value) -> Vec<String> {
         let mut found = Vec::new();
-        self.free_text_below(&[id], value, "", &mut found);
+        self.free_text_below(&[id], value, &Trail::Root, &mut found);
         found
     }
 
-    fn free_text_below(&self, ids: &[usize], value: &Value, pointer: &str, found: &mut Vec<String>) {
+    fn free_text_below(&self, ids: &[usize], value: &Value, trail: &Trail<'_>, found: &mut Vec<String>) {
+        if matches!(value, Value::Bool(_) | Value::Null | Value::Number(_)) {
+            return;
+        }
         let shapes = self.expand(ids);
         match value {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     let within = shapes.iter().filter_map(|shape| shape.prefix.get(at).copied().or(shape.items));
-                    self.free_text_below(&within.collect::<Vec<_>>(), item, &format!("{pointer}/{at}"), found);
+                    self.free_text_below(&within.collect::<Vec<_>>(), item, &Trail::Index(trail, at), found);
                 }
             }
             Value::Object(members) => {
                 for (name, member) in members {
                     let within = verdict(&shapes, name).unwrap_or_default();
-                    self.free_text_below(&within, member, &child(pointer, name), found);
+                    self.free_text_below(&within, member, &Trail::Name(trail, name), found);
                 }
             }
-            Value::String(_) if !shapes.iter().any(|shape| shape.rules_text) => found.push(pointer.to_owned()),
+            Value::String(_) if !shapes.iter().any(|shape| shape.rules_text) => found.push(trail.pointer()),
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
         }
     }
 
     /// The shapes together with all their parts, each once.
     fn expand(&self, ids: &[usize]) -> Vec<&Shape> {
-        let mut seen = Vec::with_capacity(ids.len());
-        let mut waiting = ids.to_vec();
+        let mut seen: Vec<usize> = Vec::with_capacity(8);
+        for whole in ids.iter().filter_map(|id| self.nodes.get(*id)) {
+            for id in &whole.whole {
+                if !seen.contains(id) {
+                    seen.push(*id);
+                }
+            }
+        }
+        seen.into_iter().filter_map(|id| self.nodes.get(id)).collect()
+    }
+
+    /// The shape at `id` and all its parts, and theirs.
+    fn closure(&self, id: usize) -> Box<[usize]> {
+        let (mut seen, mut waiting) = (Vec::new(), vec![id]);
         while let Some(id) = waiting.pop() {
             if !seen.contains(&id) {
                 seen.push(id);
                 waiting.extend(self.nodes.get(id).into_iter().flat_map(|shape| shape.parts.iter().copied()));
             }
         }
-        seen.into_iter().filter_map(|id| self.nodes.get(id)).collect()
+        seen.into()
     }
 
     fn add(&mut self, schema: &Value) -> usize {

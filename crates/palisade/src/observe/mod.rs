@@ -63,15 +63,29 @@ impl Drop for JsonLines {
 }
 
 fn write_lines(lines: &Receiver<String>, dropped: &Mutex<u64>, mut output: impl Write) {
-    while let Ok(line) = lines.recv() {
-        let lost = std::mem::take(&mut *dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let lock = || dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut batch = String::new();
+    while let Ok(first) = lines.recv() {
+        batch.clear();
+        let mut lost = std::mem::take(&mut *lock());
         if lost > 0 {
-            let _ = writeln!(output, "{{\"kind\":\"events_lost\",\"count\":{lost}}}");
+            batch.push_str(&format!("{{\"kind\":\"events_lost\",\"count\":{lost}}}\n"));
         }
-        // A line that cannot be written has no better place to be reported; the next one tries again.
-        let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+        // Whatever has come in meanwhile goes out with it: under load a write costs more than a line.
+        for line in std::iter::once(first).chain(lines.try_iter().take(BATCH)) {
+            batch.push_str(&line);
+            batch.push('\n');
+            lost += 1;
+        }
+        // Lines that cannot be written have no better place to be reported; the next ones say how many there were.
+        if output.write_all(batch.as_bytes()).and_then(|()| output.flush()).is_err() {
+            *lock() += lost;
+        }
     }
 }
+
+/// How many lines go out with the first.
+const BATCH: usize = 255;
 
 /// Keeps events in memory, for tests.
 #[derive(Clone, Debug, Default)]

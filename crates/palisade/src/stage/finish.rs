@@ -26,17 +26,17 @@ use crate::facts::Transport;
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// Headers that tell what software answers.
-const LEAKING: &[&str] = &[
-    "x-powered-by",
-    "x-aspnet-version",
-    "x-aspnetmvc-version",
-    "x-runtime",
-    "x-version",
-    "x-generator",
-    "x-backend-server",
-    "x-debug-token",
-    "x-debug-token-link",
-    "via",
+const LEAKING: [HeaderName; 10] = [
+    HeaderName::from_static("x-powered-by"),
+    HeaderName::from_static("x-aspnet-version"),
+    HeaderName::from_static("x-aspnetmvc-version"),
+    HeaderName::from_static("x-runtime"),
+    HeaderName::from_static("x-version"),
+    HeaderName::from_static("x-generator"),
+    HeaderName::from_static("x-backend-server"),
+    HeaderName::from_static("x-debug-token"),
+    HeaderName::from_static("x-debug-token-link"),
+    HeaderName::from_static("via"),
 ];
 
 const API_CSP: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -64,8 +64,8 @@ impl Stage for Finish {
 
 fn dress(headers: &mut HeaderMap, head: &Head) {
     headers.remove(SERVER);
-    for name in LEAKING {
-        headers.remove(*name);
+    for name in &LEAKING {
+        headers.remove(name);
     }
     let html = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
     keep_or_set(headers, CONTENT_SECURITY_POLICY, if html { HTML_CSP } else { API_CSP });

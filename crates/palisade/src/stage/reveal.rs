@@ -173,7 +173,7 @@ impl Reveal {
 fn ask_for_readable(head: &mut Head) {
     let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.as_ref()) else { return };
     head.parts.headers.remove(ACCEPT_ENCODING);
-    if found.operation.response_schema(StatusCode::OK).is_some() || !head.facts.owners.is_empty() {
+    if found.operation.has_json_answer() || !head.facts.owners.is_empty() {
         head.parts.headers.remove(RANGE);
         head.parts.headers.remove(IF_RANGE);
     }
