@@ -263,8 +263,13 @@ where
             let Some(permit) = head.take_permit() else {
                 return Err(Denial::new(DenialCode::Unpermitted, StageId::Forward).into());
             };
-            // The head keeps its own copy: `reveal` and `record` still read it when the answer is back.
-            let mut request = Request::from_parts(head.parts.clone(), body);
+            // The head keeps method and URI, which stages still read when the answer is back; the headers go along.
+            let mut request = Request::new(body);
+            *request.method_mut() = head.parts.method.clone();
+            *request.uri_mut() = head.parts.uri.clone();
+            *request.version_mut() = head.parts.version;
+            *request.headers_mut() = std::mem::take(&mut head.parts.headers);
+            *request.extensions_mut() = std::mem::take(&mut head.parts.extensions);
             if let Some(route) = &head.facts.route {
                 request.extensions_mut().insert(route.clone());
             }

@@ -129,7 +129,8 @@ pub type Outcome = Result<http::Response<Body>, Stop>;
 /// What stages see of a request: everything but its body.
 #[derive(Debug)]
 pub struct Head {
-    /// Method, URI, headers and extensions.
+    /// Method, URI, headers and extensions. Headers and extensions leave with the request at the end of a chain: on the
+    /// way back they are empty.
     pub parts: Parts,
     /// What the stages have found out.
     pub facts: Facts,
