@@ -123,7 +123,7 @@ codes! {
         "Declare the operation in the contract."
     ObjectForbidden "object-forbidden" NOT_FOUND AuthorizationDenied
         "There is no such object"
-        "The object belongs to another principal. The caller cannot tell this from an object that does not exist."
+        "A parameter names somebody else's object. The status is that of an object that does not exist; the code is not, so that honest clients can tell a mistake of theirs."
         "Correct `owner` in the contract, or add the caller's role to `exempt_roles`."
     OperationUndeclared "operation-undeclared" NOT_FOUND UndeclaredRequested
         "There is no such operation"

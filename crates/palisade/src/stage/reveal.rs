@@ -6,7 +6,7 @@
 //! 3. JSON is checked against the declared schema: undeclared properties are stripped, what still breaks the schema is
 //!    withheld. Nothing is rewritten where nothing was stripped.
 //! 4. Where the operation says who owns its objects, the answer must name the caller as their owner, or it is withheld
-//!    and looks like an object that does not exist. An answer to HEAD shows no owner and is withheld as well: its status
+//!    with the status of an object that does not exist. An answer to HEAD shows no owner and is withheld as well: its status
 //!    and length would tell which objects exist.
 //! 5. The backend is asked for a whole, uncompressed answer; one that is compressed all the same cannot be checked and is
 //!    withheld.
