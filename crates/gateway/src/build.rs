@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::Uri;
 use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
-use palisade::observe::Sink;
 use palisade::origin::Origin;
+use palisade::preset::World;
 use palisade::settings::PerRoute;
 use palisade::stage::admit::Admit;
 use palisade::stage::assure::Assure;
@@ -40,30 +40,10 @@ use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
 use palisade_core::port::counter::Rate;
-use palisade_core::port::{Clock, CounterStore, Entropy};
 
 use crate::config::Loaded;
 use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, RoutePath, Settings};
 use crate::upstream::{Forward, Pool};
-
-/// What the chain needs of the world.
-#[derive(Clone)]
-pub struct World {
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-    /// Gives randomness.
-    pub entropy: Arc<dyn Entropy>,
-    /// Counts requests.
-    pub counters: Arc<dyn CounterStore>,
-    /// Takes events.
-    pub events: Arc<dyn Sink>,
-}
-
-impl std::fmt::Debug for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("World")
-    }
-}
 
 /// The chain and everything it was made of.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use palisade::observe::Kept;
+use palisade::preset::World;
 use palisade_core::diagnostic::{Diagnostic, Severity};
 use palisade_core::operation::{Audience, LimitBy, Operation};
 use palisade_core::principal::Level;
@@ -14,7 +15,7 @@ use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
 use palisade_store::memory::MemoryCounters;
 
-use crate::build::{Built, World, build};
+use crate::build::{Built, build};
 use crate::config::settings::{Authenticate, CredentialRef};
 use crate::config::{Loaded, load};
 

@@ -16,11 +16,12 @@ use hyper::body::Incoming;
 use palisade::chain::Guarded;
 use palisade::facts::Transport;
 use palisade::observe::{JsonLines, Sink};
+use palisade::preset::World;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
 
-use crate::build::{World, build};
+use crate::build::build;
 use crate::config::Loaded;
 use crate::config::settings::{Events, Store};
 use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};

@@ -165,7 +165,7 @@ fn place(id: StageId) -> usize {
 }
 
 /// Why stages do not make a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
     /// A chain without this stage would not protect anything.
@@ -173,6 +173,12 @@ pub enum ChainError {
     Missing {
         /// The stage.
         stage: StageId,
+    },
+    /// A rule for something that is no route would be a rule for nothing.
+    #[error("`{route}` is not a route: write a method in capitals and a template, such as `GET /users/{{id}}`")]
+    NotARoute {
+        /// What the rule names.
+        route: String,
     },
     /// Two sets of settings for one stage.
     #[error("the chain has the stage `{stage}` twice")]

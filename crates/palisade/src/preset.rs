@@ -278,6 +278,9 @@ impl Preset {
     /// Puts the chain in front of every route of an application. A handler finds who asks in the extension
     /// [`crate::extract::Caller`].
     pub fn protect(self, app: Router, world: &World) -> Result<Router, ChainError> {
+        if let Some(route) = self.rules.not_a_route() {
+            return Err(ChainError::NotARoute { route: route.to_owned() });
+        }
         // The chain is built once; what differs by route is only the service behind it.
         let chain = self.chain(world);
         let layer = ProtectLayer(chain.build(Nowhere)?);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
+use palisade::preset::World;
 use palisade::stage::authenticate::{Bearer, Credential};
 use palisade::token::algorithm::Algorithm as JwsAlgorithm;
 use palisade::token::jwk::VerifyKey;
@@ -15,7 +16,6 @@ use palisade::token::remote::{RemoteKeys, RemoteSettings};
 use palisade_contract::{Contract, Location};
 use palisade_core::diagnostic::Diagnostic;
 
-use super::World;
 use crate::config::Loaded;
 use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, TokenType};
 use crate::upstream::{Pool, PoolFetch};

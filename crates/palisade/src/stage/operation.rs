@@ -59,6 +59,16 @@ impl RouteRules {
         self.0.insert(route.to_owned(), Arc::new(operation));
     }
 
+    /// A name that is not `METHOD /template`, and which therefore no request can have.
+    pub(crate) fn not_a_route(&self) -> Option<&str> {
+        let is_route = |name: &str| {
+            name.split_once(' ').is_some_and(|(method, template)| {
+                !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()) && template.starts_with('/')
+            })
+        };
+        self.0.keys().map(String::as_str).find(|name| !is_route(name))
+    }
+
     /// What a route was given so far.
     pub(crate) fn declared(&self, route: &str) -> (AccessRule, Vec<Limit>) {
         self.0.get(route).map(|found| (found.access.clone(), found.limits.to_vec())).unwrap_or_default()

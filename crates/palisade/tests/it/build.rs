@@ -189,3 +189,13 @@ fn what_weakens_a_chain_is_told() {
     let stand = Stand::new();
     assert_eq!(stand.preset().chain(&stand.world).dangers(), Vec::<String>::new());
 }
+
+#[test]
+fn a_rule_for_no_route_is_a_mistake_and_not_silence() {
+    let world = Stand::new().world;
+    for name in ["get /users", "/users", "GET users", "GET/users", ""] {
+        let app = axum::Router::new().route("/users", axum::routing::get(|| async {}));
+        let error = Chain::api().roles(name, ["admin"]).protect(app, &world).unwrap_err();
+        assert_eq!(error, ChainError::NotARoute { route: name.to_owned() });
+    }
+}
