@@ -29,7 +29,7 @@ use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
 use palisade::stage::rescue::Rescue;
 use palisade::stage::reveal::{Reveal, RevealSettings};
-use palisade::stage::route::{PathPattern, Route as RouteStage, RoutePattern};
+use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
@@ -42,7 +42,7 @@ use palisade_core::policy::role::RoleHierarchy;
 use palisade_core::port::counter::Rate;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, RoutePath, Settings};
+use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, Settings};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -79,9 +79,6 @@ pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
     let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    diagnostics.extend(chain.dangers().into_iter().map(|danger| {
-        Diagnostic::warning("danger", danger).help("it is spelled `danger_` or `responses` in the configuration")
-    }));
     Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics })
 }
 
@@ -153,11 +150,7 @@ fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T)
 }
 
 fn pattern(route: &settings::Route) -> RoutePattern {
-    let path = match &route.path {
-        RoutePath::Exact(path) => PathPattern::Exact(path.clone()),
-        RoutePath::Prefix(path) => PathPattern::Prefix(path.clone()),
-    };
-    RoutePattern { name: route.name.clone(), host: route.host.clone(), path }
+    RoutePattern { name: route.name.clone(), host: route.host.clone(), path: route.path.clone() }
 }
 
 fn throttle(route: &settings::Route) -> ThrottleSettings {

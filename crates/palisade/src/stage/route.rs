@@ -61,7 +61,8 @@ impl PathPattern {
         }
     }
 
-    fn takes(&self, path: &str) -> bool {
+    /// Whether a canonical path is one of them.
+    pub fn takes(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == &**exact,
             Self::Prefix(prefix) => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use palisade::stage::route::PathPattern;
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::Diagnostic;
@@ -12,7 +13,7 @@ use palisade_core::operation::{Limit, LimitBy};
 use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute, RawThrottle};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{
-    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Route, RoutePath, Throttle,
+    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
 };
 use super::super::{address, nearest_name};
 use super::context::{At, Context};
@@ -62,6 +63,11 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
         cx.report(&at.key("danger_allow_markup"), Diagnostic::warning("danger", message).help(help));
     }
+    if raw.responses != Responses::Enforce {
+        let message = format!("the answers of `route.{name}` are not held to the contract");
+        let help = "write `enforce` when the events show that nothing honest would be withheld";
+        cx.report(&at.key("responses"), Diagnostic::warning("danger", message).help(help));
+    }
     Some(Route {
         name: RouteName::new(name),
         host: host?,
@@ -92,7 +98,7 @@ fn host(text: &str) -> Result<Box<str>, Fault> {
     }
 }
 
-fn path(text: &str) -> Result<RoutePath, Fault> {
+fn path(text: &str) -> Result<PathPattern, Fault> {
     let bad = |help: String| Fault::new("bad-path", format!("`{text}` is not the path of a route"), help);
     let shape = || bad("write `/**` for every path, `/orders/**` for a part, or one path such as `/health`".to_owned());
     let (path, is_prefix) = text.strip_suffix("/**").map_or((text, false), |prefix| (prefix, true));
@@ -100,14 +106,14 @@ fn path(text: &str) -> Result<RoutePath, Fault> {
         return Err(shape());
     }
     if is_prefix && path.is_empty() {
-        return Ok(RoutePath::Prefix(path.into()));
+        return Ok(PathPattern::Prefix(path.into()));
     }
     let canonical = CanonicalPath::parse(path).map_err(|_| shape())?;
     if canonical.as_str() != path {
         let end = if is_prefix { "/**" } else { "" };
         return Err(bad(format!("requests are compared in canonical form: write `{canonical}{end}`")));
     }
-    Ok(if is_prefix { RoutePath::Prefix(path.into()) } else { RoutePath::Exact(path.into()) })
+    Ok(if is_prefix { PathPattern::Prefix(path.into()) } else { PathPattern::Exact(path.into()) })
 }
 
 fn authenticate(cx: &mut Context<'_>, at: &At, raw: &RawAuthenticate, file: &RawConfig) -> Option<Authenticate> {

@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 pub use super::address::Base;
 pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, RoutePath, Throttle};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Throttle};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use palisade_core::canon::path::CanonicalPath;
+use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::Limit;
 
@@ -18,7 +18,7 @@ pub struct Route {
     /// The host that requests must be for, canonical and without a port; any where absent.
     pub host: Option<Box<str>>,
     /// The paths it takes.
-    pub path: RoutePath,
+    pub path: PathPattern,
     /// The name of its backend, which exists.
     pub upstream: Arc<str>,
     /// The name of its contract, which exists.
@@ -45,35 +45,6 @@ pub struct Route {
     pub csrf: Csrf,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
-}
-
-/// The paths that a route takes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RoutePath {
-    /// One path, canonical.
-    Exact(Box<str>),
-    /// This path and everything below it, canonical and without a slash at its end; empty for every path.
-    Prefix(Box<str>),
-}
-
-impl RoutePath {
-    /// Whether a request's path is one of them. Matching ends at a slash: `/orders/**` does not take `/orders-old`.
-    pub fn matches(&self, path: &CanonicalPath) -> bool {
-        match self {
-            Self::Exact(exact) => path.as_str() == exact.as_ref(),
-            Self::Prefix(prefix) => {
-                path.as_str().strip_prefix(prefix.as_ref()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-        }
-    }
-
-    /// How much of a path it determines: the route with the greatest number wins, an exact path over a prefix.
-    pub fn weight(&self) -> (usize, bool) {
-        match self {
-            Self::Exact(exact) => (exact.len(), true),
-            Self::Prefix(prefix) => (prefix.len(), false),
-        }
-    }
 }
 
 /// Who verifies the credentials of a route.
