@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::denial::{DenialCode, Evidence};
 use crate::id::{EventId, OperationId, PolicyVersion, RequestId, RouteName};
@@ -61,8 +62,8 @@ impl fmt::Display for EventKind {
 /// One thing that happened. Exporters turn it into JSON lines, OCSF and other forms.
 #[derive(Clone, Debug)]
 pub struct SecurityEvent {
-    /// Its own name.
-    pub id: EventId,
+    /// Its place among the events of its request.
+    pub index: u32,
     /// What happened.
     pub kind: EventKind,
     /// When.
@@ -85,8 +86,28 @@ pub struct SecurityEvent {
     pub outcome: Outcome,
     /// What explains it; never sent to the caller.
     pub evidence: Evidence,
+    /// How long the request took; with an access event only.
+    pub took: Option<Took>,
     /// Under which policy.
     pub policy: PolicyVersion,
+}
+
+impl SecurityEvent {
+    /// Its own name: the request's id and the place among its events.
+    pub fn id(&self) -> EventId {
+        EventId::new(format!("{}.{}", self.request, self.index))
+    }
+}
+
+/// The status of an answer and what it took to make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// The status that the caller got.
+    pub status: http::StatusCode,
+    /// From the request's head to the answer's.
+    pub all: Duration,
+    /// How much of it was the backend's.
+    pub backend: Option<Duration>,
 }
 
 /// How a request, or one step of it, ended.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use crate::id::{ClientId, KeyThumbprint, TenantId, UserId};
 use crate::time::Timestamp;
@@ -22,7 +23,12 @@ use crate::time::Timestamp;
 /// assert_eq!(alice.claim("sub").as_deref(), Some(&["u-alice".to_owned()][..]));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Principal {
+pub struct Principal(Arc<Parts>);
+
+/// What a principal is made of. It is shared, because the same one is in the facts, in the permit and in a cache of
+/// verified tokens.
+#[derive(Clone, Debug, PartialEq)]
+struct Parts {
     subject: Subject,
     tenant: Option<TenantId>,
     assurance: Assurance,
@@ -34,87 +40,90 @@ pub struct Principal {
 impl Principal {
     /// Nobody in particular.
     pub fn anonymous() -> Self {
-        Self::establish(Subject::Anonymous, Assurance::new(Level::None, Timestamp::default()))
+        static NOBODY: LazyLock<Principal> = LazyLock::new(|| {
+            Principal::establish(Subject::Anonymous, Assurance::new(Level::None, Timestamp::default()))
+        });
+        NOBODY.clone()
     }
 
     /// States that `subject` was authenticated as `assurance` says. Only code that has verified a credential calls
     /// this: inside Palisade the `authenticate` stage and the test helpers, outside it an application's own sign-in.
     pub fn establish(subject: Subject, assurance: Assurance) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             subject,
             tenant: None,
             assurance,
             scopes: ScopeSet::default(),
             roles: RoleSet::default(),
             attributes: Attributes::default(),
-        }
+        }))
     }
 
     /// The same principal within one organization.
     #[must_use]
     pub fn with_tenant(mut self, tenant: TenantId) -> Self {
-        self.tenant = Some(tenant);
+        Arc::make_mut(&mut self.0).tenant = Some(tenant);
         self
     }
 
     /// The same principal with what its credential was issued for (RFC 6749 section 3.3).
     #[must_use]
     pub fn with_scopes(mut self, scopes: ScopeSet) -> Self {
-        self.scopes = scopes;
+        Arc::make_mut(&mut self.0).scopes = scopes;
         self
     }
 
     /// The same principal with its roles.
     #[must_use]
     pub fn with_roles(mut self, roles: RoleSet) -> Self {
-        self.roles = roles;
+        Arc::make_mut(&mut self.0).roles = roles;
         self
     }
 
     /// The same principal with further facts about it, such as the claims of its token.
     #[must_use]
     pub fn with_attributes(mut self, attributes: Attributes) -> Self {
-        self.attributes = attributes;
+        Arc::make_mut(&mut self.0).attributes = attributes;
         self
     }
 
     /// Who it is.
     pub fn subject(&self) -> &Subject {
-        &self.subject
+        &self.0.subject
     }
 
     /// The organization it acts in.
     pub fn tenant(&self) -> Option<&TenantId> {
-        self.tenant.as_ref()
+        self.0.tenant.as_ref()
     }
 
     /// How it was authenticated.
     pub fn assurance(&self) -> &Assurance {
-        &self.assurance
+        &self.0.assurance
     }
 
     /// What its credential may be used for.
     pub fn scopes(&self) -> &ScopeSet {
-        &self.scopes
+        &self.0.scopes
     }
 
     /// Its roles.
     pub fn roles(&self) -> &RoleSet {
-        &self.roles
+        &self.0.roles
     }
 
     /// Whether nobody was authenticated.
     pub fn is_anonymous(&self) -> bool {
-        self.subject == Subject::Anonymous
+        self.0.subject == Subject::Anonymous
     }
 
     /// The values of one claim: `sub` and `tenant` are the principal's own, all others its attributes. `None` where
     /// the principal has no such claim; a claim is never the empty text, so that two absent values cannot be equal.
     pub fn claim(&self, name: &str) -> Option<Vec<String>> {
         let values = match name {
-            "sub" => self.subject.id().map(|id| vec![id.to_owned()]),
-            "tenant" => self.tenant.as_ref().map(|tenant| vec![tenant.as_str().to_owned()]),
-            _ => self.attributes.0.get(name).map(|attribute| match attribute {
+            "sub" => self.0.subject.id().map(|id| vec![id.to_owned()]),
+            "tenant" => self.0.tenant.as_ref().map(|tenant| vec![tenant.as_str().to_owned()]),
+            _ => self.0.attributes.0.get(name).map(|attribute| match attribute {
                 Attribute::Flag(flag) => vec![flag.to_string()],
                 Attribute::List(items) => items.clone(),
                 Attribute::Number(number) => vec![number.to_string()],

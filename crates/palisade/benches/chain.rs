@@ -136,5 +136,5 @@ fn cpu_time() -> Option<Duration> {
 struct Nothing;
 
 impl Sink for Nothing {
-    fn emit(&self, _: &SecurityEvent) {}
+    fn emit(&self, _: SecurityEvent) {}
 }

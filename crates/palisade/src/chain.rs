@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -215,26 +215,40 @@ impl<S> fmt::Debug for Guarded<S> {
 
 impl<S> Guarded<S>
 where
-    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync,
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send,
     S::Future: Send,
 {
     /// Serves one request. `facts` fills in what the listener knows, such as the peer's address.
     pub async fn serve(&self, request: Request<Body>, facts: impl FnOnce(&mut Head)) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let mut head = Head::new(parts);
-        facts(&mut head);
-        let end = Serve(&self.service);
-        let outcome = Next::new(&self.stages, &end).run(&mut head, body).await;
-        let mut response = Rescue::answer(outcome, &head);
-        // In a chain without `finish` nobody has applied the plan yet; else it is empty by now.
-        std::mem::take(&mut head.plan).apply(response.headers_mut());
-        response
+        serve(&self.stages, self.service.clone(), request, facts).await
     }
+}
+
+/// Runs the stages and, behind them, the service.
+async fn serve<S>(
+    stages: &[Box<dyn Stage>],
+    service: S,
+    request: Request<Body>,
+    facts: impl FnOnce(&mut Head),
+) -> Response<Body>
+where
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Send,
+    S::Future: Send,
+{
+    let (parts, body) = request.into_parts();
+    let mut head = Head::new(parts);
+    facts(&mut head);
+    let end = Serve(Mutex::new(Some(service)));
+    let outcome = Next::new(stages, &end).run(&mut head, body).await;
+    let mut response = Rescue::answer(outcome, &head);
+    // In a chain without `finish` nobody has applied the plan yet; else it is empty by now.
+    std::mem::take(&mut head.plan).apply(response.headers_mut());
+    response
 }
 
 impl<S> Service<Request<Body>> for Guarded<S>
 where
-    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync + 'static,
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + 'static,
     S::Future: Send,
 {
     type Response = Response<Body>;
@@ -247,26 +261,28 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let this = self.clone();
+        let (stages, service) = (Arc::clone(&self.stages), self.service.clone());
         Box::pin(async move {
             let peer =
                 request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map(|info| info.0);
-            Ok(this.serve(request, |head| head.facts.peer = peer).await)
+            Ok(serve(&stages, service, request, |head| head.facts.peer = peer).await)
         })
     }
 }
 
-/// The end of a chain: turns the head's permit and parts into what the service takes, or refuses.
-struct Serve<'s, S>(&'s S);
+/// The end of a chain: turns the head's permit and parts into what the service takes, or refuses. The service is there
+/// for one request and taken out by it.
+struct Serve<S>(Mutex<Option<S>>);
 
-impl<S> End for Serve<'_, S>
+impl<S> End for Serve<S>
 where
-    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Clone + Send + Sync,
+    S: Service<Permitted<Request<Body>>, Response = Response<Body>, Error = Stop> + Send,
     S::Future: Send,
 {
     fn serve<'a>(&'a self, head: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let Some(permit) = head.take_permit() else {
+            let service = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (Some(permit), Some(mut service)) = (head.take_permit(), service) else {
                 return Err(Denial::new(DenialCode::Unpermitted, StageId::Forward).into());
             };
             // The head keeps method and URI, which stages still read when the answer is back; the headers go along.
@@ -279,7 +295,6 @@ where
             if let Some(route) = &head.facts.route {
                 request.extensions_mut().insert(route.clone());
             }
-            let mut service = self.0.clone();
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
             service.call(Permitted { permit, request }).await
         })

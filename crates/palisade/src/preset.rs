@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use futures_util::future::BoxFuture;
+use futures_util::TryFutureExt;
+use futures_util::future::MapErr;
 use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
 use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
@@ -310,12 +311,11 @@ struct Serve<S>(S);
 
 impl<S> Service<Permitted<Request<Body>>> for Serve<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     type Response = Response<Body>;
     type Error = Stop;
-    type Future = BoxFuture<'static, Result<Response<Body>, Stop>>;
+    type Future = MapErr<S::Future, fn(Infallible) -> Stop>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stop>> {
         self.0.poll_ready(cx).map(|Ok(())| Ok(()))
@@ -324,11 +324,6 @@ where
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
         let Permitted { permit, mut request } = permitted;
         request.extensions_mut().insert(crate::extract::Caller::new(permit));
-        let waiting = self.0.clone();
-        let mut service = std::mem::replace(&mut self.0, waiting);
-        Box::pin(async move {
-            let Ok(response) = service.call(request).await;
-            Ok(response)
-        })
+        self.0.call(request).map_err(|never| match never {})
     }
 }

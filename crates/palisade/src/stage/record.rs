@@ -11,8 +11,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use palisade_core::denial::Evidence;
-use palisade_core::event::{EventKind, Outcome as Ended, SecurityEvent};
-use palisade_core::id::{EventId, PolicyVersion};
+use palisade_core::event::{EventKind, Outcome as Ended, SecurityEvent, Took};
+use palisade_core::id::PolicyVersion;
 use palisade_core::port::Clock;
 use palisade_core::stage::StageId;
 
@@ -36,41 +36,36 @@ impl Record {
 
     fn write(&self, head: &mut Head, status: StatusCode, method: &Method, asked: &str) {
         let facts = &mut head.facts;
-        let mut all = Vec::with_capacity(facts.notes.len() + 2);
-        let denied = facts.denial.as_ref().map_or(Ended::Answered(status), |d| Ended::Denied(d.code()));
-        if let Some(denial) = &facts.denial {
+        let now = self.clock.now();
+        let outcome = facts.denial.as_ref().map_or(Ended::Answered(status), |denial| Ended::Denied(denial.code()));
+        let mut event = SecurityEvent {
+            index: 0,
+            kind: EventKind::Access,
+            at: now,
+            request: facts.request_id.clone(),
+            who: facts.principal.subject().clone(),
+            client: facts.client.or(facts.peer.map(|peer| peer.ip())),
+            method: method.clone(),
+            path: cut(facts.path.as_ref().map_or(asked, |path| path.as_str())).into(),
+            route: facts.route.as_ref().map(|route| route.name.clone()),
+            operation: facts.operation.as_ref().map(|found| found.operation.id.clone()),
+            outcome,
+            evidence: Evidence::default(),
+            took: None,
+            policy: self.policy.clone(),
+        };
+        let refusal = facts.denial.as_ref().map(|denial| {
             let mut evidence = denial.evidence().clone();
             evidence.add("stage", denial.stage().as_str());
-            all.push((denial.code().event(), denied, evidence));
+            (denial.code().event(), evidence)
+        });
+        let notes = facts.notes.drain(..).map(|note| (note.kind, note.evidence));
+        for (kind, evidence) in refusal.into_iter().chain(notes) {
+            self.sink.emit(SecurityEvent { kind, evidence, ..event.clone() });
+            event.index += 1;
         }
-        for note in facts.notes.drain(..) {
-            all.push((note.kind, denied, note.evidence));
-        }
-        let mut access = Evidence::default();
-        access.add("status", status.as_str());
-        access.add("millis", self.clock.now().since(facts.received).as_millis().to_string());
-        if let Some(backend) = facts.backend {
-            access.add("backend_millis", backend.as_millis().to_string());
-        }
-        all.push((EventKind::Access, denied, access));
-        let path: Arc<str> = cut(facts.path.as_ref().map_or(asked, |path| path.as_str())).into();
-        for (index, (kind, outcome, evidence)) in all.into_iter().enumerate() {
-            self.sink.emit(&SecurityEvent {
-                id: EventId::new(format!("{}.{index}", facts.request_id)),
-                kind,
-                at: self.clock.now(),
-                request: facts.request_id.clone(),
-                who: facts.principal.subject().clone(),
-                client: facts.client.or(facts.peer.map(|peer| peer.ip())),
-                method: method.clone(),
-                path: Arc::clone(&path),
-                route: facts.route.as_ref().map(|route| route.name.clone()),
-                operation: facts.operation.as_ref().map(|found| found.operation.id.clone()),
-                outcome,
-                evidence,
-                policy: self.policy.clone(),
-            });
-        }
+        let took = Took { status, all: now.since(facts.received), backend: facts.backend };
+        self.sink.emit(SecurityEvent { took: Some(took), ..event });
     }
 }
 
@@ -148,12 +143,15 @@ mod tests {
         let events = kept.take();
         let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [EventKind::AuthorizationDenied, EventKind::ResponseStripped, EventKind::Access]);
-        let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+        let ids: Vec<String> = events.iter().map(|event| event.id().to_string()).collect();
         assert_eq!(ids, ["r-1.0", "r-1.1", "r-1.2"]);
         let evidence: Vec<Vec<_>> = events.iter().map(|event| event.evidence.iter().collect()).collect();
         assert_eq!(evidence[0], [("claim", "sub"), ("stage", "reveal")]);
         assert_eq!(evidence[1], [("removed", "/a")]);
-        assert_eq!(evidence[2], [("status", "200"), ("millis", "500"), ("backend_millis", "7")]);
+        let millis = std::time::Duration::from_millis;
+        let took = Took { status: StatusCode::OK, all: millis(500), backend: Some(millis(7)) };
+        assert_eq!((evidence[2].as_slice(), events[2].took), (&[][..], Some(took)));
+        assert!(events[..2].iter().all(|event| event.took.is_none()));
         for event in &events {
             assert_eq!(event.outcome, Ended::Denied(DenialCode::ResponseForeign));
             assert_eq!((&*event.path, event.request.as_str()), ("/orders", "r-1"));

@@ -28,20 +28,32 @@ impl<'a> Next<'a> {
     where
         'a: 'b,
     {
-        Box::pin(async move {
-            let mut rest = self.stages;
-            while let Some((stage, behind)) = rest.split_first() {
-                if stage.id().kind() == StageKind::Wrap {
-                    return stage.wrap(head, body, Self { stages: behind, end: self.end }).await;
-                }
-                match stage.check(head) {
-                    Verdict::Now(result) => result?,
-                    Verdict::Later(waiting) => waiting.await?,
-                }
-                rest = behind;
+        // A stage that encloses makes a future of its own, so that only runs of stages that look cost another one.
+        match self.stages.split_first() {
+            Some((stage, behind)) if stage.id().kind() == StageKind::Wrap => {
+                stage.wrap(head, body, Self { stages: behind, end: self.end })
             }
-            self.end.serve(head, body).await
-        })
+            _ => Box::pin(self.look(head, body)),
+        }
+    }
+
+    /// Runs the stages that only look, up to the next one that encloses.
+    async fn look<'b>(self, head: &'b mut Head, body: Body) -> Outcome
+    where
+        'a: 'b,
+    {
+        let mut rest = self.stages;
+        while let Some((stage, behind)) = rest.split_first() {
+            if stage.id().kind() == StageKind::Wrap {
+                return stage.wrap(head, body, Self { stages: behind, end: self.end }).await;
+            }
+            match stage.check(head) {
+                Verdict::Now(result) => result?,
+                Verdict::Later(waiting) => waiting.await?,
+            }
+            rest = behind;
+        }
+        self.end.serve(head, body).await
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use expect_test::expect_file;
 use palisade::observe::{JsonLines, Sink as _, event_schema, to_json};
 use palisade_core::denial::{DenialCode, Evidence};
-use palisade_core::event::{EventKind, Outcome, SecurityEvent};
-use palisade_core::id::{EventId, OperationId, PolicyVersion, RequestId, RouteName, UserId};
+use palisade_core::event::{EventKind, Outcome, SecurityEvent, Took};
+use palisade_core::id::{OperationId, PolicyVersion, RequestId, RouteName, UserId};
 use palisade_core::principal::Subject;
 use palisade_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ fn event() -> SecurityEvent {
         evidence.add(fact, value);
     }
     SecurityEvent {
-        id: EventId::new("r-1.0"),
+        index: 0,
         kind: EventKind::InputRefused,
         at: Timestamp::from_secs(1_795_305_600),
         request: RequestId::new("r-1"),
@@ -33,6 +34,7 @@ fn event() -> SecurityEvent {
         operation: Some(OperationId::new("createOrder")),
         outcome: Outcome::Denied(DenialCode::PayloadInvalid),
         evidence,
+        took: None,
         policy: PolicyVersion::new("p-1"),
     }
 }
@@ -46,6 +48,11 @@ fn access() -> SecurityEvent {
         who: Subject::Anonymous,
         outcome: Outcome::Answered(http::StatusCode::OK),
         evidence: Evidence::default(),
+        took: Some(Took {
+            status: http::StatusCode::OK,
+            all: Duration::from_millis(12),
+            backend: Some(Duration::from_millis(7)),
+        }),
         ..event()
     }
 }
@@ -65,6 +72,7 @@ fn a_line_holds_what_is_known_and_nothing_else() {
     });
     assert_eq!(to_json(&event()), expect);
     assert_eq!(to_json(&access())["outcome"], json!({"answered": 200}));
+    assert_eq!(to_json(&access())["took"], json!({"status": 200, "millis": 12, "backend_millis": 7}));
     assert!(to_json(&access()).get("client").is_none());
 }
 
@@ -169,7 +177,7 @@ fn no_line_is_lost_at_the_end() {
     let paper = Paper::default();
     let sink = JsonLines::new(paper.clone());
     for _ in 0..5_000 {
-        sink.emit(&event());
+        sink.emit(event());
     }
     drop(sink);
     let lines = paper.lines();
@@ -183,11 +191,11 @@ fn what_a_slow_writer_could_not_take_is_counted() {
     let (open, may) = channel();
     let paper = Paper::default();
     let sink = JsonLines::new(Gate { asked, may, paper: paper.clone() });
-    sink.emit(&event());
+    sink.emit(event());
     was_asked.recv().unwrap();
     // The writer holds the first line; the queue takes 8,192 more and no others. Nobody waits.
     for _ in 0..8_192 + 10 {
-        sink.emit(&event());
+        sink.emit(event());
     }
     drop(open);
     drop(sink);
@@ -215,7 +223,7 @@ fn what_could_not_be_written_is_counted() {
     // How many lines go out together is the writer's business; none of them may be missing without a word.
     let mut sent = 0;
     while was_written.try_recv().is_err() {
-        sink.emit(&event());
+        sink.emit(event());
         sent += 1;
     }
     drop(sink);

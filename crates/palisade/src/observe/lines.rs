@@ -1,0 +1,136 @@
+//! Writes events as JSON lines, from a thread of its own.
+
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use palisade_core::event::SecurityEvent;
+
+use super::Sink;
+use super::json::write_line;
+
+/// How many events may wait for the writer.
+const ROOM: usize = 8192;
+
+/// How many events end the pause at once.
+const BATCH: usize = 1024;
+
+/// How long the writer waits for company after the first event: waking it for each one costs more than the line.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Writes events as JSON lines, from a thread of its own.
+///
+/// Up to 8,192 events wait for the writer. When it cannot keep up, further ones are dropped and counted, and the next
+/// line that is written says how many: losing the service to a full disk would be worse, and a silent gap too. What is
+/// still waiting is written when the sink is dropped.
+///
+/// ```
+/// use palisade::observe::JsonLines;
+///
+/// let events = JsonLines::new(std::io::stderr());
+/// ```
+pub struct JsonLines {
+    desk: Arc<Desk>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// What requests and the writer share.
+#[derive(Default)]
+struct Desk {
+    tray: Mutex<Tray>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Tray {
+    events: Vec<SecurityEvent>,
+    lost: u64,
+    closed: bool,
+}
+
+impl JsonLines {
+    /// Starts the writer.
+    pub fn new(output: impl Write + Send + 'static) -> Self {
+        let desk = Arc::new(Desk::default());
+        let shared = Arc::clone(&desk);
+        let writer = std::thread::spawn(move || shared.write_all(output));
+        Self { desk, writer: Some(writer) }
+    }
+}
+
+impl std::fmt::Debug for JsonLines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JsonLines")
+    }
+}
+
+impl Sink for JsonLines {
+    fn emit(&self, event: SecurityEvent) {
+        let mut tray = self.desk.lock();
+        if tray.events.len() >= ROOM {
+            tray.lost += 1;
+            return;
+        }
+        tray.events.push(event);
+        let waiting = tray.events.len();
+        drop(tray);
+        if waiting == 1 || waiting == BATCH {
+            self.desk.filled.notify_one();
+        }
+    }
+}
+
+impl Drop for JsonLines {
+    /// Waits until every event that was taken is written.
+    fn drop(&mut self) {
+        self.desk.lock().closed = true;
+        self.desk.filled.notify_one();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Tray> {
+        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has come in, with how many were lost before it; `None` when nothing will come any more.
+    fn take(&self, events: &mut Vec<SecurityEvent>) -> Option<u64> {
+        let empty = |tray: &mut Tray| tray.events.is_empty() && tray.lost == 0 && !tray.closed;
+        let tray = self.filled.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+        let few = |tray: &mut Tray| tray.events.len() < BATCH && !tray.closed;
+        let waited = self.filled.wait_timeout_while(tray, PAUSE, few);
+        let (mut tray, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if tray.events.is_empty() && tray.lost == 0 {
+            return None;
+        }
+        std::mem::swap(events, &mut tray.events);
+        Some(std::mem::take(&mut tray.lost))
+    }
+
+    fn write_all(&self, mut output: impl Write) {
+        let (mut events, mut batch) = (Vec::new(), Vec::new());
+        while let Some(lost) = self.take(&mut events) {
+            if lost > 0 {
+                batch.extend_from_slice(format!("{{\"kind\":\"events_lost\",\"count\":{lost}}}\n").as_bytes());
+            }
+            for event in &events {
+                write_line(event, &mut batch);
+            }
+            // Lines that cannot be written have no better place to be reported; the next ones say how many there were.
+            if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
+                self.lock().lost += lost + events.len() as u64;
+                // A disk that stays full must not become a loop; what is lost at the end nobody can be told.
+                if self.lock().closed {
+                    return;
+                }
+                std::thread::sleep(PAUSE);
+            }
+            events.clear();
+            batch.clear();
+        }
+    }
+}
