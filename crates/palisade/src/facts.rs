@@ -4,7 +4,7 @@
 //! documentation, and is absent until that stage has run.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use palisade_core::canon::host::CanonicalHost;
@@ -55,6 +55,9 @@ pub struct Facts {
     pub backend: Option<Duration>,
 }
 
+/// The id of a request that `trace` has not seen.
+static UNNAMED: LazyLock<RequestId> = LazyLock::new(|| RequestId::new("-"));
+
 impl Facts {
     /// The facts before any stage has run.
     pub(crate) fn new() -> Self {
@@ -62,7 +65,7 @@ impl Facts {
             peer: None,
             transport: Transport::Clear,
             received: Timestamp::default(),
-            request_id: RequestId::new("-"),
+            request_id: UNNAMED.clone(),
             client: None,
             host: None,
             path: None,
