@@ -39,6 +39,10 @@ type Failure = Box<dyn std::error::Error>;
 const ROUND: u32 = 500;
 
 fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
+        return count(arguments.get(at + 2).map_or(Ok(1), |count| count.parse())?);
+    }
     let requests = if std::env::args().any(|argument| argument == "--quick") { 4_000 } else { 20_000 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (bare, signer) = (router(), Signer::generate_es256("bench")?);
@@ -62,6 +66,19 @@ fn main() -> Result<(), Failure> {
     writeln!(out, "Chain::api(): {:>8.2} us of CPU time a request", chain * 1e6)?;
     writeln!(out, "ratio to bare axum: {:.2}", chain / bare)?;
     Ok(())
+}
+
+/// Only asks, for a program that counts instructions.
+fn count(requests: u32) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signer = Signer::generate_es256("bench")?;
+    let (chain, token) = (chain(&signer)?, token(&signer)?);
+    runtime.block_on(async {
+        for _ in 0..requests {
+            ask(&chain, &token).await?;
+        }
+        Ok(())
+    })
 }
 
 fn router() -> Router {
@@ -89,15 +106,20 @@ fn token(signer: &Signer) -> Result<String, Failure> {
 async fn measure(app: &Router, token: &str) -> Result<f64, Failure> {
     let start = Stopwatch::start();
     for _ in 0..ROUND {
-        let request = Request::get("/users/u-alice").header(header::HOST, "api.example.com");
-        let request = request.header(header::AUTHORIZATION, token).body(Body::empty())?;
-        let response = app.clone().oneshot(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("the answer was {}", response.status()).into());
-        }
-        http_body_util::BodyExt::collect(response.into_body()).await?;
+        ask(app, token).await?;
     }
     Ok(start.elapsed().as_secs_f64() / f64::from(ROUND))
+}
+
+async fn ask(app: &Router, token: &str) -> Result<(), Failure> {
+    let request = Request::get("/users/u-alice").header(header::HOST, "api.example.com");
+    let request = request.header(header::AUTHORIZATION, token).body(Body::empty())?;
+    let response = app.clone().oneshot(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("the answer was {}", response.status()).into());
+    }
+    http_body_util::BodyExt::collect(response.into_body()).await?;
+    Ok(())
 }
 
 fn median(mut rounds: Vec<f64>) -> f64 {
