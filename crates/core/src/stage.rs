@@ -75,6 +75,7 @@ stages! {
     Present "present" Check "Removes what is meant for us and tells the backend who asks."
     Quota "quota" Check "Counts requests per principal and operation: the budget of a business flow."
     Record "record" Wrap "Writes the events of the request after the response is known; never changes the answer."
+    Report "report" Wrap "Takes what browsers report about policies of pages, and nothing else on its path."
     Rescue "rescue" Wrap "Turns a refusal, a failure or a panic into an RFC 9457 problem."
     Reveal "reveal" Wrap "Lets out only declared properties of the caller's own objects; withholds errors of the backend."
     Route "route" Check "Finds the route by host and path; an unknown one is refused."

@@ -95,7 +95,7 @@ fn chain(
     Chain::new()
         .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
         .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
-        .with(Finish)
+        .with(Finish::default())
         .with(Rescue)
         .with(Admit::new(limits.max_concurrent as usize))
         .with(Client {

@@ -21,6 +21,7 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
 /// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// `report` comes before `route`, because browsers report for every route; it has a limit of its own.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -33,6 +34,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Admit,
     StageId::Client,
     StageId::Firewall,
+    StageId::Report,
     StageId::Route,
     StageId::Deadline,
     StageId::Size,

@@ -1,10 +1,13 @@
 //! What handlers of an application can ask for: who calls, with the proof that the policy let the call through.
 
+mod nonce;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum_core::extract::FromRequestParts;
 use http::request::Parts;
+pub use nonce::NoPages;
 use palisade_core::permit::RequestPermit;
 use palisade_core::principal::Principal;
 

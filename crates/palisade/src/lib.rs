@@ -10,13 +10,17 @@
 //! - [`stage`]: one file for each stage, all of one shape, each usable alone as a tower layer;
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
 //! - [`preset`] and [`extract`]: the faces for axum;
+//! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
 //! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
 //! - [`observe`]: where events go.
 #![forbid(unsafe_code)]
 
 pub mod body;
 pub mod chain;
+pub mod cookie;
 pub mod credential;
+pub mod csp;
+pub mod csrf;
 pub mod extract;
 pub mod facts;
 pub mod limit;

@@ -1,5 +1,7 @@
 //! Secures an axum application in a few lines: the chains for an API and for an application that browsers use.
 
+mod browser;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -30,9 +32,8 @@ use crate::stage::authenticate::{Authenticate, Bearer, Credential};
 use crate::stage::authorize::Authorize;
 use crate::stage::client::Client;
 use crate::stage::cors::{Cors, CorsSettings, Readers};
-use crate::stage::csrf::{Csrf, CsrfSettings};
+use crate::stage::csrf::CsrfSettings;
 use crate::stage::deadline::Deadline;
-use crate::stage::finish::Finish;
 use crate::stage::firewall::Firewall;
 use crate::stage::operation::{Operation, Operations, RouteRules};
 use crate::stage::quota::Quota;
@@ -90,6 +91,7 @@ pub struct Preset {
     throttle: ThrottleSettings,
     size: Size,
     policy: Policy,
+    browser: browser::Browser,
 }
 
 /// A kind of credential, which may have to wait for the clock.
@@ -130,6 +132,7 @@ impl Preset {
             throttle: ThrottleSettings::default(),
             size: Size::default(),
             policy: Policy::new(PolicyVersion::new(concat!("library-", env!("CARGO_PKG_VERSION")))),
+            browser: browser::Browser::default(),
         }
     }
 
@@ -143,7 +146,7 @@ impl Preset {
             ..ThrottleSettings::default()
         };
         let size = Size { max_body: PerRoute::same(256 << 10), ..Size::default() };
-        Self { throttle, size, ..Self::api() }
+        Self { throttle, size, browser: browser::Browser::with_pages(), ..Self::api() }
     }
 
     /// Takes bearer tokens that follow `rules`, signed with keys of their issuer. Roles are read from the claim
@@ -256,10 +259,11 @@ impl Preset {
         let credentials: Vec<Credential> = self.credentials.into_iter().map(|wanted| wanted.ready(world)).collect();
         let challenge = credentials.first().map(Credential::challenge);
         let policy = Arc::new(self.policy);
-        Chain::new()
+        let (finish, csrf, report) = self.browser.stages(self.csrf, world);
+        let chain = Chain::new()
             .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
             .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
-            .with(Finish)
+            .with(finish)
             .with(Rescue)
             .with(Deadline::default())
             .with(Admit::default())
@@ -268,12 +272,16 @@ impl Preset {
             .with(self.size)
             .with(Throttle::new(PerRoute::same(self.throttle), Arc::clone(&world.counters)))
             .with(Cors::new(PerRoute::same(self.cors)))
-            .with(Csrf::new(PerRoute::same(self.csrf)))
+            .with(csrf)
             .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
             .with(Authenticate::new(PerRoute::same(credentials), Arc::clone(&world.clock)))
             .with(Assure)
             .with(Quota::new(Arc::clone(&world.counters)))
-            .with(Authorize::new(policy, PerRoute::same(challenge)))
+            .with(Authorize::new(policy, PerRoute::same(challenge)));
+        match report {
+            None => chain,
+            Some(report) => chain.with(report),
+        }
     }
 
     /// Puts the chain in front of every route of an application. A handler finds who asks in the extension

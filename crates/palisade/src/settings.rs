@@ -25,6 +25,19 @@ impl<T> PerRoute<T> {
         std::iter::once(&self.base).chain(&self.routes).any(holds)
     }
 
+    /// What is made of the settings of each route.
+    pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> PerRoute<U> {
+        PerRoute { base: make(self.base), routes: self.routes.into_iter().map(make).collect() }
+    }
+
+    /// What is said of the settings of all routes, each sentence once.
+    pub(crate) fn distinct(&self, say: impl Fn(&T) -> Vec<String>) -> Vec<String> {
+        let mut said: Vec<String> = std::iter::once(&self.base).chain(&self.routes).flat_map(say).collect();
+        let mut seen = std::collections::HashSet::new();
+        said.retain(|sentence| seen.insert(sentence.clone()));
+        said
+    }
+
     /// The settings for requests without a route.
     pub fn into_base(self) -> T {
         self.base

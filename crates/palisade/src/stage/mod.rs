@@ -25,6 +25,7 @@ pub mod operation;
 pub mod present;
 pub mod quota;
 pub mod record;
+pub mod report;
 pub mod rescue;
 #[cfg(feature = "contract")]
 pub mod reveal;
@@ -121,6 +122,8 @@ impl From<Denial> for Stop {
 pub enum Answer {
     /// A CORS preflight: 204; its headers are in the plan.
     Preflight,
+    /// A browser's report was taken: 204.
+    Received,
 }
 
 /// What comes back from the rest of the chain.

@@ -59,7 +59,7 @@ impl Rescue {
 fn fixed(answer: Answer) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = match answer {
-        Answer::Preflight => StatusCode::NO_CONTENT,
+        Answer::Preflight | Answer::Received => StatusCode::NO_CONTENT,
     };
     response
 }
