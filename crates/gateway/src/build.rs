@@ -1,5 +1,6 @@
 //! Makes the chain from the configuration: every setting becomes a setting of exactly one stage.
 
+mod browser;
 mod credential;
 
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use http::Uri;
 use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
-use palisade::origin::Origin;
 use palisade::preset::World;
 use palisade::settings::PerRoute;
 use palisade::stage::admit::Admit;
@@ -16,8 +16,8 @@ use palisade::stage::authenticate::{Authenticate, Credential};
 use palisade::stage::authorize::Authorize;
 use palisade::stage::client::Client;
 use palisade::stage::contract::Contract as ContractStage;
-use palisade::stage::cors::{Cors, CorsSettings, Readers};
-use palisade::stage::csrf::{Csrf, CsrfSettings};
+use palisade::stage::cors::Cors;
+use palisade::stage::csrf::Csrf;
 use palisade::stage::deadline::{Deadline, DeadlineSettings};
 use palisade::stage::finish::Finish;
 use palisade::stage::firewall::Firewall;
@@ -27,6 +27,7 @@ use palisade::stage::operation::{Operation, Operations};
 use palisade::stage::present::{Credentials, Present};
 use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
+use palisade::stage::report::Report;
 use palisade::stage::rescue::Rescue;
 use palisade::stage::reveal::{Reveal, RevealSettings};
 use palisade::stage::route::{Route as RouteStage, RoutePattern};
@@ -42,7 +43,7 @@ use palisade_core::policy::role::RoleHierarchy;
 use palisade_core::port::counter::Rate;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, Settings};
+use crate::config::settings::{self, OnFailure, Responses, Settings};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -92,10 +93,15 @@ fn chain(
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
-    Chain::new()
+    let chain = Chain::new();
+    let chain = match &settings.reports {
+        None => chain,
+        Some(path) => chain.with(Report::new(path.clone(), Arc::clone(&world.counters))),
+    };
+    chain
         .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
         .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
-        .with(Finish::default())
+        .with(Finish::new(browser::headers(settings)))
         .with(Rescue)
         .with(Admit::new(limits.max_concurrent as usize))
         .with(Client {
@@ -115,8 +121,8 @@ fn chain(
             max_body: by_route(settings, |route| route.max_body as usize),
         })
         .with(Throttle::new(by_route(settings, throttle), Arc::clone(&world.counters)))
-        .with(Cors::new(by_route(settings, cors)))
-        .with(Csrf::new(by_route(settings, csrf)))
+        .with(Cors::new(by_route(settings, browser::cors)))
+        .with(Csrf::new(by_route(settings, |route| browser::csrf(route, world))))
         .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
         .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))
         .with(Assure)
@@ -161,31 +167,6 @@ fn throttle(route: &settings::Route) -> ThrottleSettings {
         OnFailure::Deny => palisade::limit::OnFailure::Deny,
     };
     ThrottleSettings { rate: Rate { burst, per: limit.per }, on_failure }
-}
-
-fn cors(route: &settings::Route) -> CorsSettings {
-    let Some(cors) = &route.cors else { return CorsSettings::default() };
-    let origins = match &cors.origins {
-        CorsOrigins::Any => Readers::Anyone,
-        CorsOrigins::These(list) if cors.credentials => Readers::Credentialed(origins(list)),
-        CorsOrigins::These(list) => Readers::Listed(origins(list)),
-    };
-    CorsSettings {
-        origins,
-        methods: cors.methods.clone(),
-        headers: cors.headers.clone(),
-        expose: cors.expose.clone(),
-        max_age: Some(cors.max_age),
-    }
-}
-
-fn csrf(route: &settings::Route) -> CsrfSettings {
-    CsrfSettings { trusted: origins(&route.csrf.trusted_origins) }
-}
-
-/// Origins that the configuration has checked. One that is not an origin after all is trusted by nobody.
-fn origins(list: &[String]) -> Vec<Origin> {
-    list.iter().filter_map(|origin| Origin::parse(origin).ok()).collect()
 }
 
 /// The compiled contract of each route, with the operations that the route declares public.

@@ -14,6 +14,11 @@ pub(crate) use correct::{Corrected, correct};
 pub use read::Cookies;
 pub use write::{CookieError, SetCookie};
 
+/// Whether a text can be the name of a cookie.
+pub fn is_cookie_name(text: &str) -> bool {
+    is_name(text)
+}
+
 /// A token of RFC 9110 section 5.6.2, which is what the name of a cookie is.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))

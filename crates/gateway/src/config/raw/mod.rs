@@ -2,6 +2,7 @@
 //!
 //! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
 
+mod browser;
 mod credential;
 mod route;
 mod text;
@@ -11,6 +12,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use browser::{
+    RawCsrf, RawCsrfTokens, RawDemand, RawEmbedder, RawHeaders, RawHsts, RawOpener, RawReferrer, RawReports,
+    RawResource,
+};
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
@@ -55,6 +60,12 @@ pub(crate) struct RawConfig {
     /// Bounds for every request.
     #[serde(default)]
     pub(crate) limits: RawLimits,
+    /// How long browsers insist on TLS once they have been here over TLS.
+    #[serde(default)]
+    pub(crate) hsts: RawHsts,
+    /// Where browsers report what a policy of a page has blocked.
+    #[serde(default)]
+    pub(crate) reports: RawReports,
     /// Where requests are counted.
     #[serde(default)]
     pub(crate) store: RawStore,

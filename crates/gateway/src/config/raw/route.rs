@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::word::{Credentials, OnFailure, Responses};
+use super::browser::{RawCsrf, RawHeaders};
 use super::text::{Size, Span};
 
 /// Which requests go where, and under which rules.
@@ -47,6 +48,9 @@ pub(crate) struct RawRoute {
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection
     /// cannot be switched off.
     pub(crate) csrf: Option<RawCsrf>,
+    /// What responses tell browsers, where it is to be looser than the strictest.
+    #[serde(default)]
+    pub(crate) headers: RawHeaders,
     /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,
@@ -86,7 +90,8 @@ pub(crate) struct RawThrottle {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCors {
-    /// Origins such as `https://app.example.com`; `*` alone stands for all and goes without credentials.
+    /// Origins such as `https://app.example.com`. `https://*.example.com` stands for the hosts below a domain, `*` alone
+    /// for all; both go without credentials.
     #[schemars(length(min = 1))]
     pub(crate) origins: Vec<String>,
     /// Methods besides GET, HEAD and POST.
@@ -104,15 +109,6 @@ pub(crate) struct RawCors {
     /// For how long a browser may remember the answer to its question.
     #[serde(default = "max_age")]
     pub(crate) max_age: Span,
-}
-
-/// Which other sites may make a browser send requests.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawCsrf {
-    /// Other origins whose pages may send requests that change something.
-    #[serde(default)]
-    pub(crate) trusted_origins: Vec<String>,
 }
 
 fn timeout() -> Span {

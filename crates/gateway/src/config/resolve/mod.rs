@@ -1,6 +1,7 @@
 //! From what is written to what it means: references, files, addresses; every problem found, not only the first.
 
 mod bearer;
+mod browser;
 mod context;
 mod keys;
 mod route;
@@ -44,6 +45,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let routes = route::routes(cx, raw);
     let client = client(cx, &raw.client);
     let limits = limits(cx, &raw.limits);
+    let hsts = browser::hsts(cx, &raw.hsts);
+    let reports = browser::reports(cx, &raw.reports);
     let store = store(cx, &raw.store);
     let events = events(cx, &raw.events);
     let included = |(role, roles): (&String, &Vec<String>)| {
@@ -60,6 +63,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         roles: raw.roles.iter().flat_map(included).collect(),
         client: client?,
         limits: limits?,
+        hsts: hsts?,
+        reports: reports?,
         store: store?,
         events: events?,
     };

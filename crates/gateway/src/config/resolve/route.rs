@@ -10,12 +10,13 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::{Limit, LimitBy};
 
+use super::super::nearest_name;
 use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute, RawThrottle};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{
-    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
+    Authenticate, Cors, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
 };
-use super::super::{address, nearest_name};
+use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
 
@@ -54,10 +55,9 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     };
     let csrf = match &raw.csrf {
         None => Some(Csrf::default()),
-        Some(raw) => cx
-            .list(&at.key("csrf").key("trusted_origins"), &raw.trusted_origins, address::origin)
-            .map(|trusted_origins| Csrf { trusted_origins }),
+        Some(raw) => browser::csrf(cx, &at.key("csrf"), raw),
     };
+    let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
     if raw.danger_allow_markup {
         let message = format!("markup in the texts that `route.{name}` takes reaches the backend");
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
@@ -84,6 +84,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         throttle: throttle?,
         cors: cors?,
         csrf: csrf?,
+        headers: headers?,
         danger_allow_markup: raw.danger_allow_markup,
     })
 }
@@ -187,7 +188,7 @@ fn throttle(cx: &mut Context<'_>, at: &At, raw: Option<&RawThrottle>, preset: Pr
 }
 
 fn cors(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<Cors> {
-    let origins = cors_origins(cx, at, raw);
+    let origins = browser::cors_origins(cx, at, raw);
     let methods = cx.list(&at.key("methods"), &raw.methods, method);
     let headers = cx.list(&at.key("headers"), &raw.headers, header);
     let expose = cx.list(&at.key("expose"), &raw.expose, header);
@@ -200,24 +201,6 @@ fn cors(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<Cors> {
         credentials: raw.credentials,
         max_age: max_age?,
     })
-}
-
-fn cors_origins(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<CorsOrigins> {
-    let list_at = at.key("origins");
-    let Some(index) = raw.origins.iter().position(|origin| origin == "*") else {
-        return cx.list(&list_at, &raw.origins, address::origin).map(CorsOrigins::These);
-    };
-    if raw.credentials {
-        let message = "with credentials, `*` would let every web page read what its visitor may see";
-        let help = "name the origins that you mean, or remove `credentials`";
-        cx.fault(&list_at.item(index), Fault::new("cors-any-origin", message, help));
-    } else if raw.origins.len() > 1 {
-        let fault = Fault::new("bad-origin", "`*` includes all other origins", "write `[\"*\"]`, or remove `*`");
-        cx.fault(&list_at.item(index), fault);
-    } else {
-        return Some(CorsOrigins::Any);
-    }
-    None
 }
 
 fn method(text: &str) -> Result<Method, Fault> {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use palisade::stage::finish::Hsts;
+use palisade::stage::report::ReportPath;
 use palisade_core::diagnostic::Source;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -16,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 pub use super::address::Base;
 pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Throttle};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Throttle};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
@@ -41,6 +43,10 @@ pub struct Settings {
     pub client: Client,
     /// Bounds for every request.
     pub limits: Limits,
+    /// How long browsers insist on TLS.
+    pub hsts: Hsts,
+    /// Where browsers report what a policy has blocked.
+    pub reports: Option<ReportPath>,
     /// Where state is kept.
     pub store: Store,
     /// Where security events are written.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use palisade::csrf::TokenKey;
+use palisade::stage::csrf::Demand;
+use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::Limit;
@@ -43,6 +46,8 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// Which other sites may make a browser send requests.
     pub csrf: Csrf,
+    /// What responses tell browsers.
+    pub headers: FinishSettings,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }
@@ -96,13 +101,35 @@ pub struct Cors {
 pub enum CorsOrigins {
     /// Everybody's.
     Any,
-    /// Those of these origins, as browsers write them; at least one.
+    /// Those of these origins, as browsers write them, and of hosts below domains, as `https://*.example.com`; at least
+    /// one.
     These(Vec<String>),
 }
 
-/// Which other sites may make a browser send requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which requests of browsers are refused, and what they have to prove.
+#[derive(Clone, Debug, Default)]
 pub struct Csrf {
     /// Other origins whose pages may send requests that change something.
     pub trusted_origins: Vec<String>,
+    /// Canonical paths where somebody signs in.
+    pub login_paths: Vec<Box<str>>,
+    /// Tokens, where they are wanted.
+    pub tokens: Option<CsrfTokens>,
+    /// Whether pages of other hosts of the site are trusted.
+    pub danger_trust_siblings: bool,
+    /// Whether other sites may embed what a credential opens.
+    pub danger_embedding: bool,
+}
+
+/// Tokens against cross-site requests.
+#[derive(Clone, Debug)]
+pub struct CsrfTokens {
+    /// The key that signs.
+    pub key: TokenKey,
+    /// The key before it.
+    pub former: Option<TokenKey>,
+    /// The name of the session's cookie.
+    pub session: Box<str>,
+    /// When a request needs one.
+    pub demand: Demand,
 }

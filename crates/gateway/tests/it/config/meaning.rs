@@ -5,7 +5,7 @@ use std::time::Duration;
 use palisade::stage::route::PathPattern;
 use palisade_core::principal::ScopeSet;
 use palisade_gateway::config::settings::{
-    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Csrf, Events, OnFailure, Settings,
+    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Events, OnFailure, Settings,
     Store,
 };
 
@@ -29,7 +29,12 @@ fn defaults_are_the_strict_ones() {
     assert_eq!((route.timeout, route.body_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!(route.max_body, 1 << 20);
     assert_eq!((route.throttle.limit.requests, route.throttle.on_failure), (100, OnFailure::Deny));
-    assert!(route.cors.is_none() && route.csrf == Csrf::default() && !route.danger_allow_markup);
+    assert!(
+        route.cors.is_none()
+            && route.csrf.trusted_origins.is_empty()
+            && route.csrf.tokens.is_none()
+            && !route.danger_allow_markup
+    );
     assert_eq!(loaded.settings.store, Store::Memory);
     assert_eq!(loaded.settings.events, Events::Stderr);
 }
@@ -51,7 +56,7 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!(route.host.as_deref(), Some("api.example.com"));
     let cors = route.cors.as_ref().unwrap();
     assert_eq!(cors.origins, CorsOrigins::These(vec!["https://app.example.com".to_owned()]));
-    assert_eq!(route.csrf, Csrf { trusted_origins: vec!["https://app.example.com".to_owned()] });
+    assert_eq!(route.csrf.trusted_origins, ["https://app.example.com"]);
     assert_eq!(settings.routes[1].authenticate, Authenticate::Backend);
     assert_eq!(settings.routes[1].credentials, Credentials::Forward);
     let bearer = settings.bearer("main").unwrap();

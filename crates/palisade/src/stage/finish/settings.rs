@@ -40,7 +40,7 @@ pub struct FinishSettings {
 
 impl FinishSettings {
     /// Where the settings are weaker than the defaults, in sentences without an end.
-    pub(super) fn dangers(&self) -> Vec<String> {
+    pub fn dangers(&self) -> Vec<String> {
         let mut dangers = self.page.dangers();
         if self.application_policy == ApplicationPolicy::DangerReplaces {
             dangers.push("the application's own Content-Security-Policy replaces ours".to_owned());
