@@ -7,7 +7,7 @@ use crate::csp::Policy;
 use crate::csrf::{TokenKey, Tokens};
 use crate::settings::PerRoute;
 use crate::stage::csrf::{Csrf, CsrfSettings, Demand, TOKEN_COOKIE, TokenRule};
-use crate::stage::finish::{Finish, FinishSettings};
+use crate::stage::finish::{Finish, FinishSettings, Tls};
 use crate::stage::report::{PathError, Report, ReportPath};
 
 /// What a preset knows about browsers.
@@ -48,6 +48,13 @@ impl Preset {
     #[must_use]
     pub fn page_policy(mut self, policy: Policy) -> Self {
         self.browser.headers.page = policy;
+        self
+    }
+
+    /// Says that a proxy in front speaks TLS, so that browsers are told to insist on it.
+    #[must_use]
+    pub fn behind_tls(mut self) -> Self {
+        self.browser.headers.tls = Tls::InFront;
         self
     }
 

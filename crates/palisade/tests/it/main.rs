@@ -1,6 +1,8 @@
 //! The library as its users have it: the chain in front of axum, single layers, the examples, and what must not compile.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod build;
 #[cfg(test)]
 mod caller;
@@ -12,6 +14,8 @@ mod examples;
 mod layers;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod scores;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]

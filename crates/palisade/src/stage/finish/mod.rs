@@ -33,7 +33,7 @@ use palisade_core::stage::StageId;
 use ready::Ready;
 pub use settings::{
     ApplicationPolicy, Cache, DnsPrefetch, Embedder, FinishSettings, Hsts, HstsError, Opener, PermissionError,
-    Permissions, Reach, Referrer, Resource,
+    Permissions, Reach, Referrer, Resource, Tls,
 };
 
 use super::{Head, Next, Outcome, Stage};
@@ -115,7 +115,7 @@ fn dress(headers: &mut HeaderMap, ready: &Ready, nonce: Option<&Nonce>, facts: &
         headers.insert(name.clone(), value.clone());
     }
     kind.ladders.iter().for_each(|ladder| ladder.apply(headers));
-    if facts.transport == Transport::Encrypted {
+    if facts.transport == Transport::Encrypted || ready.tls == Tls::InFront {
         headers.insert(STRICT_TRANSPORT_SECURITY, ready.hsts.clone());
     } else {
         headers.remove(STRICT_TRANSPORT_SECURITY);

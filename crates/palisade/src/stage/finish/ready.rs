@@ -3,7 +3,9 @@
 use http::header::{CONTENT_SECURITY_POLICY_REPORT_ONLY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::settings::{ApplicationPolicy, Cache, DnsPrefetch, Embedder, FinishSettings, Opener, Referrer, Resource};
+use super::settings::{
+    ApplicationPolicy, Cache, DnsPrefetch, Embedder, FinishSettings, Opener, Referrer, Resource, Tls,
+};
 use crate::cookie::CookieSettings;
 use crate::csp::{self, NonceTemplate, Policy};
 
@@ -14,6 +16,7 @@ pub(super) struct Ready {
     pub(super) page: Headers,
     pub(super) page_with_nonce: NonceTemplate,
     pub(super) hsts: HeaderValue,
+    pub(super) tls: Tls,
     pub(super) application_policy: ApplicationPolicy,
     pub(super) cache: Cache,
     pub(super) cookies: CookieSettings,
@@ -71,6 +74,7 @@ impl Ready {
             page: page(&settings, &page_policy),
             page_with_nonce: page_policy.template(),
             hsts: value(settings.hsts.text()),
+            tls: settings.tls,
             application_policy: settings.application_policy,
             cache: settings.cache,
             cookies: settings.cookies,

@@ -32,6 +32,8 @@ pub struct FinishSettings {
     pub cache: Cache,
     /// How long browsers insist on TLS.
     pub hsts: Hsts,
+    /// Whether TLS ends here or in front of us.
+    pub tls: Tls,
     /// Which cookies of the application may be looser than the rule.
     pub cookies: CookieSettings,
     /// The path of this origin to which browsers send what a policy has blocked.
@@ -144,6 +146,16 @@ pub enum Cache {
     NoStore,
     /// The principal's own browser, where the application says `private`.
     Private,
+}
+
+/// How a response knows that it goes over TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// The listener says so.
+    #[default]
+    AsConnected,
+    /// Always: a proxy in front speaks it, and nobody reaches the application without.
+    InFront,
 }
 
 /// How long browsers insist on TLS (RFC 6797). Sent over TLS only.

@@ -119,6 +119,8 @@ fn hsts_is_for_tls() {
     let own = &[("strict-transport-security", "max-age=0")];
     let tls = dressed(FinishSettings::default(), own, |head| head.facts.transport = Transport::Encrypted);
     assert_eq!(tls[STRICT_TRANSPORT_SECURITY], "max-age=63072000; includeSubDomains");
+    let in_front = dressed(FinishSettings { tls: Tls::InFront, ..FinishSettings::default() }, &[], |_| ());
+    assert_eq!(in_front[STRICT_TRANSPORT_SECURITY], tls[STRICT_TRANSPORT_SECURITY]);
 }
 
 #[test]
