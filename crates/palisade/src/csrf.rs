@@ -133,7 +133,7 @@ pub enum TokenKeyError {
     #[error("the name of a key is 1 to 16 letters, digits, `-` and `_`")]
     Name,
     /// The secret can be guessed.
-    #[error("a key has at least 32 bytes; with a shorter one tokens could be forged: `openssl rand -base64 32`")]
+    #[error("a key has at least 32 bytes; with a shorter one tokens could be forged")]
     Short,
 }
 

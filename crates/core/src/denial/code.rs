@@ -83,8 +83,8 @@ codes! {
         "Send a credential of a kind that the route's `authenticate` lists, or declare the operation public."
     CrossSiteRequest "cross-site-request" FORBIDDEN OriginRefused
         "The request came from another site"
-        "A browser sent a state-changing request with an ambient credential on behalf of a site that is not trusted."
-        "Add the site to `csrf.trusted_origins` if it is yours."
+        "A browser sent a request with an ambient credential on behalf of a site that is not trusted, or without the token that the route asks for."
+        "Read `reason` in the event: add a site of yours to `csrf.trusted_origins`; with `csrf.tokens` let scripts send the cookie `__Host-csrf` back in `X-CSRF-Token`."
     DeadlineExceeded "deadline-exceeded" GATEWAY_TIMEOUT ServiceFailed
         "The answer took too long"
         "The answer did not begin within the route's `timeout`."

@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use http::HeaderValue;
+
 use super::is_name;
 
 /// Which cookies of an application may be looser than the rule.
@@ -23,6 +25,15 @@ pub struct CookieSettings {
 }
 
 impl CookieSettings {
+    /// What leaves in place of a `Set-Cookie` of the application; nothing where it is withheld.
+    pub fn corrected(&self, cookie: &HeaderValue) -> Option<HeaderValue> {
+        match correct(cookie.as_bytes(), self) {
+            Corrected::Cookie(text) => HeaderValue::from_str(&text).ok(),
+            Corrected::Changed(text, _) => HeaderValue::try_from(text).ok(),
+            Corrected::Withheld(_) => None,
+        }
+    }
+
     /// Where the settings are weaker than the rule, in sentences without an end.
     pub(crate) fn dangers(&self) -> Vec<String> {
         let across =

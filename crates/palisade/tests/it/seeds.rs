@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::Request;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue, Request};
+use palisade::cookie::{CookieSettings, Cookies};
 use palisade::token::error::TokenError;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
 use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
@@ -26,6 +28,24 @@ fn seeds(target: &str) -> Vec<(String, String)> {
     let found: Vec<_> = files.map(named).collect();
     assert!(found.len() >= 5, "`{target}` has seeds");
     found
+}
+
+#[test]
+fn cookies_are_plain_when_read_and_safe_when_set() {
+    for (name, text) in seeds("cookie") {
+        let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) else { panic!("{name} is no header") };
+        let headers: HeaderMap = [(COOKIE, value.clone())].into_iter().collect();
+        let cookies = Cookies::of(&headers);
+        for (cookie, _) in cookies.iter() {
+            let same = cookies.iter().filter(|(other, _)| *other == cookie).count();
+            assert!(same == 1 || cookies.get(cookie).is_none(), "{name}");
+        }
+        let settings = CookieSettings::default();
+        let Some(once) = settings.corrected(&value) else { continue };
+        assert_eq!(settings.corrected(&once).as_ref(), Some(&once), "{name}");
+        let safe = String::from_utf8_lossy(once.as_bytes()).to_ascii_lowercase();
+        assert!(["secure", "httponly", "samesite="].iter().all(|attribute| safe.contains(attribute)), "{name}: {safe}");
+    }
 }
 
 #[test]

@@ -167,7 +167,7 @@ pub(crate) fn hsts(cx: &mut Context<'_>, raw: &RawHsts) -> Option<Hsts> {
     let made = Hsts::new(Duration::from_secs(days * 86_400), reach);
     made.map_err(|error| {
         let help = match error {
-            HstsError::Short => "write `730d`, or nothing; to take TLS back, serve nothing else from here first",
+            HstsError::Short => "write `730d`, or leave it out",
             HstsError::ShortForPreload => "write `730d`, or remove `preload`",
         };
         cx.fault(&at.key("max_age"), Fault::new("hsts-unsafe", error.to_string(), help));

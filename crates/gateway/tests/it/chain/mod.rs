@@ -6,6 +6,7 @@ mod tokens;
 mod wire;
 
 mod answers;
+mod browser;
 mod catalogue;
 mod credentials;
 mod input;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use palisade::stage::route::PathPattern;
 use palisade_core::principal::ScopeSet;
 use palisade_gateway::config::settings::{
-    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Events, OnFailure, Settings,
-    Store,
+    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Events, OnFailure, Settings, Store,
 };
 
 use super::{SMALL, fixtures, parse};

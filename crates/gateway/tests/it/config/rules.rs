@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::{SMALL, parse};
 
 /// What is said about each of several texts that follow the small configuration: slug, line, message and help.
-fn check_each<S: AsRef<str>>(cases: &[S], frame: impl Fn(&str) -> String, expect: &Expect) {
+pub(super) fn check_each<S: AsRef<str>>(cases: &[S], frame: impl Fn(&str) -> String, expect: &Expect) {
     let before = SMALL.lines().count();
     let mut found = String::new();
     for case in cases {
