@@ -5,9 +5,11 @@ use std::time::Duration;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::operation::{Limit, LimitBy, Ownership, Pointer, RequestOwner, ResponseOwner};
 use palisade_core::principal::{Level, RoleSet};
+use palisade_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::document::join;
+use crate::notice;
 use crate::report::{Report, did_you_mean};
 
 /// The facts of one operation's `x-palisade`, as they are written.
@@ -27,6 +29,10 @@ pub struct Extension {
     pub level: Option<Level>,
     /// Whether the backend passes on what it got from a third party.
     pub third_party: bool,
+    /// Since when it is deprecated.
+    pub deprecated_since: Option<Timestamp>,
+    /// From when on it may no longer answer.
+    pub sunset: Option<Timestamp>,
 }
 
 /// Reads `x-palisade` of the operation at `pointer`.
@@ -43,6 +49,8 @@ pub(crate) fn read(operation: &Value, pointer: &str, report: &mut Report<'_>) ->
             "owner" => extension.owner = reader.owner(value, &place),
             "limit" => extension.limits = reader.limits(value, &place),
             "level" => extension.level = reader.level(value, &place),
+            "deprecated_since" => extension.deprecated_since = reader.moment(value, &place),
+            "sunset" => extension.sunset = reader.moment(value, &place),
             "third_party" => extension.third_party = reader.flag(value, &place),
             _ => {}
         }
@@ -119,6 +127,14 @@ impl Reader<'_, '_> {
             self.refuse(place, "this is not an assurance level", "write aal1, aal2 or aal3");
         }
         level
+    }
+
+    fn moment(&mut self, value: &Value, place: &str) -> Option<Timestamp> {
+        let moment = value.as_str().and_then(notice::moment);
+        if moment.is_none() {
+            self.refuse(place, "this is not a moment", "write `2026-12-31` or `2026-12-31T23:59:59Z`");
+        }
+        moment
     }
 
     fn owner(&mut self, value: &Value, place: &str) -> Ownership {
@@ -233,7 +249,8 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 const NAME: &str = "x-palisade";
-const KEYS: [&str; 7] = ["public", "scopes", "roles", "owner", "limit", "level", "third_party"];
+const KEYS: [&str; 9] =
+    ["public", "scopes", "roles", "owner", "limit", "level", "third_party", "deprecated_since", "sunset"];
 
 #[cfg(test)]
 mod tests {

@@ -112,6 +112,9 @@ pub(crate) fn child(parent: &str, name: &str) -> String {
 
 const NAME_LIMIT: usize = 64;
 
+/// How many violations are told; a body of a thousand wrong items need not have an answer of a thousand lines.
+pub(crate) const LIMIT: usize = 50;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,6 +46,7 @@ kinds! {
     AuthorizationDenied "authorization_denied" 6003 "A known principal asked for something it has no right to."
     BrowserReport "browser_report" 6003 "A browser reported what a policy of a page has blocked. Everything in it was said by a stranger."
     CookieCorrected "cookie_corrected" 6003 "A cookie of the application contradicted itself or the settings; it was changed or withheld."
+    DeprecatedUsed "deprecated_used" 6003 "Somebody called an operation that is deprecated: at most once an hour for each caller and operation."
     InputRefused "input_refused" 6003 "A request did not follow HTTP or the contract, or carried what looks like an attack."
     LimitExceeded "limit_exceeded" 6003 "A client or principal used up a budget, or the service is at its own limit."
     OriginRefused "origin_refused" 6003 "A browser sent a request on behalf of a site that is not trusted."

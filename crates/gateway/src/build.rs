@@ -15,7 +15,7 @@ use palisade::stage::assure::Assure;
 use palisade::stage::authenticate::{Authenticate, Credential};
 use palisade::stage::authorize::Authorize;
 use palisade::stage::client::Client;
-use palisade::stage::contract::Contract as ContractStage;
+use palisade::stage::contract::{Caps, Contract as ContractStage, ContractSettings, Writing};
 use palisade::stage::cors::Cors;
 use palisade::stage::csrf::Csrf;
 use palisade::stage::deadline::{Deadline, DeadlineSettings};
@@ -128,7 +128,7 @@ fn chain(
         .with(Assure)
         .with(Quota::new(Arc::clone(&world.counters)))
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
-        .with(ContractStage)
+        .with(ContractStage::new(by_route(settings, payload)))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
             true => Markup::Allow,
             false => Markup::Refuse,
@@ -167,6 +167,24 @@ fn throttle(route: &settings::Route) -> ThrottleSettings {
         OnFailure::Deny => palisade::limit::OnFailure::Deny,
     };
     ThrottleSettings { rate: Rate { burst, per: limit.per }, on_failure }
+}
+
+fn payload(route: &settings::Route) -> ContractSettings {
+    let raw = route.payload;
+    let caps = Caps {
+        depth: raw.max_depth as usize,
+        nodes: raw.max_values as usize,
+        keys: raw.max_keys as usize,
+        items: raw.max_items as usize,
+        string: raw.max_string as usize,
+        parts: raw.max_parts as usize,
+        part: raw.max_part.map_or(usize::MAX, |most| most as usize),
+    };
+    let forward = match raw.forward {
+        settings::Forwarding::Canonical => Writing::Canonical,
+        settings::Forwarding::PreserveBytes => Writing::PreserveBytes,
+    };
+    ContractSettings { caps, forward }
 }
 
 /// The compiled contract of each route, with the operations that the route declares public.

@@ -91,7 +91,7 @@ pub async fn read(body: Body, stage: StageId) -> Result<Bytes, Denial> {
 }
 
 /// The denial for a request body that could not be read.
-fn fault_denial(error: &(dyn std::error::Error + 'static), stage: StageId) -> Denial {
+pub(crate) fn fault_denial(error: &(dyn std::error::Error + 'static), stage: StageId) -> Denial {
     let code = match fault_of(error) {
         Some(BodyFault::TooLarge { .. }) => DenialCode::BodyTooLarge,
         Some(BodyFault::Stalled) => DenialCode::RequestTimeout,

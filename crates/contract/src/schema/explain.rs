@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::schema::engine::Schemas;
 use crate::schema::keyword::LINK;
-use crate::violation::{Violation, ViolationCode as Code, child};
+use crate::violation::{LIMIT, Violation, ViolationCode as Code, child};
 
 /// Tells the errors of `value`, whose pointer is `base`, at most [`LIMIT`] of them.
 pub(crate) fn violations<'a>(
@@ -174,5 +174,4 @@ fn listed(values: &Value) -> String {
     }
 }
 
-const LIMIT: usize = 32;
 const MAX_LISTED: usize = 12;

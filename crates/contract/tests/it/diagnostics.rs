@@ -241,7 +241,7 @@ paths:
     post:
       requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/A' } } } }
       parameters:
-        - { name: o, in: query, schema: { type: object, properties: { a: { type: integer } } } }
+        - { name: o, in: cookie, schema: { type: object, properties: { a: { type: integer } } } }
         - { name: n, in: query }
         - { name: p, in: body, schema: {} }
       responses: { 200: { description: ok }, 20: { description: no } }
@@ -270,9 +270,9 @@ components:
             error[parameter-unsupported]: the way in which the parameter `o` is written is not supported
                --> openapi.yaml:10:11
                |
-            10 |         - { name: o, in: query, schema: { type: object, properties: { a: { type: integer } } } }
+            10 |         - { name: o, in: cookie, schema: { type: object, properties: { a: { type: integer } } } }
                |           ^
-              help: lists may be form, simple, pipeDelimited or spaceDelimited; objects deepObject or JSON content
+              help: see the styles of OpenAPI for its place; an object in a cookie is `explode: false` or JSON content
             error[parameter-invalid]: the parameter `n` has no schema, so any value is accepted
                --> openapi.yaml:11:11
                |

@@ -55,7 +55,8 @@ Thing:
     );
     let deep = format!("{}{}", r#"{"children":["#.repeat(15), "]}".repeat(15));
     assert_eq!(send(&contract, &deep), "ok");
-    assert_eq!(send(&contract, &format!("{}{}", r#"{"children":["#.repeat(17), "]}".repeat(17))), "/body malformed");
+    let deeper = format!("/body{} malformed", "/children/0".repeat(16));
+    assert_eq!(send(&contract, &format!("{}{}", r#"{"children":["#.repeat(17), "]}".repeat(17))), deeper);
     assert_eq!(
         reveal(&contract, r#"{"children":[{"name":"a","x":1,"children":[{"y":2,"name":"b"}]}]}"#),
         r#"{"children":[{"name":"a","children":[{"name":"b"}]}]} without /children/0/x /children/0/children/0/y"#

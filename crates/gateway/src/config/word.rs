@@ -26,6 +26,17 @@ pub enum Credentials {
     Strip,
 }
 
+/// What the backend gets of a query and a body that are valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forwarding {
+    /// What was read, in its one canonical writing: no second reader can understand it otherwise.
+    #[default]
+    Canonical,
+    /// The bytes as they came, for a backend that verifies a signature over them.
+    PreserveBytes,
+}
+
 /// What happens to a response that the contract does not describe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -1,24 +1,126 @@
-//! Lets through only what the contract declares: parameters, media type and payload.
+//! Lets through only what the contract declares: parameters, media type and payload; and in one writing.
 //!
 //! 1. Every declared parameter is checked against its schema; one that is missing, repeated or undeclared is refused.
 //! 2. A body is read whole if its type is one that can be checked, and checked against its schema. Properties that the
 //!    contract does not declare are refused, which ends mass assignment.
 //! 3. URL-valued properties may not point into private networks, nor outside their declared destinations.
 //! 4. All violations are told at once, each with its place, never with its value.
-//! 5. The backend gets the bytes that were checked.
+//! 5. The backend gets what was understood: query, JSON and forms are written anew from what was read, so that no other
+//!    reader can understand them otherwise. What came in that writing is not copied.
+//! 6. The answer of a deprecated operation says so (RFC 9745) and until when it is served (RFC 8594). Who still calls it
+//!    is noted, once an hour for each caller.
 
+use std::collections::HashSet;
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use palisade_contract::{BodyRule, Handling, Violation, ViolationCode};
+use http::{HeaderName, HeaderValue, Uri};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+pub use palisade_contract::Caps;
+use palisade_contract::{BodyRule, Canonical, ContractOperation, Handling, Payload, Violation, ViolationCode};
 use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
+use palisade_core::event::EventKind;
+use palisade_core::operation::Lifecycle;
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
+use crate::settings::PerRoute;
 
 /// The stage. Its rules come from the contract.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Contract;
+#[derive(Debug, Default)]
+pub struct Contract {
+    settings: PerRoute<ContractSettings>,
+    seen: Seen,
+}
+
+/// How payloads are read, and in which writing they go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContractSettings {
+    /// How deep, large and many the values of a payload may be.
+    pub caps: Caps,
+    /// What the backend gets.
+    pub forward: Writing,
+}
+
+/// What the backend gets of a query and a body that are valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writing {
+    /// Their one canonical writing.
+    #[default]
+    Canonical,
+    /// The bytes as they came, for a backend that verifies a signature over them. Escapes, white space and the borders of
+    /// multipart are then the backend's to read as we did.
+    PreserveBytes,
+}
+
+impl Contract {
+    /// The stage with settings by route.
+    pub fn new(settings: PerRoute<ContractSettings>) -> Self {
+        Self { settings, seen: Seen::default() }
+    }
+
+    async fn check(&self, head: &mut Head, body: Body) -> Result<Body, Denial> {
+        let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.as_ref()) else {
+            return Ok(body);
+        };
+        let operation = Arc::clone(&found.operation);
+        self.announce(&operation, head);
+        let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.as_ref()) else {
+            return Ok(body);
+        };
+        let settings = *self.settings.of(head);
+        let (caps, parts) = (&settings.caps, &head.parts);
+        let parameters = operation.check_parameters_within(caps, &found.path, parts.uri.query(), &parts.headers);
+        let (query, mut violations) = match parameters {
+            Ok(parameters) => (parameters.canonical_query().map(str::to_owned), Vec::new()),
+            Err(violations) => (None, violations),
+        };
+        let in_head = violations.len();
+        let body = match read(&operation, caps, head, body).await? {
+            Ok(body) => body,
+            Err(more) => {
+                violations.extend(more);
+                Incoming::Stream(Body::empty())
+            }
+        };
+        if !violations.is_empty() {
+            return Err(denial(&violations, in_head));
+        }
+        if let Some(query) = query.filter(|_| settings.forward == Writing::Canonical) {
+            rewrite(head, &query)?;
+        }
+        match body {
+            Incoming::Stream(body) => Ok(body),
+            Incoming::Read(bytes, mut payload) => {
+                let canonical = payload.canonical.take().filter(|_| settings.forward == Writing::Canonical);
+                head.facts.payload = Some(payload);
+                Ok(Body::from(canonical.map_or(bytes, |canonical| replace(head, canonical))))
+            }
+        }
+    }
+
+    /// Says on the answer that the operation is to go, and notes who calls it all the same.
+    fn announce(&self, operation: &ContractOperation, head: &mut Head) {
+        if operation.operation.lifecycle != Lifecycle::Deprecated {
+            return;
+        }
+        let notice = operation.notice();
+        for (name, value) in [("deprecation", &notice.deprecation), ("sunset", &notice.sunset)] {
+            if let Some(value) = value {
+                head.plan.set(HeaderName::from_static(name), value.clone());
+            }
+        }
+        let id = operation.operation.id.as_str();
+        if self.seen.is_first(head, id) {
+            head.facts.note(EventKind::DeprecatedUsed, &[("operation", id)]);
+        }
+    }
+}
 
 impl Stage for Contract {
     fn id(&self) -> StageId {
@@ -27,66 +129,141 @@ impl Stage for Contract {
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let body = check(head, body).await?;
+            let body = self.check(head, body).await?;
             next.run(head, body).await
         })
     }
+
+    fn dangers(&self) -> Vec<String> {
+        match self.settings.any(|settings| settings.forward == Writing::PreserveBytes) {
+            true => vec!["bodies reach the backend as their sender wrote them on a route".to_owned()],
+            false => Vec::new(),
+        }
+    }
 }
 
-async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
-    let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.clone()) else { return Ok(body) };
-    let (operation, parts) = (found.operation, &head.parts);
-    operation.check_parameters(&found.path, parts.uri.query(), &parts.headers).map_err(|v| {
-        let destination = v.iter().any(|violation| violation.code == ViolationCode::DestinationForbidden);
-        denial(if destination { DenialCode::DestinationForbidden } else { DenialCode::ParameterInvalid }, &v)
-    })?;
-    let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+/// A body behind its check.
+enum Incoming {
+    Read(Bytes, Payload),
+    Stream(Body),
+}
+
+/// Reads and checks a body as its type asks for. The outer error is one of the connection.
+async fn read(
+    operation: &ContractOperation,
+    caps: &Caps,
+    head: &Head,
+    mut body: Body,
+) -> Result<Result<Incoming, Vec<Violation>>, Denial> {
+    let mut types = head.parts.headers.get_all(CONTENT_TYPE).iter();
+    // Two types are none: whoever reads behind us may take the other one.
+    let content_type = types.next().filter(|_| types.next().is_none());
+    let announced = has_body(head, &body);
     let handling = match operation.request_body() {
-        // A body that nobody declared is read so that it can be refused; a request without one costs nothing.
-        BodyRule::None if !has_body(head, &body) => return Ok(body),
-        BodyRule::None => Handling::Buffer,
-        BodyRule::Optional(handling) | BodyRule::Required(handling) => handling,
+        BodyRule::None if !announced => return Ok(Ok(Incoming::Stream(body))),
+        BodyRule::None => return Ok(nothing(body).await?.map(Incoming::Stream)),
+        BodyRule::Optional(_) | BodyRule::Required(_) if !announced => Handling::Buffer,
+        BodyRule::Optional(_) | BodyRule::Required(_) => match operation.body_handling(content_type) {
+            Ok(handling) => handling,
+            // A body that turns out to be empty has no type.
+            Err(violation) => match nothing(body).await? {
+                Err(_) => return Ok(Err(vec![violation])),
+                Ok(empty) => {
+                    body = empty;
+                    Handling::Buffer
+                }
+            },
+        },
     };
     if handling == Handling::Stream {
-        // Nothing is read: a byte stands for the body, so that its type is checked where there is one.
-        let stand_in: &[u8] = if has_body(head, &body) { b"\0" } else { b"" };
-        operation.check_body(content_type.as_ref(), stand_in).map_err(|violations| payload_denial(&violations))?;
-        return Ok(body);
+        return Ok(Ok(Incoming::Stream(body)));
     }
     let bytes = body::read(body, StageId::Contract).await?;
-    let payload = operation.check_body(content_type.as_ref(), &bytes).map_err(|v| payload_denial(&v))?;
-    head.facts.payload = Some(payload);
-    Ok(Body::from(bytes))
+    let payload = operation.check_body_within(caps, content_type, &bytes);
+    Ok(payload.map(|payload| Incoming::Read(bytes, payload)))
+}
+
+/// An empty body, or the violation that there is one: read no further than its first byte.
+async fn nothing(mut body: Body) -> Result<Result<Body, Vec<Violation>>, Denial> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| body::fault_denial(&error, StageId::Contract))?;
+        if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+            return Ok(Err(vec![Violation::new("/body", ViolationCode::Undeclared, "is not declared")]));
+        }
+    }
+    Ok(Ok(Body::empty()))
+}
+
+/// Puts a body in place of what came.
+fn replace(head: &mut Head, canonical: Canonical) -> Bytes {
+    if let Some(content_type) = canonical.content_type {
+        head.parts.headers.insert(CONTENT_TYPE, content_type);
+    }
+    if head.parts.headers.contains_key(CONTENT_LENGTH) {
+        head.parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(canonical.bytes.len()));
+    }
+    canonical.bytes.into()
+}
+
+/// Puts a query in place of what came.
+fn rewrite(head: &mut Head, query: &str) -> Result<(), Denial> {
+    let path = head.parts.uri.path();
+    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let uri = target.parse::<Uri>();
+    head.parts.uri = uri.map_err(|error| {
+        Denial::new(DenialCode::ParameterInvalid, StageId::Contract).because("error", error.to_string())
+    })?;
+    Ok(())
+}
+
+/// Which callers of deprecated operations have been noted in this hour. What is kept is bounded: beyond that many callers
+/// nobody reads one by one.
+#[derive(Debug, Default)]
+struct Seen {
+    hasher: std::hash::RandomState,
+    hour: Mutex<(u64, HashSet<u64>)>,
+}
+
+impl Seen {
+    fn is_first(&self, head: &Head, operation: &str) -> bool {
+        let hour = head.facts.received.as_secs() / 3600;
+        let caller = self.hasher.hash_one((head.facts.principal.subject(), operation));
+        let mut seen = self.hour.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.0 != hour {
+            *seen = (hour, HashSet::new());
+        }
+        seen.1.len() < MOST_CALLERS && seen.1.insert(caller)
+    }
 }
 
 fn has_body(head: &Head, body: &Body) -> bool {
-    use http_body::Body as _;
-
     let declared = head.text(CONTENT_LENGTH).is_some_and(|length| length != "0");
     declared || head.parts.headers.contains_key(TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
-fn payload_denial(violations: &[Violation]) -> Denial {
+/// The refusal for all that is wrong; the first `in_head` of the violations are those of parameters.
+fn denial(violations: &[Violation], in_head: usize) -> Denial {
     let has = |code| violations.iter().any(|violation| violation.code == code);
-    let code = if has(ViolationCode::MediaType) {
-        DenialCode::MediaTypeUndeclared
-    } else if has(ViolationCode::DestinationForbidden) {
+    let code = if has(ViolationCode::DestinationForbidden) {
         DenialCode::DestinationForbidden
+    } else if in_head > 0 {
+        DenialCode::ParameterInvalid
+    } else if has(ViolationCode::MediaType) {
+        DenialCode::MediaTypeUndeclared
     } else {
         DenialCode::PayloadInvalid
     };
-    denial(code, violations)
-}
-
-fn denial(code: DenialCode, violations: &[Violation]) -> Denial {
-    // The caller hears of the first few; a body of a thousand wrong items need not have an answer of a thousand lines.
-    let told = violations.iter().take(20);
+    let told = violations.iter().take(MOST_TOLD);
     let public = told.map(|v| PublicViolation { pointer: v.pointer.clone(), detail: v.message.clone() }).collect();
     let denial = Denial::new(code, StageId::Contract).telling(PublicDetail::Violations(public));
     violations.iter().take(5).fold(denial, |denial, violation| {
         denial.because("violation", format!("{} {}: {}", violation.pointer, violation.code.as_str(), violation.message))
     })
 }
+
+/// A body of a thousand wrong items need not have an answer of a thousand lines.
+const MOST_TOLD: usize = 50;
+const MOST_CALLERS: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -128,7 +305,7 @@ paths:
 
     /// The code of a request's refusal and the places that the caller is told.
     async fn refusal(request: &str, body: &str) -> Option<(DenialCode, Vec<String>)> {
-        match answer(&Contract, &mut declared(SHOP, request), body).await {
+        match answer(&Contract::default(), &mut declared(SHOP, request), body).await {
             Ok(_) => None,
             Err(super::super::Stop::Answer(answer)) => panic!("{answer:?}"),
             Err(super::super::Stop::Deny(denial)) => {
@@ -181,7 +358,7 @@ paths:
     #[tokio::test]
     async fn the_payload_is_kept_for_those_who_look_at_texts() {
         let mut head = declared(SHOP, "POST /orders\ncontent-type: application/json");
-        answer(&Contract, &mut head, r#"{"name":"pears"}"#).await.unwrap();
+        answer(&Contract::default(), &mut head, r#"{"name":"pears"}"#).await.unwrap();
         let payload = head.facts.payload.unwrap();
         assert_eq!(
             (payload.value, payload.free_text),
@@ -194,16 +371,16 @@ paths:
         let many: Vec<String> = (0..100).map(|n| format!("\"x{n}\":1")).collect();
         let request = "POST /orders\ncontent-type: application/json";
         let (_, told) = refusal(request, &format!("{{{}}}", many.join(","))).await.unwrap();
-        assert_eq!(told.len(), 20);
+        assert_eq!(told.len(), 50);
     }
 
     #[tokio::test]
     async fn without_a_contract_nothing_is_checked() {
-        assert!(answer(&Contract, &mut head("POST /anything?at=all"), "text").await.is_ok());
+        assert!(answer(&Contract::default(), &mut head("POST /anything?at=all"), "text").await.is_ok());
     }
 
     #[test]
     fn behaves_as_a_stage() {
-        assert_stage(&Contract);
+        assert_stage(&Contract::default());
     }
 }

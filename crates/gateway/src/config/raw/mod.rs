@@ -4,6 +4,7 @@
 
 mod browser;
 mod credential;
+mod payload;
 mod route;
 mod text;
 
@@ -17,6 +18,7 @@ pub(crate) use browser::{
     RawResource,
 };
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::word::{Credentials, OnFailure, Responses};
+use super::RawPayload;
 use super::browser::{RawCsrf, RawHeaders};
 use super::text::{Size, Span};
 
@@ -51,6 +52,9 @@ pub(crate) struct RawRoute {
     /// What responses tell browsers, where it is to be looser than the strictest.
     #[serde(default)]
     pub(crate) headers: RawHeaders,
+    /// How requests are read, and in which writing they go on.
+    #[serde(default)]
+    pub(crate) payload: RawPayload,
     /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,

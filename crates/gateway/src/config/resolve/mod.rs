@@ -4,6 +4,7 @@ mod bearer;
 mod browser;
 mod context;
 mod keys;
+mod payload;
 mod route;
 mod server;
 mod tls;

@@ -19,6 +19,7 @@ use super::super::settings::{
 use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
+use super::payload::payload;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
     let routes = cx.each("route", &raw.route, |cx, at, name, written| route(cx, at, name, written, raw));
@@ -58,6 +59,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         Some(raw) => browser::csrf(cx, &at.key("csrf"), raw),
     };
     let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
+    let payload = payload(cx, &at.key("payload"), &raw.payload);
     if raw.danger_allow_markup {
         let message = format!("markup in the texts that `route.{name}` takes reaches the backend");
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
@@ -85,6 +87,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         cors: cors?,
         csrf: csrf?,
         headers: headers?,
+        payload: payload?,
         danger_allow_markup: raw.danger_allow_markup,
     })
 }

@@ -1,6 +1,7 @@
 //! What the file means: every reference resolved, every file read, every value of its own type.
 
 mod credential;
+mod payload;
 mod route;
 
 use std::net::SocketAddr;
@@ -16,8 +17,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
+pub use super::word::{Algorithm, Credentials, Forwarding, OnFailure, Preset, Responses, TokenType};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
+pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Throttle};
 
 /// A whole configuration. Sections with names stand in the order of the file.

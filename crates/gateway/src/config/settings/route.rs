@@ -12,6 +12,7 @@ use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::Limit;
 
 use super::super::word::{Credentials, OnFailure, Responses};
+use super::Payload;
 
 /// Which requests go where, and under which rules.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Route {
     pub csrf: Csrf,
     /// What responses tell browsers.
     pub headers: FinishSettings,
+    /// How requests are read, and in which writing they go on.
+    pub payload: Payload,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }
