@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 use palisade_core::canon::query::Writer;
+use serde_json::Value;
 
 use crate::json::Caps;
 use crate::parameter::pairs::{self, Pair, owns, takes_rest};
@@ -13,6 +14,7 @@ use crate::parameter::{Location, Parameter, Parameters};
 use crate::path::PathValues;
 use crate::percent::decode;
 use crate::schema::engine::Schemas;
+use crate::schema::shape::has_control;
 use crate::violation::{Violation, ViolationCode as Code, child};
 
 /// The parts of a request that carry parameters.
@@ -58,11 +60,7 @@ pub(crate) fn read<'o>(
             Ok(None) => {}
             Ok(Some(found)) => {
                 let is_empty = parameter.field.allow_empty && found.text.as_deref() == Some("");
-                let problems = if is_empty || schemas.is_valid(parameter.definition, &found.value) {
-                    Vec::new()
-                } else {
-                    schemas.explain(parameter.definition, &found.value, &parameter.pointer())
-                };
+                let problems = if is_empty { Vec::new() } else { problems(parameter, &found.value, schemas) };
                 if problems.is_empty() {
                     parameters.add(parameter, found.text, found.value);
                 }
@@ -86,6 +84,23 @@ pub(crate) fn read<'o>(
     Ok(parameters)
 }
 
+/// Everything that is wrong with a value.
+fn problems(parameter: &Parameter, value: &Value, schemas: &Schemas) -> Vec<Violation> {
+    if !schemas.is_valid(parameter.definition, value) {
+        return schemas.explain(parameter.definition, value, &parameter.pointer());
+    }
+    // A plain value has neither names nor, behind the decoding, control characters worth a walk.
+    let is_plain = match value {
+        Value::String(text) => !has_control(text),
+        Value::Array(_) | Value::Object(_) => false,
+        Value::Bool(_) | Value::Null | Value::Number(_) => true,
+    };
+    if is_plain {
+        return Vec::new();
+    }
+    schemas.examine(Some(parameter.definition), value, &parameter.pointer()).err().unwrap_or_default()
+}
+
 /// The query as it goes on, where that is not how it came.
 fn canonical(query: &str, pairs: &[Pair<'_>], owners: &[Option<&Parameter>]) -> Option<String> {
     let mut writer = Writer::default();
@@ -93,7 +108,8 @@ fn canonical(query: &str, pairs: &[Pair<'_>], owners: &[Option<&Parameter>]) -> 
         pairs::write(&mut writer, pair, owner.map(|owner| &owner.field));
     }
     let written = writer.finish();
-    (written != query).then_some(written)
+    // A `?` with nothing behind it goes too.
+    (query.is_empty() || written != query).then_some(written)
 }
 
 /// The query parameter to which a name belongs.

@@ -15,7 +15,7 @@ pub(crate) fn violations<'a>(
     base: &str,
     schemas: &Schemas,
 ) -> Vec<Violation> {
-    let mut told = Told { value, base, schemas, certain: Vec::new(), unevaluated: Vec::new() };
+    let mut told = Told { value, base, schemas, certain: Vec::new(), vague: Vec::new(), unevaluated: Vec::new() };
     for error in errors {
         told.tell(&error);
     }
@@ -32,6 +32,9 @@ struct Told<'t> {
     base: &'t str,
     schemas: &'t Schemas,
     certain: Vec<Violation>,
+    /// Values without any of their declared forms, with the places where each form wants something that is not there.
+    /// Where one of those places has a violation of its own, such as a discriminator's, that is the better explanation.
+    vague: Vec<(Vec<String>, Violation)>,
     /// Properties that a composition did not evaluate, with the object they are in. When a part of a composition
     /// fails, all of its properties count as not evaluated; such a claim is dropped in favor of the failure.
     unevaluated: Vec<(String, Violation)>,
@@ -67,7 +70,8 @@ impl Told<'_> {
                 Some(errors) => errors.iter().for_each(|error| self.tell(error)),
                 None => {
                     let message = "does not have any of the declared forms";
-                    self.certain.push(Violation::new(place, Code::Invalid, message));
+                    let wanted = context.iter().flatten().filter_map(|error| wanted(error, self.base)).collect();
+                    self.vague.push((wanted, Violation::new(place, Code::Invalid, message)));
                 }
             },
             kind => self.certain.push(Violation::new(place, Code::Invalid, rule(kind))),
@@ -75,7 +79,10 @@ impl Told<'_> {
     }
 
     fn finish(self) -> Vec<Violation> {
-        let Self { certain: mut told, unevaluated, base, .. } = self;
+        let Self { certain: mut told, vague, unevaluated, base, .. } = self;
+        let vague = vague.into_iter().filter(|(wanted, _)| !told.iter().any(|other| wanted.contains(&other.pointer)));
+        let vague: Vec<Violation> = vague.map(|(_, violation)| violation).collect();
+        told.extend(vague);
         let explained = |object: &str| {
             told.iter().any(|violation| {
                 violation.pointer.strip_prefix(object).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -115,6 +122,15 @@ fn intended<'c>(
     let mut fitting = forms.iter().filter(fits);
     match (fitting.next(), fitting.next()) {
         (Some(errors), None) => Some(errors),
+        _ => None,
+    }
+}
+
+/// Where a form wants another value, or one at all.
+fn wanted(error: &ValidationError<'_>, base: &str) -> Option<String> {
+    match error.kind() {
+        Kind::Enum { .. } => Some(place(error, base)),
+        Kind::Required { property } => Some(child(&place(error, base), property.as_str()?)),
         _ => None,
     }
 }

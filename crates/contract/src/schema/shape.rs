@@ -285,7 +285,7 @@ fn verdict(shapes: &[&Shape], name: &str) -> Option<Vec<usize>> {
 }
 
 /// Whether a text has characters that no text needs: terminals, logs and C programs act on them.
-fn has_control(text: &str) -> bool {
+pub(crate) fn has_control(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f) && !matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 

@@ -308,6 +308,12 @@ components:
             21 |         b: { type: string, pattern: '^(?=a).*$' }
                |                                     ^^^^^^^^^^^
               help: write it without look-around, back-references and high counts, or use `enum`, `format` and lengths
+            note[pattern-unanchored]: 1 pattern that only a part of the text must match
+               --> openapi.yaml:22:37
+               |
+            22 |         c: { type: string, pattern: '(a)\1' }
+               |                                     ^^^^^^^
+              help: begin it with `^` and end it with `$`, or any text around a match is accepted
             error[pattern-unsupported]: the pattern `(a)\1` cannot be checked in linear time and bounded memory
                --> openapi.yaml:22:37
                |

@@ -7,6 +7,8 @@ mod dialects;
 #[cfg(test)]
 mod fastapi;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod paths;
 #[cfg(test)]
 mod requests;
@@ -16,5 +18,7 @@ mod responses;
 mod robust;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod styles;
 #[cfg(test)]
 mod support;
