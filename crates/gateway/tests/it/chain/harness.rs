@@ -70,6 +70,7 @@ impl Site {
     pub(super) async fn start(policy: &str, upstream: &str) -> Self {
         let (dir, tokens) = (TempDir::new(), Tokens::new());
         dir.write("openapi.yaml", include_str!("../../fixtures/shop/openapi.yaml"));
+        dir.write("requests.yaml", include_str!("../../fixtures/requests/openapi.yaml"));
         tokens.write(&dir);
         let policy = policy.replace("{upstream}", upstream).replace("{key hash}", &key_hash());
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));

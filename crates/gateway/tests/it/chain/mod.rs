@@ -8,6 +8,7 @@ mod wire;
 mod answers;
 mod browser;
 mod catalogue;
+mod contract;
 mod credentials;
 mod input;
 mod passing;
