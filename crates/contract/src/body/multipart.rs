@@ -84,10 +84,8 @@ fn part<'b>(headers: &'b str, content: &'b [u8], caps: &Caps) -> Result<Part<'b>
     if content.len() > caps.part {
         return Err(refuse("must not be this large"));
     }
-    let media = match media {
-        None => None,
-        Some(text) => Some(Media::parse(text).filter(|media| !media.is_range() && !media.is_multipart())),
-    };
+    let plain = |media: &Media| !media.is_range() && !media.is_multipart();
+    let media = media.map(|text| Media::parse(text).filter(plain));
     match media {
         Some(None) => {
             Err(Violation::new(child("/body", name), Code::MediaType, "must have a plain content type in UTF-8"))

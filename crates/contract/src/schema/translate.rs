@@ -339,7 +339,7 @@ impl<'d, 's> Translator<'d, 's> {
             let written = value.get(at).and_then(|written| written.get("$ref")).and_then(Value::as_str);
             let name = discriminator.and_then(|d| d.get("propertyName")).and_then(Value::as_str);
             if let (Some(reference), Some(name), Some(discriminator)) = (written, name, discriminator) {
-                let condition = names(name, discriminator_values(reference, discriminator));
+                let condition = names(name, &discriminator_values(reference, discriminator));
                 *member = json!({"allOf": [condition, member.take()]});
             }
         }
@@ -361,13 +361,13 @@ impl<'d, 's> Translator<'d, 's> {
             known.extend(values.iter().cloned());
             let part = if heir == pointer { Mode::Part } else { Mode::Closed };
             let id = self.enter(&heir, part);
-            let mut form = json!({"allOf": [names(name, values), {"$ref": format!("#/$defs/{id}")}]});
+            let mut form = json!({"allOf": [names(name, &values), {"$ref": format!("#/$defs/{id}")}]});
             if let Some(form) = form.as_object_mut().filter(|_| heir == pointer) {
                 form.insert("unevaluatedProperties".to_owned(), json!(false));
             }
             list.push(form);
         }
-        Some(json!({"oneOf": list, "allOf": [names(name, known)]}))
+        Some(json!({"oneOf": list, "allOf": [names(name, &known)]}))
     }
 
     /// The rule for a URL, as the keyword that the engine knows.
@@ -422,7 +422,7 @@ impl<'d, 's> Translator<'d, 's> {
 }
 
 /// That a property names one of these values.
-fn names(property: &str, values: Vec<String>) -> Value {
+fn names(property: &str, values: &[String]) -> Value {
     json!({"properties": {property: {"enum": values}}, "required": [property]})
 }
 
@@ -433,7 +433,7 @@ fn known_values(alternatives: &Value, discriminator: &Value) -> Option<Value> {
     let reference = |member: &Value| member.get("$ref").and_then(Value::as_str).map(str::to_owned);
     let references = alternatives.as_array()?.iter().map(reference).collect::<Option<Vec<_>>>()?;
     let values = references.iter().flat_map(|reference| discriminator_values(reference, discriminator));
-    Some(names(property, values.collect()))
+    Some(names(property, &values.collect::<Vec<_>>()))
 }
 
 /// Where a keyword is, and what for.

@@ -19,6 +19,8 @@ mod robust;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod styles;
 #[cfg(test)]
 mod support;

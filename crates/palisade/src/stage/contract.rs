@@ -296,6 +296,19 @@ paths:
                 name: { type: string, maxLength: 20 }
                 site: { type: string, format: uri }
       responses: { 201: { description: Made. } }
+    delete:
+      security: []
+      deprecated: true
+      responses: { 204: { description: Gone. } }
+  /uploads:
+    post:
+      security: []
+      requestBody:
+        required: true
+        content:
+          multipart/form-data:
+            schema: { type: object, properties: { title: { type: string, maxLength: 20 } } }
+      responses: { 204: { description: Kept. } }
   /files:
     put:
       security: []
@@ -353,6 +366,82 @@ paths:
             let found = found.as_ref().map(|(code, told)| (*code, told.iter().map(String::as_str).collect()));
             assert_eq!(found, expect, "{request} {body}");
         }
+    }
+
+    /// What goes on of a body that arrives in pieces of this size: type and bytes, or the code of the refusal.
+    async fn forwarded(
+        stage: &Contract,
+        request: &str,
+        body: &[u8],
+        size: usize,
+    ) -> Result<(String, Bytes), DenialCode> {
+        let pieces: Vec<_> =
+            body.chunks(size).map(|piece| Ok::<_, axum_core::Error>(Bytes::copy_from_slice(piece))).collect();
+        let mut head = declared(SHOP, request);
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        let body = stage.check(&mut head, body).await.map_err(|denial| denial.code())?;
+        Ok((head.text(CONTENT_TYPE).unwrap_or_default().to_owned(), body::read(body, StageId::Forward).await.unwrap()))
+    }
+
+    #[tokio::test]
+    async fn the_verdict_does_not_depend_on_how_a_body_arrives() {
+        let stage = Contract::default();
+        let part = "--B\r\nContent-Disposition: form-data; name=\"title\"\r\n";
+        let upload = "POST /uploads\ncontent-type: multipart/form-data; boundary=B";
+        for (request, body, passes) in [
+            (upload, format!("{part}\r\n\r\n--b\r\n\r\n--B--\r\n"), true),
+            (upload, format!("{part}\r\nt\r\n--B--\r\nepilogue"), false),
+            (upload, format!("{part}{part}\r\nt\r\n--B--\r\n"), false),
+            ("POST /orders\ncontent-type: application/json", " {\"name\" : \"\\u00e9\"}".to_owned(), true),
+            ("POST /orders\ncontent-type: application/json", "{\"name\":\"a\",\"name\":\"b\"}".to_owned(), false),
+        ] {
+            let whole = forwarded(&stage, request, body.as_bytes(), body.len()).await;
+            assert_eq!(whole.is_ok(), passes, "{request} {body}: {whole:?}");
+            for size in 1..body.len() {
+                assert_eq!(forwarded(&stage, request, body.as_bytes(), size).await, whole, "{body} by {size}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn length_and_type_follow_the_body() {
+        let body = " { \"name\" : \"pears\" } ";
+        let request = format!("POST /orders\ncontent-type: application/json\ncontent-length: {}", body.len());
+        for (forward, length, expect) in [
+            (Writing::Canonical, "16", "{\"name\":\"pears\"}"),
+            (Writing::PreserveBytes, &*body.len().to_string(), body),
+        ] {
+            let stage = Contract::new(PerRoute::same(ContractSettings { forward, ..ContractSettings::default() }));
+            let mut head = declared(SHOP, &request);
+            let sent = stage.check(&mut head, Body::from(body)).await.unwrap();
+            assert_eq!(body::read(sent, StageId::Forward).await.unwrap(), expect);
+            assert_eq!(head.text(CONTENT_LENGTH), Some(length));
+            assert_eq!(stage.dangers().is_empty(), forward == Writing::Canonical);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_of_what_is_deprecated_is_noted_once_an_hour() {
+        let stage = Contract::default();
+        let mut noted = Vec::new();
+        for (user, hour) in [("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 2)] {
+            let mut head = declared(SHOP, "DELETE /orders");
+            head.facts.principal = crate::testing::user(user);
+            head.facts.received = palisade_core::time::Timestamp::from_secs(hour * 3600 + 7);
+            let _ = stage.check(&mut head, Body::empty()).await.unwrap();
+            noted.push(head.facts.notes.iter().filter(|note| note.kind == EventKind::DeprecatedUsed).count());
+        }
+        assert_eq!(noted, [1, 0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn callers_are_not_remembered_without_end() {
+        let (seen, mut head) = (Seen::default(), head("GET /"));
+        let first = (0..MOST_CALLERS + 10).filter(|n| {
+            head.facts.principal = crate::testing::user(&n.to_string());
+            seen.is_first(&head, "old")
+        });
+        assert_eq!(first.count(), MOST_CALLERS);
     }
 
     #[tokio::test]

@@ -66,7 +66,9 @@ fn json(body: &str) -> String {
 
 #[tokio::test]
 async fn json_has_one_reading() {
-    let nested = |depth: usize| format!("{}{}", "{\"tree\":".repeat(1), "{\"down\":".repeat(depth) + "{}" + &"}".repeat(depth) + "}");
+    let nested = |depth: usize| {
+        format!("{}{}", "{\"tree\":".repeat(1), "{\"down\":".repeat(depth) + "{}" + &"}".repeat(depth) + "}")
+    };
     let many = |count: usize, item: &str| vec![item; count].join(",");
     let keys: Vec<String> = (0..1001).map(|n| format!("\"k{n}\":1")).collect();
     let bad = Err(PayloadInvalid);
