@@ -20,7 +20,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// The one order of the stages, outermost first.
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
-/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route:
+/// `admit` first, so that a busy service refuses before it waits for a body or a store.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -30,10 +31,10 @@ pub const ORDER: &[StageId] = &[
     StageId::Record,
     StageId::Finish,
     StageId::Rescue,
-    StageId::Admit,
     StageId::Client,
     StageId::Firewall,
     StageId::Route,
+    StageId::Admit,
     StageId::Deadline,
     StageId::Size,
     StageId::Throttle,

@@ -30,6 +30,11 @@ impl<T> PerRoute<T> {
         self.base
     }
 
+    /// What is made of each of the settings.
+    pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> PerRoute<U> {
+        PerRoute { base: make(self.base), routes: self.routes.into_iter().map(make).collect() }
+    }
+
     /// The settings for a request.
     pub fn of(&self, head: &Head) -> &T {
         head.facts.route.as_ref().and_then(|route| self.routes.get(route.index)).unwrap_or(&self.base)

@@ -11,7 +11,6 @@ use palisade::preset::Preset;
 use palisade::stage::admit::Admit;
 use palisade::stage::client::Client;
 use palisade::stage::cors::{CorsSettings, Readers};
-use palisade::stage::throttle::ThrottleSettings;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::operation::{AccessRule, Audience, Limit, LimitBy};
@@ -91,13 +90,13 @@ fn read(preset: Preset) -> Preset {
 }
 
 fn twice_a_minute(preset: Preset) -> Preset {
-    let limit = Limit { requests: 2, per: Duration::from_secs(60), by: LimitBy::Principal };
+    let limit = Limit::new(2, Duration::from_secs(60), LimitBy::Principal);
     let public = AccessRule { audience: Audience::Public, ..AccessRule::default() };
     preset.rule("GET /open", public, vec![limit])
 }
 
 fn throttled(preset: Preset, on_failure: OnFailure) -> Preset {
-    preset.throttle(ThrottleSettings { rate: minutely(1), on_failure })
+    preset.throttle(minutely(1, on_failure))
 }
 
 fn code(slug: &str) -> DenialCode {

@@ -3,6 +3,7 @@
 mod bearer;
 mod context;
 mod keys;
+mod limit;
 mod route;
 mod server;
 mod tls;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::port::counter::Ipv6Prefix;
 
 use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
 use super::settings::{Authenticate, Client, CredentialRef, Events, Limits, Settings, Store};
@@ -45,6 +47,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let client = client(cx, &raw.client);
     let limits = limits(cx, &raw.limits);
     let store = store(cx, &raw.store);
+    let store_timeout = cx.value(&At::root("store").key("timeout"), &raw.store.timeout, scalar::duration);
     let events = events(cx, &raw.events);
     let included = |(role, roles): (&String, &Vec<String>)| {
         roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
@@ -61,6 +64,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         client: client?,
         limits: limits?,
         store: store?,
+        store_timeout: store_timeout?,
         events: events?,
     };
     if !cx.has_error() {
@@ -80,7 +84,16 @@ fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
     let at = At::root("limits");
     let max_uri = cx.value(&at.key("max_uri"), &raw.max_uri, scalar::size);
     let max_headers = cx.value(&at.key("max_headers"), &raw.max_headers, scalar::size);
-    Some(Limits { max_uri: max_uri?, max_headers: max_headers?, max_concurrent: raw.max_concurrent })
+    let throttle = limit::limits(cx, &at.key("throttle"), &raw.throttle);
+    // The schema allows no other lengths.
+    let ipv6_prefix = u8::try_from(raw.ipv6_prefix).ok().and_then(Ipv6Prefix::new).unwrap_or_default();
+    Some(Limits {
+        max_uri: max_uri?,
+        max_headers: max_headers?,
+        max_concurrent: raw.max_concurrent,
+        ipv6_prefix,
+        throttle: throttle?,
+    })
 }
 
 fn store(cx: &mut Context<'_>, raw: &RawStore) -> Option<Store> {

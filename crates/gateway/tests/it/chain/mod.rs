@@ -9,6 +9,7 @@ mod answers;
 mod catalogue;
 mod credentials;
 mod input;
+mod limits;
 mod passing;
 mod service;
 mod smuggling;
