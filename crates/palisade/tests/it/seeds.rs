@@ -5,8 +5,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::Request;
+use palisade::body::BodyFault;
+use palisade::body::inflate::{Bounds, Coding, Inflate};
 use palisade::token::error::TokenError;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
 use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
@@ -26,6 +28,27 @@ fn seeds(target: &str) -> Vec<(String, String)> {
     let found: Vec<_> = files.map(named).collect();
     assert!(found.len() >= 5, "`{target}` has seeds");
     found
+}
+
+#[test]
+fn compressed_bodies_are_decoded_whole_or_refused() {
+    for (name, _) in seeds("inflate") {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/inflate");
+        let encoded = std::fs::read(folder.join(&name)).unwrap();
+        let coding = if encoded.starts_with(&[0x1f]) { Coding::Gzip } else { Coding::Deflate };
+        for piece in [1, 61, encoded.len()] {
+            let (mut inflate, mut length) = (Inflate::new(coding, Bounds { max: 1 << 20, ratio: 100 }), 0);
+            let decoded = encoded.chunks(piece).try_for_each(|piece| {
+                let mut input = Bytes::copy_from_slice(piece);
+                while let Some(decoded) = inflate.step(&mut input)? {
+                    length += decoded.len();
+                }
+                Ok::<(), BodyFault>(())
+            });
+            assert_eq!(decoded.and_then(|()| inflate.finish()).is_ok(), name.starts_with("kept"), "{name} by {piece}");
+            assert!(length <= 1 << 20);
+        }
+    }
 }
 
 #[test]
