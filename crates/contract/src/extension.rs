@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::operation::{Limit, LimitBy, Ownership, Pointer, RequestOwner, ResponseOwner};
+use palisade_core::operation::{Limit, LimitBy, OnFailure, Ownership, Pointer, RequestOwner, ResponseOwner};
+use palisade_core::port::counter::Algorithm;
 use palisade_core::principal::{Level, RoleSet};
 use palisade_core::time::Timestamp;
 use serde_json::{Map, Value};
@@ -202,33 +203,57 @@ impl Reader<'_, '_> {
     }
 
     fn limit(&mut self, value: &Value, place: &str) -> Option<Limit> {
-        let (mut requests, mut per, mut by) = (None, None, LimitBy::Principal);
-        for (key, value, place) in self.entries(value, place, &["requests", "per", "by"]) {
+        let (mut requests, mut per) = (None, None);
+        let mut limit = Limit::new(1, Duration::from_secs(1), LimitBy::Principal);
+        for (key, value, place) in self.entries(value, place, &LIMIT_KEYS) {
             match key {
-                "requests" => {
-                    requests = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
-                    if requests.is_none() {
-                        self.refuse(&place, "this must be a whole number above zero", "write how many requests pass");
-                    }
-                }
+                "requests" => requests = self.count(value, &place, "write how many requests pass"),
+                "cost" => limit.cost = self.count(value, &place, "write how much one request takes").unwrap_or(1),
                 "per" => {
                     per = value.as_str().and_then(span);
                     if per.is_none() {
                         self.refuse(&place, "this is not a span of time", "write `60s`, `5m`, `1h` or `1d`");
                     }
                 }
-                _ => match value.as_str() {
-                    Some("client") => by = LimitBy::Client,
-                    Some("principal") => by = LimitBy::Principal,
-                    _ => self.refuse(&place, "this is not a way to count", "write client or principal"),
-                },
+                "algorithm" => limit.algorithm = self.word(value, &place, "a way to count", &ALGORITHMS),
+                "on_failure" => limit.on_failure = self.word(value, &place, "a choice for an outage", &ON_FAILURE),
+                _ => limit.by = self.word(value, &place, "a way to tell callers apart", &HOLDERS),
             }
         }
         let object: Option<&Map<String, Value>> = value.as_object();
         if object.is_some_and(|object| !object.contains_key("requests") || !object.contains_key("per")) {
             self.refuse(place, "a limit needs `requests` and `per`", "write `{ requests: 10, per: 60s, by: client }`");
         }
-        Some(Limit { requests: requests?, per: per?, by })
+        limit = Limit { requests: requests?, per: per?, ..limit };
+        if limit.cost > limit.requests {
+            let place = join(place, "cost");
+            self.refuse(&place, "one request takes more than there is", "write at most as much as `requests`");
+        }
+        if limit.on_failure == OnFailure::Allow {
+            let message = "requests pass uncounted while the store does not answer";
+            let help = "write `local` to count in the process meanwhile, or `deny`";
+            self.report.add(&join(place, "on_failure"), Diagnostic::warning("danger", message).help(help));
+        }
+        Some(limit)
+    }
+
+    fn count(&mut self, value: &Value, place: &str, help: &str) -> Option<u32> {
+        let count = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+        if count.is_none() {
+            self.refuse(place, "this must be a whole number above zero", help);
+        }
+        count
+    }
+
+    /// One of a few words; the first where it is none of them.
+    fn word<T: Copy + Default>(&mut self, value: &Value, place: &str, what: &str, words: &[(&str, T)]) -> T {
+        let found = words.iter().find(|(word, _)| value.as_str() == Some(word));
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let help = format!("write one of {}", known.join(", "));
+            self.refuse(place, &format!("this is not {what}"), &help);
+        }
+        found.map(|(_, value)| *value).unwrap_or_default()
     }
 }
 
@@ -248,6 +273,16 @@ fn span(text: &str) -> Option<Duration> {
     count.checked_mul(seconds).map(Duration::from_secs)
 }
 
+const LIMIT_KEYS: [&str; 6] = ["requests", "per", "by", "algorithm", "cost", "on_failure"];
+const HOLDERS: [(&str, LimitBy); 4] = [
+    ("client", LimitBy::Client),
+    ("principal", LimitBy::Principal),
+    ("tenant", LimitBy::Tenant),
+    ("all", LimitBy::All),
+];
+const ALGORITHMS: [(&str, Algorithm); 2] = [("gcra", Algorithm::Gcra), ("sliding-window", Algorithm::SlidingWindow)];
+const ON_FAILURE: [(&str, OnFailure); 3] =
+    [("deny", OnFailure::Deny), ("local", OnFailure::Local), ("allow", OnFailure::Allow)];
 const NAME: &str = "x-palisade";
 const KEYS: [&str; 9] =
     ["public", "scopes", "roles", "owner", "limit", "level", "third_party", "deprecated_since", "sunset"];

@@ -40,10 +40,10 @@ use palisade_core::id::PolicyVersion;
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
-use palisade_core::port::counter::Rate;
+use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, OnFailure, Responses, Settings};
+use crate::config::settings::{self, Responses, Settings};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -93,6 +93,8 @@ fn chain(
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
+    // Where requests are counted while the store is out of order.
+    let local = Arc::new(MemoryCounters::default());
     let chain = Chain::new();
     let chain = match &settings.reports {
         None => chain,
@@ -103,7 +105,7 @@ fn chain(
         .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
         .with(Finish::new(browser::headers(settings)))
         .with(Rescue)
-        .with(Admit::new(limits.max_concurrent as usize))
+        .with(Admit::new(limits.max_concurrent as usize).with_routes(by_route(settings, |route| route.places)))
         .with(Client {
             trusted_proxies: settings.listen.iter().flat_map(|listen| listen.trusted_proxies.clone()).collect(),
             allow: settings.client.allow.clone(),
@@ -114,19 +116,37 @@ fn chain(
         .with(Deadline::new(by_route(settings, |route| DeadlineSettings {
             total: route.timeout,
             body_pause: route.body_timeout,
+            body_floor: route.body_min_rate,
+            ..DeadlineSettings::default()
         })))
         .with(Size {
             max_uri: limits.max_uri as usize,
             max_headers: limits.max_headers as usize,
             max_body: by_route(settings, |route| route.max_body as usize),
+            accept: by_route(settings, |route| route.accept_encoding.clone()),
+            ..Size::default()
         })
-        .with(Throttle::new(by_route(settings, throttle), Arc::clone(&world.counters)))
+        .with(
+            Throttle::new(
+                by_route(settings, |route| ThrottleSettings { limits: route.throttle.clone() }),
+                Arc::clone(&world.counters),
+            )
+            .everywhere(&limits.throttle)
+            .with_local(Arc::<MemoryCounters>::clone(&local))
+            .with_patience(settings.store_timeout)
+            .with_prefix(limits.ipv6_prefix),
+        )
         .with(Cors::new(by_route(settings, browser::cors)))
         .with(Csrf::new(by_route(settings, |route| browser::csrf(route, world))))
         .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
         .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))
         .with(Assure)
-        .with(Quota::new(Arc::clone(&world.counters)))
+        .with(
+            Quota::new(Arc::clone(&world.counters))
+                .with_local(local)
+                .with_patience(settings.store_timeout)
+                .with_prefix(limits.ipv6_prefix),
+        )
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
         .with(ContractStage::new(by_route(settings, payload)))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
@@ -157,16 +177,6 @@ fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T)
 
 fn pattern(route: &settings::Route) -> RoutePattern {
     RoutePattern { name: route.name.clone(), host: route.host.clone(), path: route.path.clone() }
-}
-
-fn throttle(route: &settings::Route) -> ThrottleSettings {
-    let limit = route.throttle.limit;
-    let burst = std::num::NonZeroU32::new(limit.requests).unwrap_or(std::num::NonZeroU32::MIN);
-    let on_failure = match route.throttle.on_failure {
-        OnFailure::Allow => palisade::limit::OnFailure::Allow,
-        OnFailure::Deny => palisade::limit::OnFailure::Deny,
-    };
-    ThrottleSettings { rate: Rate { burst, per: limit.per }, on_failure }
 }
 
 fn payload(route: &settings::Route) -> ContractSettings {

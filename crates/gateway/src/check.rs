@@ -8,7 +8,7 @@ use std::sync::Arc;
 use palisade::observe::Kept;
 use palisade::preset::World;
 use palisade_core::diagnostic::{Diagnostic, Severity};
-use palisade_core::operation::{Audience, LimitBy, Operation};
+use palisade_core::operation::{Audience, Limit, LimitBy, Operation};
 use palisade_core::principal::Level;
 use palisade_core::stage::StageId;
 use palisade_store::clock::SystemClock;
@@ -71,7 +71,14 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
             Authenticate::Gateway(list) => list.iter().map(name).collect::<Vec<_>>().join(", "),
         };
         let bases = contract.bases().iter().map(|base| format!("`{base}/`")).collect::<Vec<_>>().join(", ");
-        let throttle = route.throttle.limit;
+        let throttle = loaded
+            .settings
+            .limits
+            .throttle
+            .iter()
+            .chain(&route.throttle)
+            .map(|limit| format!("{}: {} requests in {:?}", whose(limit.by), limit.requests, limit.per));
+        let throttle = throttle.collect::<Vec<_>>().join(", ");
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -81,11 +88,7 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
             contract.title(),
             contract.version()
         );
-        let _ = writeln!(
-            text,
-            "  credentials: {credentials}; per client: {} requests in {:?}",
-            throttle.requests, throttle.per
-        );
+        let _ = writeln!(text, "  credentials: {credentials}; {throttle}");
         let _ = writeln!(text, "  paths are below {bases}");
         let width = contract.operations().iter().map(|op| op.method.as_str().len() + op.template.len() + 1).max();
         for declared in contract.operations() {
@@ -125,12 +128,16 @@ fn rules(operation: &Operation) -> String {
     if !access.owner.exempt.is_empty() {
         rules.push(format!("owners do not matter to {}", access.owner.exempt));
     }
-    rules.extend(operation.limits.iter().map(|limit| {
-        let by = match limit.by {
-            LimitBy::Client => "client",
-            LimitBy::Principal => "principal",
-        };
-        format!("at most {} in {:?} per {by}", limit.requests, limit.per)
-    }));
+    let limit = |limit: &Limit| format!("at most {} in {:?} {}", limit.requests, limit.per, whose(limit.by));
+    rules.extend(operation.limits.iter().map(limit));
     rules.join("; ")
+}
+
+fn whose(by: LimitBy) -> &'static str {
+    match by {
+        LimitBy::All => "in all",
+        LimitBy::Client => "per client",
+        LimitBy::Principal => "per principal",
+        LimitBy::Tenant => "per tenant",
+    }
 }

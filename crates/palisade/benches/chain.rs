@@ -22,14 +22,12 @@ use axum::extract::Path;
 use axum::routing::get;
 use http::{Request, StatusCode, header};
 use palisade::Chain;
-use palisade::limit::OnFailure;
 use palisade::observe::Sink;
 use palisade::preset::World;
 use palisade::stage::throttle::ThrottleSettings;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
 use palisade_core::event::SecurityEvent;
 use palisade_core::port::Clock as _;
-use palisade_core::port::counter::Rate;
 use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
 use tower::ServiceExt as _;
 
@@ -88,10 +86,9 @@ fn router() -> Router {
 fn chain(signer: &Signer) -> Result<Router, Failure> {
     let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256])?;
     let keys = StaticKeys::new(KeySet::new([signer.verify_key()?])?);
-    let rate = Rate { burst: std::num::NonZeroU32::MAX, per: Duration::from_secs(u64::from(u32::MAX)) };
     let world = World::new(SystemClock, SystemEntropy, MemoryCounters::default(), Nothing);
     let preset = Chain::api().bearer(rules, keys).owner("GET /users/{id}", "id", "sub");
-    Ok(preset.throttle(ThrottleSettings { rate, on_failure: OnFailure::Deny }).protect(router(), &world)?)
+    Ok(preset.throttle(ThrottleSettings::clients(u32::MAX, Duration::from_secs(1))).protect(router(), &world)?)
 }
 
 fn token(signer: &Signer) -> Result<String, Failure> {

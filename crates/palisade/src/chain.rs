@@ -20,7 +20,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// The one order of the stages, outermost first.
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
-/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route:
+/// `admit` first, so that a busy service refuses before it waits for a body or a store.
 /// `report` comes before `route`, because browsers report for every route; it has a limit of its own.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
@@ -31,11 +32,11 @@ pub const ORDER: &[StageId] = &[
     StageId::Record,
     StageId::Finish,
     StageId::Rescue,
-    StageId::Admit,
     StageId::Client,
     StageId::Firewall,
     StageId::Report,
     StageId::Route,
+    StageId::Admit,
     StageId::Deadline,
     StageId::Size,
     StageId::Throttle,

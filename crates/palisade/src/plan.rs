@@ -20,6 +20,16 @@ impl ResponsePlan {
         self.set.push((name, value));
     }
 
+    /// Adds items to a header that is a list (RFC 9651 section 3.1); those of the backend are replaced.
+    pub fn list(&mut self, name: HeaderName, items: HeaderValue) {
+        let Some((_, value)) = self.set.iter_mut().find(|(other, _)| *other == name) else {
+            return self.set(name, items);
+        };
+        if let Ok(joined) = HeaderValue::try_from([value.as_bytes(), b", ", items.as_bytes()].concat()) {
+            *value = joined;
+        }
+    }
+
     /// Gives the response this header beside those of the same name.
     pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
         self.append.push((name, value));
@@ -90,5 +100,18 @@ mod tests {
         assert_eq!(headers["x-b"], "1");
         assert_eq!(headers.get_all("x-a").iter().collect::<Vec<_>>(), ["3"]);
         assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), ["accept, Origin", "cookie"]);
+    }
+
+    #[test]
+    fn lists_are_joined_and_replace_those_of_the_backend() {
+        let mut headers = HeaderMap::new();
+        headers.insert("ratelimit", HeaderValue::from_static("\"backend\";r=1"));
+        let mut plan = ResponsePlan::default();
+        for (name, items) in [("ratelimit", "a"), ("ratelimit-policy", "p"), ("ratelimit", "b"), ("ratelimit", "c")] {
+            plan.list(HeaderName::from_static(name), HeaderValue::from_static(items));
+        }
+        plan.apply(&mut headers);
+        assert_eq!(headers.get_all("ratelimit").iter().collect::<Vec<_>>(), ["a, b, c"]);
+        assert_eq!(headers["ratelimit-policy"], "p");
     }
 }

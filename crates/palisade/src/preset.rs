@@ -138,13 +138,7 @@ impl Preset {
 
     pub(crate) fn browser_app() -> Self {
         // Pages load many parts at once; forms are small.
-        let throttle = ThrottleSettings {
-            rate: palisade_core::port::counter::Rate {
-                burst: std::num::NonZeroU32::MIN.saturating_add(299),
-                per: std::time::Duration::from_secs(1),
-            },
-            ..ThrottleSettings::default()
-        };
+        let throttle = ThrottleSettings::clients(300, std::time::Duration::from_secs(1));
         let size = Size { max_body: PerRoute::same(256 << 10), ..Size::default() };
         Self { throttle, size, browser: browser::Browser::with_pages(), ..Self::api() }
     }

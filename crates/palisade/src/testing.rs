@@ -9,7 +9,7 @@ use http::{HeaderName, Request, Response};
 use palisade_core::denial::DenialCode;
 use palisade_core::id::{OperationId, UserId};
 use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
-use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::port::counter::Ask;
 use palisade_core::port::{Clock, CounterStore, Entropy, StoreError};
 use palisade_core::principal::{Assurance, Level, Principal, Subject};
 use palisade_core::problem::{Dialect, render};
@@ -191,7 +191,7 @@ pub(crate) struct Unreachable;
 
 #[async_trait]
 impl CounterStore for Unreachable {
-    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, _: &mut [Ask<'_>], _: Timestamp) -> Result<(), StoreError> {
         Err(StoreError::Unreachable { reason: "evidence-marker".to_owned() })
     }
 }

@@ -412,11 +412,18 @@ paths:
       security: [{ bearr: [] }]
       x-palisade: { limit: { requests: 1 }, roles: admin, owner: { request: [{ parameter: id }] } }
       responses: { 200: { description: ok } }
+    patch:
+      x-palisade:
+        limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+      responses: { 200: { description: ok } }
+    head:
+      x-palisade: { limit: { requests: 2, per: 1s, on_failure: allow } }
+      responses: { 200: { description: ok } }
 components:
   securitySchemes: { b: { type: http, scheme: bearer } }
 ",
         &expect![[r#"
-            warning[response-undescribed]: 3 operations with a success of whose content nothing is said: `GET /a/{id}`, `PUT /a/{id}`, `DELETE /a/{id}`
+            warning[response-undescribed]: 5 operations with a success of whose content nothing is said: `GET /a/{id}`, `PUT /a/{id}`, `DELETE /a/{id}` and 2 more
               --> openapi.yaml:8:5
               |
             8 |     get:
@@ -446,18 +453,18 @@ components:
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                    ^^
               help: write `60s`, `5m`, `1h` or `1d`
-            error[extension-invalid]: this is not a way to count
+            error[extension-invalid]: this is not a way to tell callers apart
                --> openapi.yaml:12:44
                |
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                            ^^^^
-              help: write client or principal
+              help: write one of client, principal, tenant, all
             error[extension-unknown]: unknown key `burst`
                --> openapi.yaml:12:50
                |
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                                  ^^^^^
-              help: known keys are requests, per, by
+              help: known keys are requests, per, by, algorithm, cost, on_failure
             error[owner-unresolved]: the owner's parameter `user` is not declared
                --> openapi.yaml:13:9
                |
@@ -499,6 +506,36 @@ components:
             20 |       x-palisade: { limit: { requests: 1 }, roles: admin, owner: { request: [{ parameter: id }] } }
                |                                                                              ^
               help: name both
+            error[extension-invalid]: one request takes more than there is
+               --> openapi.yaml:24:47
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                               ^
+              help: write at most as much as `requests`
+            error[extension-invalid]: this is not a way to count
+               --> openapi.yaml:24:87
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                       ^^^^^
+              help: write one of gcra, sliding-window
+            error[extension-invalid]: this is not a choice for an outage
+               --> openapi.yaml:24:106
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                                          ^^^^
+              help: write one of deny, local, allow
+            error[extension-invalid]: this must be a whole number above zero
+               --> openapi.yaml:24:118
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                                                      ^
+              help: write how much one request takes
+            warning[danger]: requests pass uncounted while the store does not answer
+               --> openapi.yaml:27:64
+               |
+            27 |       x-palisade: { limit: { requests: 2, per: 1s, on_failure: allow } }
+               |                                                                ^^^^^
+              help: write `local` to count in the process meanwhile, or `deny`
         "#]],
     );
 }

@@ -59,7 +59,7 @@ codes! {
         "Let the client sign in again with the factor that the challenge names (RFC 9470), or lower `level` in the contract."
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE InputRefused
         "The request body is too large"
-        "The body is longer than the route's `max_body`."
+        "The body is longer than the route's `max_body`, as it is sent or once it is decompressed."
         "Raise `max_body` for this route, or let the client send less."
     CircuitOpen "circuit-open" SERVICE_UNAVAILABLE ServiceFailed
         "The service is temporarily unavailable"
@@ -69,6 +69,18 @@ codes! {
         "The request is not allowed from this address"
         "The client's address is in a denied network, or not in an allowed one."
         "Correct `client.allow` and `client.deny`; behind a proxy also `trusted_proxies`."
+    CodingExcessive "coding-excessive" PAYLOAD_TOO_LARGE InputRefused
+        "The request body is compressed too far"
+        "The compressed body becomes more than 100 times its size: a small request that would cost much memory and time (a decompression bomb)."
+        "Let the client send the body with less compression, or without."
+    CodingInvalid "coding-invalid" BAD_REQUEST InputRefused
+        "The request body is not compressed as it says"
+        "The compressed body is damaged, breaks off, has a wrong checksum, or is followed by something else."
+        "Read `error` in the event; send one whole member of the format that `Content-Encoding` names."
+    CodingUndeclared "coding-undeclared" UNSUPPORTED_MEDIA_TYPE InputRefused
+        "The request body's coding is not accepted"
+        "`Content-Encoding` names a coding that the route's `accept_encoding` does not list, or more than one."
+        "Send the body as it is, or list the coding under `accept_encoding` if callers need it."
     CredentialAmbiguous "credential-ambiguous" BAD_REQUEST AuthenticationFailed
         "More than one credential was sent"
         "The request carries several credentials, or one several times, and it is not clear which counts."
@@ -115,8 +127,8 @@ codes! {
         "If the property is meant to hold HTML, set `x-palisade-markup: true` on its schema and sanitize it in the backend."
     MediaTypeUndeclared "media-type-undeclared" UNSUPPORTED_MEDIA_TYPE InputRefused
         "The request body's type is not declared"
-        "`Content-Type` is missing, repeated, or not among those the contract declares; or the body is encoded."
-        "Send a declared type without `Content-Encoding`, or declare the type in the contract."
+        "`Content-Type` is missing, repeated, or not among those the contract declares."
+        "Send a declared type, or declare the type in the contract."
     MethodUndeclared "method-undeclared" METHOD_NOT_ALLOWED UndeclaredRequested
         "The path does not have this method"
         "The contract declares the path, but not with this method."
@@ -131,8 +143,8 @@ codes! {
         "Declare the operation in the contract. If nobody knows who asks for it, it is worth finding out."
     Overloaded "overloaded" SERVICE_UNAVAILABLE LimitExceeded
         "The service is busy"
-        "As many requests as `max_concurrent` allows are under way."
-        "Raise `max_concurrent`, or look at why answers take long."
+        "As many requests as `max_concurrent` allows are under way, in all or on this route."
+        "Raise `max_concurrent`, or look at why answers take long. What must work in overload can have `reserved_concurrent`."
     ParameterInvalid "parameter-invalid" BAD_REQUEST InputRefused
         "A request parameter is not valid"
         "A path, query, header or cookie parameter is missing, undeclared, repeated or breaks its schema."
@@ -155,8 +167,8 @@ codes! {
         "Wait as `Retry-After` says, or raise `limit` in the contract."
     RequestTimeout "request-timeout" REQUEST_TIMEOUT InputRefused
         "The request body arrived too slowly"
-        "The client stopped sending the body for longer than the route's `body_timeout`."
-        "Send the body without pauses, or raise `body_timeout`."
+        "The client stopped sending the body for longer than the route's `body_timeout`, sent it more slowly than `body_min_rate`, or had not finished it by `timeout`."
+        "Send the body without pauses, or change these bounds for this route."
     ResponseForeign "response-foreign" NOT_FOUND AuthorizationDenied
         "There is no such object"
         "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself."

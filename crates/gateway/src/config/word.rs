@@ -50,15 +50,50 @@ pub enum Responses {
     Report,
 }
 
-/// What happens to requests while their counter cannot be asked.
+/// How a request's body may be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Coding {
+    /// Deflate within zlib (RFC 1950).
+    Deflate,
+    /// RFC 1952.
+    Gzip,
+}
+
+/// How requests are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnFailure {
+pub(crate) enum Counting {
+    /// All at once if need be, then refilled evenly (the generic cell rate algorithm).
+    #[default]
+    Gcra,
+    /// What came within the last `per`, estimated from two counters.
+    SlidingWindow,
+}
+
+/// Whose requests are counted together, before anybody has signed in. Limits by principal and by tenant are in the
+/// contract, as `x-palisade.limit`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Holder {
+    /// Everybody's.
+    All,
+    /// Those of one client address.
+    #[default]
+    Client,
+}
+
+/// What happens to requests while the store does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnFailure {
     /// They pass uncounted.
     Allow,
     /// They are refused.
     #[default]
     Deny,
+    /// They are counted in this process until the store is back.
+    Local,
 }
 
 /// How a token is signed (RFC 7518 section 3.1, RFC 8037).

@@ -85,12 +85,7 @@ fn accept(mut response: Response<Body>) -> Result<Response<Body>, Stop> {
 
 /// Whose fault it is that there is no answer.
 fn failure(error: &Error) -> Denial {
-    let code = match fault_of(error) {
-        Some(BodyFault::Severed) => DenialCode::PayloadInvalid,
-        Some(BodyFault::TooLarge { .. }) => DenialCode::BodyTooLarge,
-        Some(BodyFault::Stalled) => DenialCode::RequestTimeout,
-        None => DenialCode::UpstreamUnreachable,
-    };
+    let code = fault_of(error).map_or(DenialCode::UpstreamUnreachable, BodyFault::code);
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

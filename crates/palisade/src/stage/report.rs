@@ -12,7 +12,6 @@
 mod parse;
 mod recent;
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,20 +21,21 @@ use http::header::CONTENT_TYPE;
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
+use palisade_core::operation::{Limit, LimitBy};
 use palisade_core::port::CounterStore;
-use palisade_core::port::counter::{LimitKey, Rate};
 use palisade_core::stage::StageId;
 use parse::{Form, parse};
 use recent::Recent;
 
-use super::{Answer, Head, Next, Outcome, Stage, Stop};
+use super::{Answer, Head, Next, Outcome, Stage, Stop, Verdict};
 use crate::body::{self, Body};
-use crate::limit::{OnFailure, settle};
+use crate::limit::{Counters, RouteRules, Rules};
 
 /// The stage.
 pub struct Report {
     path: ReportPath,
-    store: Arc<dyn CounterStore>,
+    counters: Counters,
+    rules: RouteRules,
     recent: Mutex<Recent>,
 }
 
@@ -72,16 +72,19 @@ pub struct PathError {
 impl Report {
     /// The stage at this path, counting in this store.
     pub fn new(path: ReportPath, store: Arc<dyn CounterStore>) -> Self {
-        Self { path, store, recent: Mutex::default() }
+        let rules = RouteRules::reports(Limit::new(60, Duration::from_secs(60), LimitBy::Client));
+        Self { path, counters: Counters::new(store), rules, recent: Mutex::default() }
     }
 
     async fn receive(&self, head: &mut Head, body: Body) -> Result<(), Stop> {
         let deny = |code| Denial::new(code, StageId::Report);
         let form = Form::of(head.parts.headers.get(CONTENT_TYPE).map_or(b"", http::HeaderValue::as_bytes));
         let form = form.ok_or_else(|| deny(DenialCode::MediaTypeUndeclared))?;
-        let client = head.facts.client.map_or_else(|| "-".to_owned(), |client| client.to_string());
-        let acquired = self.store.try_acquire(&LimitKey::new("report", &client), RATE, head.facts.received).await;
-        settle(head, acquired, RATE, OnFailure::Deny, DenialCode::Throttled, StageId::Report)?;
+        // What one client may report: a page with a wrong policy makes dozens of reports at once.
+        match self.counters.spend(head, Rules::Reports(&self.rules)) {
+            Verdict::Now(result) => result?,
+            Verdict::Later(waiting) => waiting.await?,
+        }
         let (body, _) = body::limited(body, LONGEST_BODY);
         let read = tokio::time::timeout(LONGEST_WAIT, body::read(body, StageId::Report)).await;
         let bytes = read.map_err(|_| deny(DenialCode::RequestTimeout))??;
@@ -119,9 +122,6 @@ impl Stage for Report {
         })
     }
 }
-
-/// What one client may report: a page with a wrong policy makes dozens of reports at once.
-const RATE: Rate = Rate { burst: NonZeroU32::MIN.saturating_add(59), per: Duration::from_secs(60) };
 
 const LONGEST_BODY: usize = 64 << 10;
 

@@ -11,7 +11,6 @@ use palisade::preset::Preset;
 use palisade::stage::admit::Admit;
 use palisade::stage::client::Client;
 use palisade::stage::cors::{CorsSettings, Readers};
-use palisade::stage::throttle::ThrottleSettings;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::operation::{AccessRule, Audience, Limit, LimitBy};
@@ -28,6 +27,7 @@ const USER: &str = "\nhost: a\nauthorization: Bearer $TOKEN";
 const BROKEN: &[(&str, &str, Change)] = &[
     ("assurance-insufficient", "GET /me$USER", two_factors),
     ("body-too-large", "POST /echo\nhost: a\ncontent-length: 1048577", same),
+    ("coding-undeclared", "POST /echo\nhost: a\ncontent-encoding: gzip", same),
     ("credential-ambiguous", "GET /me$USER\nx-api-key: k", same),
     ("credential-ambiguous", "GET /me\nhost: a\nx-api-key: k\nx-api-key: k", same),
     ("credential-invalid", "GET /me\nhost: a\nauthorization: Bearer a.b.c", same),
@@ -46,7 +46,6 @@ const BROKEN: &[(&str, &str, Change)] = &[
     ("host-invalid", "GET /open\nhost: user@a", same),
     ("host-invalid", "GET http://b/open\nhost: a", same),
     ("internal", "GET /panic\nhost: a", same),
-    ("media-type-undeclared", "POST /echo\nhost: a\ncontent-encoding: gzip", same),
     ("method-undeclared", "TRACE /open\nhost: a", same),
     ("object-forbidden", "GET /users/u-2$USER", owned),
     // A parameter that stands in path and query names two objects, and so none.
@@ -91,13 +90,13 @@ fn read(preset: Preset) -> Preset {
 }
 
 fn twice_a_minute(preset: Preset) -> Preset {
-    let limit = Limit { requests: 2, per: Duration::from_secs(60), by: LimitBy::Principal };
+    let limit = Limit::new(2, Duration::from_secs(60), LimitBy::Principal);
     let public = AccessRule { audience: Audience::Public, ..AccessRule::default() };
     preset.rule("GET /open", public, vec![limit])
 }
 
 fn throttled(preset: Preset, on_failure: OnFailure) -> Preset {
-    preset.throttle(ThrottleSettings { rate: minutely(1), on_failure })
+    preset.throttle(minutely(1, on_failure))
 }
 
 fn code(slug: &str) -> DenialCode {
@@ -296,8 +295,11 @@ async fn a_request_that_may_pass_is_changed_by_nothing() {
 fn no_refusal_of_the_library_is_untested() {
     const ELSEWHERE: &[DenialCode] = &[
         DenialCode::CircuitOpen,
+        DenialCode::CodingExcessive,
+        DenialCode::CodingInvalid,
         DenialCode::DestinationForbidden,
         DenialCode::MarkupInText,
+        DenialCode::MediaTypeUndeclared,
         DenialCode::ParameterInvalid,
         DenialCode::PayloadInvalid,
         DenialCode::ResponseForeign,

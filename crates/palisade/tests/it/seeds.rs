@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Request};
+use palisade::body::BodyFault;
+use palisade::body::inflate::{Bounds, Coding, Inflate};
 use palisade::cookie::{CookieSettings, Cookies};
 use palisade::token::error::TokenError;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
@@ -45,6 +47,27 @@ fn cookies_are_plain_when_read_and_safe_when_set() {
         assert_eq!(settings.corrected(&once).as_ref(), Some(&once), "{name}");
         let safe = String::from_utf8_lossy(once.as_bytes()).to_ascii_lowercase();
         assert!(["secure", "httponly", "samesite="].iter().all(|attribute| safe.contains(attribute)), "{name}: {safe}");
+    }
+}
+
+#[test]
+fn compressed_bodies_are_decoded_whole_or_refused() {
+    for (name, _) in seeds("inflate") {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/inflate");
+        let encoded = std::fs::read(folder.join(&name)).unwrap();
+        let coding = if encoded.starts_with(&[0x1f]) { Coding::Gzip } else { Coding::Deflate };
+        for piece in [1, 61, encoded.len()] {
+            let (mut inflate, mut length) = (Inflate::new(coding, Bounds { max: 1 << 20, ratio: 100 }), 0);
+            let decoded = encoded.chunks(piece).try_for_each(|piece| {
+                let mut input = Bytes::copy_from_slice(piece);
+                while let Some(decoded) = inflate.step(&mut input)? {
+                    length += decoded.len();
+                }
+                Ok::<(), BodyFault>(())
+            });
+            assert_eq!(decoded.and_then(|()| inflate.finish()).is_ok(), name.starts_with("kept"), "{name} by {piece}");
+            assert!(length <= 1 << 20);
+        }
     }
 }
 

@@ -13,13 +13,16 @@ use http_body_util::BodyExt as _;
 use palisade::Chain;
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
 use palisade::extract::Caller;
+use palisade::limit::OnFailure;
 use palisade::observe::Kept;
 use palisade::preset::{Preset, World};
+use palisade::stage::throttle::ThrottleSettings;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
 use palisade_core::denial::DenialCode;
 use palisade_core::event::{EventKind, Outcome, SecurityEvent};
 use palisade_core::id::ClientId;
-use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::operation::{Limit, LimitBy};
+use palisade_core::port::counter::Ask;
 use palisade_core::port::{Clock as _, CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 use palisade_store::memory::MemoryCounters;
@@ -195,8 +198,9 @@ pub(crate) fn assert_dressed(answer: &Answer) {
 }
 
 /// A budget of `burst` requests a minute.
-pub(crate) fn minutely(burst: u32) -> Rate {
-    Rate { burst: burst.try_into().unwrap(), per: Duration::from_secs(60) }
+pub(crate) fn minutely(burst: u32, on_failure: OnFailure) -> ThrottleSettings {
+    let limit = Limit::new(burst, Duration::from_secs(60), LimitBy::Client);
+    ThrottleSettings { limits: vec![Limit { on_failure, ..limit }] }
 }
 
 /// A store that nobody can reach.
@@ -204,7 +208,7 @@ pub(crate) struct Unreachable;
 
 #[async_trait]
 impl CounterStore for Unreachable {
-    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, _: &mut [Ask<'_>], _: Timestamp) -> Result<(), StoreError> {
         Err(StoreError::Unreachable { reason: "no route to 10.0.0.7".to_owned() })
     }
 }

@@ -4,6 +4,7 @@
 
 mod browser;
 mod credential;
+mod limit;
 mod payload;
 mod route;
 mod text;
@@ -18,8 +19,9 @@ pub(crate) use browser::{
     RawResource,
 };
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use payload::RawPayload;
-pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
+pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
 
 use super::word::Preset;
@@ -152,11 +154,22 @@ pub(crate) struct RawLimits {
     /// How many requests may be under way at once; more are answered with 503.
     #[schemars(range(min = 1))]
     pub(crate) max_concurrent: u32,
+    /// How many bits of an IPv6 address are one client: whoever has an address has the whole network.
+    #[schemars(range(min = 32, max = 128))]
+    pub(crate) ipv6_prefix: u32,
+    /// How often may be asked over all routes together, in one limit or a list of them, besides the limits of each route.
+    pub(crate) throttle: RawThrottles,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { max_uri: Size::from("8KiB"), max_headers: Size::from("32KiB"), max_concurrent: 1024 }
+        Self {
+            max_uri: Size::from("8KiB"),
+            max_headers: Size::from("32KiB"),
+            max_concurrent: 1024,
+            ipv6_prefix: 64,
+            throttle: RawThrottles::default(),
+        }
     }
 }
 
@@ -166,11 +179,13 @@ impl Default for RawLimits {
 pub(crate) struct RawStore {
     /// `memory:` for this process alone, or `sqlite:` and the path of a database file relative to this file.
     pub(crate) url: StoreUrl,
+    /// How long the store may take to count a request. Then the limit's `on_failure` holds.
+    pub(crate) timeout: Span,
 }
 
 impl Default for RawStore {
     fn default() -> Self {
-        Self { url: StoreUrl::from("memory:") }
+        Self { url: StoreUrl::from("memory:"), timeout: Span::from("100ms") }
     }
 }
 

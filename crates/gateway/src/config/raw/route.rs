@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::word::{Credentials, OnFailure, Responses};
+use super::super::word::{Coding, Credentials, Responses};
 use super::RawPayload;
 use super::browser::{RawCsrf, RawHeaders};
+use super::limit::RawThrottles;
 use super::text::{Size, Span};
 
 /// Which requests go where, and under which rules.
@@ -42,8 +43,22 @@ pub(crate) struct RawRoute {
     /// The largest body of a request.
     #[serde(default = "max_body")]
     pub(crate) max_body: Size,
-    /// How often one client address may ask; by default what `preset` says.
-    pub(crate) throttle: Option<RawThrottle>,
+    /// The least that the sender of a body has to send in a second, on average, behind its first five seconds.
+    #[serde(default = "body_min_rate")]
+    pub(crate) body_min_rate: Size,
+    /// How the body of a request may be compressed. It is decompressed here, within `max_body` and up to 100 times its
+    /// size, and the backend gets it as it was. Without it compressed bodies are refused.
+    #[serde(default)]
+    pub(crate) accept_encoding: Vec<Coding>,
+    /// How often may be asked, in one limit or a list of them; by default what `preset` says, for each client.
+    pub(crate) throttle: Option<RawThrottles>,
+    /// How many of `limits.max_concurrent` may be under way on this route.
+    #[schemars(range(min = 1))]
+    pub(crate) max_concurrent: Option<u32>,
+    /// How many may be under way on this route, besides `limits.max_concurrent`: places that nobody else can take, for
+    /// health checks and what else must work in overload.
+    #[schemars(range(min = 1))]
+    pub(crate) reserved_concurrent: Option<u32>,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection
@@ -74,20 +89,6 @@ impl Default for RawAuthenticate {
     fn default() -> Self {
         Self::Names(Vec::new())
     }
-}
-
-/// How often one client address may ask.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawThrottle {
-    /// How many requests pass.
-    #[schemars(range(min = 1))]
-    pub(crate) requests: u32,
-    /// In which span of time, at least one second.
-    pub(crate) per: Span,
-    /// What happens while the counter cannot be asked.
-    #[serde(default)]
-    pub(crate) on_failure: OnFailure,
 }
 
 /// Which web pages of other origins may read the responses.
@@ -121,6 +122,10 @@ fn timeout() -> Span {
 
 fn body_timeout() -> Span {
     Span::from("10s")
+}
+
+fn body_min_rate() -> Size {
+    Size::from("240B")
 }
 
 fn max_body() -> Size {

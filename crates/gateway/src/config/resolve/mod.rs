@@ -4,6 +4,7 @@ mod bearer;
 mod browser;
 mod context;
 mod keys;
+mod limit;
 mod payload;
 mod route;
 mod server;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::port::counter::Ipv6Prefix;
 
 use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
 use super::settings::{Authenticate, Client, CredentialRef, Events, Limits, Settings, Store};
@@ -49,6 +51,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let hsts = browser::hsts(cx, &raw.hsts);
     let reports = browser::reports(cx, &raw.reports);
     let store = store(cx, &raw.store);
+    let store_timeout = cx.value(&At::root("store").key("timeout"), &raw.store.timeout, scalar::duration);
     let events = events(cx, &raw.events);
     let included = |(role, roles): (&String, &Vec<String>)| {
         roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
@@ -67,6 +70,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         hsts: hsts?,
         reports: reports?,
         store: store?,
+        store_timeout: store_timeout?,
         events: events?,
     };
     if !cx.has_error() {
@@ -86,7 +90,16 @@ fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
     let at = At::root("limits");
     let max_uri = cx.value(&at.key("max_uri"), &raw.max_uri, scalar::size);
     let max_headers = cx.value(&at.key("max_headers"), &raw.max_headers, scalar::size);
-    Some(Limits { max_uri: max_uri?, max_headers: max_headers?, max_concurrent: raw.max_concurrent })
+    let throttle = limit::limits(cx, &at.key("throttle"), &raw.throttle);
+    // The schema allows no other lengths.
+    let ipv6_prefix = u8::try_from(raw.ipv6_prefix).ok().and_then(Ipv6Prefix::new).unwrap_or_default();
+    Some(Limits {
+        max_uri: max_uri?,
+        max_headers: max_headers?,
+        max_concurrent: raw.max_concurrent,
+        ipv6_prefix,
+        throttle: throttle?,
+    })
 }
 
 fn store(cx: &mut Context<'_>, raw: &RawStore) -> Option<Store> {

@@ -1,24 +1,22 @@
 //! Resolves `[route.NAME]`.
 
-use std::time::Duration;
-
 use http::Method;
+use palisade::body::inflate::Coding;
+use palisade::stage::admit::Places;
 use palisade::stage::route::PathPattern;
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::id::{OperationId, RouteName};
-use palisade_core::operation::{Limit, LimitBy};
 
-use super::super::nearest_name;
-use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute, RawThrottle};
+use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute};
 use super::super::scalar::{self, Fault};
-use super::super::settings::{
-    Authenticate, Cors, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
-};
+use super::super::settings::{Authenticate, Cors, CredentialRef, Credentials, Csrf, Responses, Route};
+use super::super::{nearest_name, word};
 use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
+use super::limit;
 use super::payload::payload;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
@@ -49,7 +47,9 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
     let body_timeout = cx.value(&at.key("body_timeout"), &raw.body_timeout, scalar::duration);
     let max_body = cx.value(&at.key("max_body"), &raw.max_body, scalar::size);
-    let throttle = throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
+    let body_min_rate = cx.value(&at.key("body_min_rate"), &raw.body_min_rate, scalar::size);
+    let places = places(cx, at, raw);
+    let throttle = limit::throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
@@ -83,7 +83,10 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         timeout: timeout?,
         body_timeout: body_timeout?,
         max_body: max_body?,
+        body_min_rate: body_min_rate?,
+        accept_encoding: raw.accept_encoding.iter().copied().map(coding).collect(),
         throttle: throttle?,
+        places: places?,
         cors: cors?,
         csrf: csrf?,
         headers: headers?,
@@ -168,26 +171,25 @@ fn credentials(cx: &mut Context<'_>, at: &At, raw: Option<Credentials>, who: &Au
     }
 }
 
-fn throttle(cx: &mut Context<'_>, at: &At, raw: Option<&RawThrottle>, preset: Preset) -> Option<Throttle> {
-    let Some(raw) = raw else {
-        let requests = match preset {
-            Preset::BrowserApp => 300,
-            Preset::Internal => 1000,
-            Preset::PublicApi => 100,
-        };
-        let limit = Limit { requests, per: Duration::from_secs(1), by: LimitBy::Client };
-        return Some(Throttle { limit, on_failure: OnFailure::Deny });
-    };
-    let per = cx.value(&at.key("per"), &raw.per, |text| {
-        let span = scalar::duration(text)?;
-        let message = || format!("`{text}` is too short to count in");
-        if span >= Duration::from_secs(1) {
-            Ok(span)
-        } else {
-            Err(Fault::new("out-of-range", message(), "write at least `1s`"))
+fn places(cx: &mut Context<'_>, at: &At, raw: &RawRoute) -> Option<Places> {
+    match (raw.max_concurrent, raw.reserved_concurrent) {
+        (None, None) => Some(Places::Common),
+        (Some(limit), None) => Some(Places::Among(limit as usize)),
+        (None, Some(limit)) => Some(Places::Reserved(limit as usize)),
+        (Some(_), Some(_)) => {
+            let message = "`max_concurrent` and `reserved_concurrent` exclude each other";
+            let help = "the reserved places are the only ones of a route that has some: keep one of the two";
+            cx.fault(&at.key("reserved_concurrent"), Fault::new("conflicting-keys", message, help));
+            None
         }
-    })?;
-    Some(Throttle { limit: Limit { requests: raw.requests, per, by: LimitBy::Client }, on_failure: raw.on_failure })
+    }
+}
+
+fn coding(word: word::Coding) -> Coding {
+    match word {
+        word::Coding::Deflate => Coding::Deflate,
+        word::Coding::Gzip => Coding::Gzip,
+    }
 }
 
 fn cors(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<Cors> {

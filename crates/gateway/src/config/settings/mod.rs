@@ -13,14 +13,16 @@ use ipnet::IpNet;
 use palisade::stage::finish::Hsts;
 use palisade::stage::report::ReportPath;
 use palisade_core::diagnostic::Source;
+use palisade_core::operation::Limit;
+use palisade_core::port::counter::Ipv6Prefix;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, Forwarding, OnFailure, Preset, Responses, TokenType};
+pub use super::word::{Algorithm, Credentials, Forwarding, Preset, Responses, TokenType};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
 pub use payload::Payload;
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Throttle};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct Settings {
     pub reports: Option<ReportPath>,
     /// Where state is kept.
     pub store: Store,
+    /// How long the store may take to count a request.
+    pub store_timeout: Duration,
     /// Where security events are written.
     pub events: Events,
 }
@@ -138,6 +142,10 @@ pub struct Limits {
     pub max_headers: u32,
     /// How many requests may be under way at once.
     pub max_concurrent: u32,
+    /// How much of an IPv6 address is one client.
+    pub ipv6_prefix: Ipv6Prefix,
+    /// How often may be asked over all routes together.
+    pub throttle: Vec<Limit>,
 }
 
 /// Where state is kept.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use palisade::body::inflate::Coding;
 use palisade::csrf::TokenKey;
+use palisade::stage::admit::Places;
 use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::Limit;
 
-use super::super::word::{Credentials, OnFailure, Responses};
+use super::super::word::{Credentials, Responses};
 use super::Payload;
 
 /// Which requests go where, and under which rules.
@@ -41,8 +43,14 @@ pub struct Route {
     pub body_timeout: Duration,
     /// The largest body, in bytes.
     pub max_body: u32,
-    /// How often one client address may ask.
-    pub throttle: Throttle,
+    /// The least that the sender of a body has to send in a second, in bytes.
+    pub body_min_rate: u32,
+    /// How a body may be compressed.
+    pub accept_encoding: Vec<Coding>,
+    /// How often may be asked; limits by client or for all, all of which must hold.
+    pub throttle: Vec<Limit>,
+    /// How many requests may be under way.
+    pub places: Places,
     /// Which pages of other origins may read the responses.
     pub cors: Option<Cors>,
     /// Which other sites may make a browser send requests.
@@ -71,15 +79,6 @@ pub enum CredentialRef {
     Bearer(Arc<str>),
     /// `[keys.NAME]`.
     Keys(Arc<str>),
-}
-
-/// How often one client address may ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Throttle {
-    /// The bucket, by client.
-    pub limit: Limit,
-    /// What happens while the counter cannot be asked.
-    pub on_failure: OnFailure,
 }
 
 /// Which pages of other origins may read the responses.

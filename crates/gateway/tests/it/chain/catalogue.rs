@@ -17,6 +17,8 @@ struct Scene {
     before: Vec<&'static str>,
     /// The request that is refused.
     request: String,
+    /// The body behind it, where that is no text.
+    encoded: Option<Vec<u8>>,
     /// What the head of the answer says besides.
     headers: Vec<(&'static str, &'static str)>,
 }
@@ -35,7 +37,7 @@ enum Backend {
 /// A request that the usual policy refuses.
 fn ask(request: impl Into<String>) -> Scene {
     let (policy, request) = (POLICY.to_owned(), request.into());
-    Scene { policy, backend: Backend::Shop, before: Vec::new(), request, headers: Vec::new() }
+    Scene { policy, backend: Backend::Shop, before: Vec::new(), request, encoded: None, headers: Vec::new() }
 }
 
 /// A request that another policy refuses.
@@ -47,6 +49,9 @@ fn under(policy: String, request: &str) -> Scene {
 fn order(body: &str) -> Scene {
     ask(format!("POST /orders\nauthorization: Bearer ${{alice}}\ncontent-type: application/json\n\n{body}"))
 }
+
+/// A form whose body is compressed.
+const FORM: &str = "POST /forms\ncontent-type: application/x-www-form-urlencoded\ncontent-encoding: gzip";
 
 /// How each refusal comes about. A code that is new in the catalogue needs a scene of its own; the two without one say
 /// that the gateway itself is broken.
@@ -72,6 +77,18 @@ fn scene(code: DenialCode) -> Option<Scene> {
             ..ask("GET /items")
         },
         Code::ClientForbidden => under(with_sections("[client]\ndeny = [\"127.0.0.0/8\"]"), "GET /items"),
+        Code::CodingExcessive => Scene {
+            encoded: Some(super::limits::gzip(&[b'a'; 200_000])),
+            ..under(with_route("accept_encoding = [\"gzip\"]"), FORM)
+        },
+        Code::CodingInvalid => {
+            Scene { encoded: Some(b"name=plain".to_vec()), ..under(with_route("accept_encoding = [\"gzip\"]"), FORM) }
+        }
+        Code::CodingUndeclared => Scene {
+            encoded: Some(super::limits::gzip(b"name=apple")),
+            headers: vec![("accept-encoding", "deflate, identity")],
+            ..under(with_route("accept_encoding = [\"deflate\"]"), FORM)
+        },
         Code::CredentialAmbiguous => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-api-key: ${key}"),
         Code::CredentialInvalid => Scene {
             headers: vec![("www-authenticate", "Bearer error=\"invalid_token\"")],
@@ -114,7 +131,10 @@ fn scene(code: DenialCode) -> Option<Scene> {
         }
         Code::QuotaExhausted => Scene {
             before: vec!["POST /checkout\nauthorization: Bearer ${alice}"; 2],
-            headers: vec![("retry-after", "1800"), ("ratelimit-policy", "\"quota\";q=2;w=3600")],
+            headers: vec![
+                ("retry-after", "1800"),
+                ("ratelimit-policy", "\"throttle\";q=100;w=1, \"quota\";q=2;w=3600"),
+            ],
             ..ask("POST /checkout\nauthorization: Bearer ${alice}")
         },
         Code::RequestTimeout => under(
@@ -182,7 +202,10 @@ async fn provoke(code: DenialCode, scene: Scene) {
         site.ask(text).await;
     }
     let seen = upstream.as_ref().map_or(0, |upstream| upstream.received().len());
-    let answer = site.ask(&scene.request).await;
+    let answer = match scene.encoded {
+        None => site.ask(&scene.request).await,
+        Some(body) => site.ask_with(&scene.request, &body).await,
+    };
     let forwarded = upstream.as_ref().map_or(0, |upstream| upstream.received().len()) - seen;
     assert_eq!(forwarded, usize::from(is_of_the_answer(code)), "{code} is told before or after the backend");
     for (name, value) in scene.headers {

@@ -59,6 +59,8 @@ pub(super) fn with_sections(sections: &str) -> String {
 /// A running gateway.
 pub(super) struct Site {
     pub(super) address: SocketAddr,
+    /// The addresses of all listeners.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
     stop: oneshot::Sender<()>,
@@ -75,11 +77,11 @@ impl Site {
         let policy = policy.replace("{upstream}", upstream).replace("{key hash}", &key_hash());
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
-        let address = gateway.addresses()[0].1;
+        let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address, tokens, dir, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.
@@ -91,6 +93,13 @@ impl Site {
     pub(super) async fn ask(&self, text: &str) -> Answer {
         let answer = wire::exchange(self.address, &self.request(text)).await;
         answer.unwrap_or_else(|| panic!("no answer to {text}"))
+    }
+
+    /// Sends a request with a body that is no text.
+    pub(super) async fn ask_with(&self, text: &str, body: &[u8]) -> Answer {
+        let mut bytes = self.request(&format!("{text}\ncontent-length: {}", body.len()));
+        bytes.extend_from_slice(body);
+        wire::exchange(self.address, &bytes).await.unwrap_or_else(|| panic!("no answer to {text}"))
     }
 
     /// Begins to stop; the requests under way go on.

@@ -11,6 +11,7 @@ mod catalogue;
 mod contract;
 mod credentials;
 mod input;
+mod limits;
 mod passing;
 mod service;
 mod smuggling;

@@ -157,6 +157,14 @@ fn checks_routes() {
         "path = \"/b\"\nauthenticate = [\"backend\"]",
         "path = \"/b\"\nauthenticate = \"backend\"\ncredentials = \"strip\"",
         "path = \"/b\"\nthrottle = { requests = 1, per = \"10ms\" }",
+        "path = \"/b\"\nthrottle = [{ requests = 2, per = \"1s\" }, { requests = 1, per = \"1s\", cost = 2 }]",
+        "path = \"/b\"\nthrottle = { requests = 1, per = \"1s\", by = \"principal\", algorithm = \"sliding\" }",
+        "path = \"/b\"\nthrottle = { requests = 1, per = \"1s\", on_failure = \"allow\" }",
+        "path = \"/b\"\nthrottle = []",
+        "path = \"/b\"\nthrottle = \"1/s\"",
+        "path = \"/b\"\naccept_encoding = [\"gzip\", \"br\"]",
+        "path = \"/b\"\nbody_min_rate = \"0B\"",
+        "path = \"/b\"\nmax_concurrent = 1\nreserved_concurrent = 1",
         "path = \"/b\"\ncors = { origins = [\"*\"], credentials = true }",
         "path = \"/b\"\ncors = { origins = [\"*\", \"https://a.example\"] }",
         "path = \"/b\"\ncors = { origins = [\"null\"] }",
@@ -211,6 +219,41 @@ fn checks_routes() {
             5 out-of-range: `10ms` is too short to count in
               (write at least `1s`)
         path = "/b"
+        throttle = [{ requests = 2, per = "1s" }, { requests = 1, per = "1s", cost = 2 }]
+            5 out-of-range: one request counts for 2, and there are only 1
+              (write a `cost` of at most `requests`, or no request would ever pass)
+        path = "/b"
+        throttle = { requests = 1, per = "1s", by = "principal", algorithm = "sliding" }
+            5 unknown-value: `route.b.throttle.by` cannot be `principal`
+              (choose one of `all`, `client`)
+            5 unknown-value: `route.b.throttle.algorithm` cannot be `sliding`
+              (did you mean `sliding-window`? there are `gcra`, `sliding-window`)
+        path = "/b"
+        throttle = { requests = 1, per = "1s", on_failure = "allow" }
+            5 danger: requests pass uncounted while the store does not answer
+              (write `local` to count in this process meanwhile, or `deny`)
+        path = "/b"
+        throttle = []
+            5 empty-list: a route without any limit could be asked for ever
+              (name at least one limit, or remove the key for that of `preset`)
+        path = "/b"
+        throttle = "1/s"
+            5 wrong-type: `route.b.throttle` must be a list or a table, and this is a text
+              (write a list or a table here)
+        path = "/b"
+        accept_encoding = ["gzip", "br"]
+            5 unknown-value: `route.b.accept_encoding.1` cannot be `br`
+              (choose one of `deflate`, `gzip`)
+        path = "/b"
+        body_min_rate = "0B"
+            5 bad-size: `0B` is not a size
+              (write a whole number and a unit, such as `512B`, `8KiB` or `1MiB`; at most `3GiB`)
+        path = "/b"
+        max_concurrent = 1
+        reserved_concurrent = 1
+            6 conflicting-keys: `max_concurrent` and `reserved_concurrent` exclude each other
+              (the reserved places are the only ones of a route that has some: keep one of the two)
+        path = "/b"
         cors = { origins = ["*"], credentials = true }
             5 cors-any-origin: with credentials, `*` would let every web page read what its visitor may see
               (name the origins that you mean, or remove `credentials`)
@@ -247,6 +290,9 @@ fn checks_the_rest() {
         "[store]\nurl = \"postgres://h/d\"",
         "[store]\nurl = \"sqlite:nowhere/p.db\"",
         "[events]\noutput = \"syslog\"",
+        "[store]\ntimeout = \"0s\"",
+        "[limits]\nipv6_prefix = 16",
+        "[limits]\nthrottle = { requests = 1, per = \"1ms\" }",
         "[limits]\nmax_concurrent = 0x0\nmax_uri = \"9GiB\"",
         "[limits]\nmax_concurrent = 99999999999",
         "[client]\ndeny = [\"all\"]",
@@ -287,6 +333,18 @@ fn checks_the_rest() {
         output = "syslog"
             2 bad-output: events cannot be written to `syslog`
               (write `stderr`, `stdout`, or `file:` and the path of a file)
+        [store]
+        timeout = "0s"
+            2 bad-duration: `0s` is not a duration
+              (write a whole number and a unit, such as `500ms`, `2s`, `10m`, `1h` or `1d`; at most `365d`)
+        [limits]
+        ipv6_prefix = 16
+            2 out-of-range: `limits.ipv6_prefix` cannot be `16`
+              (write a number from 32 to 128)
+        [limits]
+        throttle = { requests = 1, per = "1ms" }
+            2 out-of-range: `1ms` is too short to count in
+              (write at least `1s`)
         [limits]
         max_concurrent = 0x0
         max_uri = "9GiB"
