@@ -13,6 +13,7 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
@@ -20,7 +21,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// The one order of the stages, outermost first.
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
-/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route,
+/// `network` first of all, which costs nothing.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -34,6 +36,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Client,
     StageId::Firewall,
     StageId::Route,
+    StageId::Network,
     StageId::Deadline,
     StageId::Size,
     StageId::Throttle,
@@ -278,6 +281,9 @@ where
             *request.extensions_mut() = std::mem::take(&mut head.parts.extensions);
             if let Some(route) = &head.facts.route {
                 request.extensions_mut().insert(route.clone());
+            }
+            if let Some(client) = head.facts.known_client() {
+                request.extensions_mut().insert(ClientAddr(client));
             }
             let mut service = self.0.clone();
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;

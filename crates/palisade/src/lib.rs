@@ -20,6 +20,7 @@ pub mod credential;
 pub mod extract;
 pub mod facts;
 pub mod limit;
+pub mod network;
 pub mod observe;
 pub mod origin;
 pub mod plan;

@@ -68,7 +68,7 @@ codes! {
     ClientForbidden "client-forbidden" FORBIDDEN OriginRefused
         "The request is not allowed from this address"
         "The client's address is in a denied network, or not in an allowed one."
-        "Correct `client.allow` and `client.deny`; behind a proxy also `trusted_proxies`."
+        "Correct `client.allow` and `client.deny`, in `[client]` or on the route; behind a proxy also `trusted_proxies`."
     CredentialAmbiguous "credential-ambiguous" BAD_REQUEST AuthenticationFailed
         "More than one credential was sent"
         "The request carries several credentials, or one several times, and it is not clear which counts."
@@ -153,10 +153,14 @@ codes! {
         "The budget for this operation is used up"
         "The principal called the operation more often than its `limit` in the contract allows."
         "Wait as `Retry-After` says, or raise `limit` in the contract."
+    RequestMalformed "request-malformed" BAD_REQUEST InputRefused
+        "The request is not valid HTTP"
+        "The bytes of the request break a rule of HTTP, or could be read as different requests by different programs: two lengths, a length beside a transfer coding, bare line feeds, folded lines, control characters."
+        "Read `reason` in the event. An honest client has a broken HTTP library; anybody else tries to smuggle requests."
     RequestTimeout "request-timeout" REQUEST_TIMEOUT InputRefused
-        "The request body arrived too slowly"
-        "The client stopped sending the body for longer than the route's `body_timeout`."
-        "Send the body without pauses, or raise `body_timeout`."
+        "The request arrived too slowly"
+        "The head of the request took longer than `head_timeout`, or the client stopped sending the body for longer than the route's `body_timeout`."
+        "Send the request without pauses, or raise the time-out."
     ResponseForeign "response-foreign" NOT_FOUND AuthorizationDenied
         "There is no such object"
         "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself."

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::word::{Credentials, OnFailure, Responses};
+use super::RawClient;
 use super::text::{Size, Span};
 
 /// Which requests go where, and under which rules.
@@ -42,6 +43,9 @@ pub(crate) struct RawRoute {
     pub(crate) max_body: Size,
     /// How often one client address may ask; by default what `preset` says.
     pub(crate) throttle: Option<RawThrottle>,
+    /// Which client addresses may use the route, of those that `[client]` lets in.
+    #[serde(default)]
+    pub(crate) client: RawClient,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection

@@ -18,6 +18,7 @@ use super::super::settings::{
 use super::super::{address, nearest_name};
 use super::context::{At, Context};
 use super::keys::header;
+use super::networks;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
     let routes = cx.each("route", &raw.route, |cx, at, name, written| route(cx, at, name, written, raw));
@@ -48,6 +49,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let body_timeout = cx.value(&at.key("body_timeout"), &raw.body_timeout, scalar::duration);
     let max_body = cx.value(&at.key("max_body"), &raw.max_body, scalar::size);
     let throttle = throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
+    let client = networks(cx, &at.key("client"), &raw.client);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
@@ -82,6 +84,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         body_timeout: body_timeout?,
         max_body: max_body?,
         throttle: throttle?,
+        client: client?,
         cors: cors?,
         csrf: csrf?,
         danger_allow_markup: raw.danger_allow_markup,

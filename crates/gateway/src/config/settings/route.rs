@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use palisade::network::Networks;
 use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::Limit;
@@ -39,6 +40,8 @@ pub struct Route {
     pub max_body: u32,
     /// How often one client address may ask.
     pub throttle: Throttle,
+    /// Which client addresses may use it.
+    pub client: Networks,
     /// Which pages of other origins may read the responses.
     pub cors: Option<Cors>,
     /// Which other sites may make a browser send requests.

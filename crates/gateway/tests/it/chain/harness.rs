@@ -59,6 +59,8 @@ pub(super) fn with_sections(sections: &str) -> String {
 /// A running gateway.
 pub(super) struct Site {
     pub(super) address: SocketAddr,
+    /// Those of all listeners.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
     stop: oneshot::Sender<()>,
@@ -74,11 +76,12 @@ impl Site {
         let policy = policy.replace("{upstream}", upstream).replace("{key hash}", &key_hash());
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
-        let address = gateway.addresses()[0].1;
+        let addresses: Vec<SocketAddr> = gateway.addresses().into_iter().map(|(_, address)| address).collect();
+        let address = addresses[0];
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address, tokens, dir, stop, serving }
+        Self { address, addresses, tokens, dir, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.
