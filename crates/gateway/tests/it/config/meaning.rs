@@ -117,9 +117,12 @@ preset = "public-api"
 address = "0.0.0.0:8443"
 tls = { cert = "file:server.cert.pem", key = "file:server.key.pem" }
 trusted_proxies = ["10.0.0.0/8"]
+forwarded_header = "forwarded"
+proxy_protocol = ["10.0.0.7"]
 
 [listen.admin]
 address = "[::1]:8081"
+danger_trusted_hops = 1
 
 [upstream.api]
 url = "http://orders.internal:9000"
@@ -148,6 +151,7 @@ max_body = "64KiB"
 throttle = { requests = 10, per = "1s", on_failure = "allow" }
 cors = { origins = ["https://app.example.com"], methods = ["PUT"], headers = ["x-a"], expose = ["etag"], credentials = true, max_age = "1h" }
 csrf = { trusted_origins = ["https://app.example.com"] }
+client = { allow = ["10.0.0.0/8"], deny = ["10.1.0.0/16"] }
 danger_allow_markup = true
 
 [route.behind]
@@ -198,6 +202,7 @@ deny = ["10.9.0.0/16"]
 [limits]
 max_uri = "4KiB"
 max_headers = "16KiB"
+head_timeout = "5s"
 max_concurrent = 64
 
 [store]

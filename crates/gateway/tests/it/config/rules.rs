@@ -311,3 +311,17 @@ fn checks_the_rest() {
     "#]],
     );
 }
+
+#[test]
+fn proxies_are_trusted_by_address_or_by_number() {
+    let cases = [
+        "trusted_proxies = [\"10.0.0.0/8\"]",
+        "danger_trusted_hops = 2",
+        "danger_trusted_hops = 0",
+        "danger_trusted_hops = 2\ntrusted_proxies = [\"10.0.0.0/8\"]",
+        "forwarded_header = \"via\"",
+        "proxy_protocol = [\"10.0.0.7/8\"]",
+    ];
+    let listen = |keys: &str| format!("[listen.second]\naddress = \"127.0.0.1:0\"\n{keys}\n");
+    check_each(&cases, listen, &expect![[""]]);
+}
