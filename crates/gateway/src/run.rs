@@ -81,17 +81,18 @@ impl Behind {
     fn answer(
         &self,
         request: Request<Incoming>,
-        connection: Connection,
+        connection: &Connection,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
         let guarded = self.0.clone();
+        let &Connection { peer, index, secure, .. } = connection;
         Box::pin(async move {
             guarded
                 .serve(request.map(Body::new), |head| {
-                    head.facts.peer = Some(connection.peer);
-                    head.facts.listener = connection.index;
+                    head.facts.peer = Some(peer);
+                    head.facts.listener = index;
                     head.facts.malformed = malformed;
-                    head.facts.transport = match connection.secure {
+                    head.facts.transport = match secure {
                         true => Transport::Encrypted,
                         false => Transport::Clear,
                     };
@@ -103,7 +104,7 @@ impl Behind {
 
 impl Handler for Behind {
     fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, connection, None)
+        self.answer(request, &connection, None)
     }
 
     fn refuse(
@@ -112,7 +113,7 @@ impl Handler for Behind {
         request: Request<Incoming>,
         connection: Connection,
     ) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, connection, Some(malformed))
+        self.answer(request, &connection, Some(malformed))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use palisade::stage::client::{Speak, Trust};
 use palisade::stage::route::PathPattern;
 use palisade_core::principal::ScopeSet;
 use palisade_gateway::config::settings::{
@@ -38,11 +39,16 @@ fn defaults_are_the_strict_ones() {
 fn every_key_of_the_vocabulary_is_read() {
     let loaded = parse(FULL).unwrap();
     let slugs: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code()).collect();
-    assert_eq!(slugs, ["upstream-cleartext", "danger", "danger", "danger"]);
+    assert_eq!(slugs, ["danger", "upstream-cleartext", "danger", "danger", "danger"]);
     let settings = &loaded.settings;
     let names: Vec<_> = settings.listen.iter().map(|listen| listen.name.as_ref()).collect();
     assert_eq!(names, ["public", "admin"]);
     assert!(settings.listen[0].tls.is_some());
+    assert_eq!(settings.listen[0].proxies.speak, Speak::Forwarded);
+    assert_eq!(settings.listen[0].proxy_protocol, ["10.0.0.7/32".parse().unwrap()]);
+    assert!(matches!(settings.listen[1].proxies.trust, Trust::DangerHops(hops) if hops.get() == 1));
+    assert_eq!((settings.routes[0].client.allow.len(), settings.routes[0].client.deny.len()), (1, 1));
+    assert_eq!(settings.limits.head_timeout, Duration::from_secs(5));
     assert_eq!(settings.upstream("tls").unwrap().ca.len(), 1);
     let route = &settings.routes[0];
     let bearer = CredentialRef::Bearer("main".into());

@@ -186,7 +186,7 @@ fn targets() -> Vec<Vector> {
     group(
         "Request line",
         vec![
-            ("CONNECT", format!("CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\nconnection: close\r\n\r\n"), Has("connect")),
+            ("CONNECT", "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\nconnection: close\r\n\r\n".to_owned(), Has("connect")),
             ("TRACE", line("TRACE /v HTTP/1.1"), Has("trace")),
             ("`OPTIONS *`", line("OPTIONS * HTTP/1.1"), Has("options *")),
             ("`GET *`", line("GET * HTTP/1.1"), Has("get *")),

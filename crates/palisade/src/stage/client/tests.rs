@@ -19,7 +19,7 @@ fn hops(number: usize) -> Client {
 
 /// The client, `?` behind an address that stands for it, or the code of the refusal.
 fn found(stage: &Client, peer: &str, headers: &str) -> String {
-    let mut head = head(&format!("GET /\n{headers}").trim_end().to_owned());
+    let mut head = head(format!("GET /\n{headers}").trim_end());
     head.facts.peer = Some(peer.parse().unwrap());
     let refused = refusal(stage, &mut head);
     assert!(head.parts.headers.is_empty(), "no forwarding header goes on: {headers}");
