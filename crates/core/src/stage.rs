@@ -71,6 +71,7 @@ stages! {
     Forward "forward" Serve "Hands the permitted request to the backend."
     Guard "guard" Wrap "Stops asking a backend that keeps failing and tries it again later."
     Inspect "inspect" Wrap "Refuses markup in free text, where a browser could later run it."
+    Network "network" Check "Refuses clients whose address may not use the route."
     Operation "operation" Check "Finds the operation of the contract that is asked for; an undeclared one is refused."
     Present "present" Check "Removes what is meant for us and tells the backend who asks."
     Quota "quota" Check "Counts requests per principal and operation: the budget of a business flow."

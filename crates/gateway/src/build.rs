@@ -23,6 +23,7 @@ use palisade::stage::finish::Finish;
 use palisade::stage::firewall::Firewall;
 use palisade::stage::guard::{Guard, GuardSettings};
 use palisade::stage::inspect::{Inspect, Markup};
+use palisade::stage::network::Network;
 use palisade::stage::operation::{Operation, Operations};
 use palisade::stage::present::{Credentials, Present};
 use palisade::stage::quota::Quota;
@@ -107,12 +108,12 @@ fn chain(
         .with(Rescue)
         .with(Admit::new(limits.max_concurrent as usize).with_routes(by_route(settings, |route| route.places)))
         .with(Client {
-            trusted_proxies: settings.listen.iter().flat_map(|listen| listen.trusted_proxies.clone()).collect(),
-            allow: settings.client.allow.clone(),
-            deny: settings.client.deny.clone(),
+            proxies: settings.listen.iter().map(|listen| listen.proxies.clone()).collect(),
+            networks: settings.client.clone(),
         })
         .with(Firewall)
         .with(RouteStage::new(settings.routes.iter().map(pattern).collect()))
+        .with(Network::new(by_route(settings, |route| route.client.clone())))
         .with(Deadline::new(by_route(settings, |route| DeadlineSettings {
             total: route.timeout,
             body_pause: route.body_timeout,

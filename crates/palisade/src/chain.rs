@@ -13,6 +13,7 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
@@ -21,8 +22,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
 /// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route:
-/// `admit` first, so that a busy service refuses before it waits for a body or a store.
-/// `report` comes before `route`, because browsers report for every route; it has a limit of its own.
+/// `network` first of all, which costs nothing, and `admit`, so that a busy service refuses before it waits for a body or
+/// a store. `report` comes before `route`, because browsers report for every route; it has a limit of its own.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -36,6 +37,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Firewall,
     StageId::Report,
     StageId::Route,
+    StageId::Network,
     StageId::Admit,
     StageId::Deadline,
     StageId::Size,
@@ -297,6 +299,9 @@ where
             *request.extensions_mut() = std::mem::take(&mut head.parts.extensions);
             if let Some(route) = &head.facts.route {
                 request.extensions_mut().insert(route.clone());
+            }
+            if let Some(client) = head.facts.known_client() {
+                request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
             service.call(Permitted { permit, request }).await

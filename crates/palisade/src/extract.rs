@@ -1,4 +1,7 @@
-//! What handlers of an application can ask for: who calls, with the proof that the policy let the call through.
+//! What handlers of an application can ask for: who calls, with the proof that the policy let the call through, and from
+//! where.
+
+mod client_addr;
 
 mod nonce;
 
@@ -10,6 +13,8 @@ use http::request::Parts;
 pub use nonce::NoPages;
 use palisade_core::permit::RequestPermit;
 use palisade_core::principal::Principal;
+
+pub use client_addr::ClientAddr;
 
 /// Who calls. A handler that has one as a parameter runs behind a chain, or not at all.
 ///

@@ -22,14 +22,24 @@ use palisade_core::time::Timestamp;
 pub struct Facts {
     /// The address at the other end of the connection. Written by the listener, or from axum's `ConnectInfo`.
     pub peer: Option<SocketAddr>,
-    /// Whether the connection is encrypted. Written by the listener.
+    /// Which listener the connection came in on, by its place in the configuration. Written by the listener.
+    pub listener: usize,
+    /// Whether the client's connection is encrypted. Written by the listener; where a trusted proxy is in between,
+    /// `client` writes what that one says.
     pub transport: Transport,
+    /// What the listener found wrong with bytes that are no request. Written by the listener; `firewall` refuses.
+    pub malformed: Option<Malformed>,
     /// When the request arrived. Written by `trace`.
     pub received: Timestamp,
     /// The request's id. Written by `trace`.
     pub request_id: RequestId,
     /// The client's address behind trusted proxies. Written by `client`.
     pub client: Option<IpAddr>,
+    /// Whether a trusted proxy keeps the client's address to itself, so that [`Self::client`] is the proxy's. Written by
+    /// `client`.
+    pub is_client_hidden: bool,
+    /// The host that the client asked a trusted proxy for. Written by `client`.
+    pub forwarded_host: Option<CanonicalHost>,
     /// The canonical host. Written by `firewall`.
     pub host: Option<CanonicalHost>,
     /// The canonical path. Written by `firewall`.
@@ -63,10 +73,14 @@ impl Facts {
     pub(crate) fn new() -> Self {
         Self {
             peer: None,
+            listener: 0,
             transport: Transport::Clear,
+            malformed: None,
             received: Timestamp::default(),
             request_id: UNNAMED.clone(),
             client: None,
+            is_client_hidden: false,
+            forwarded_host: None,
             host: None,
             path: None,
             route: None,
@@ -80,6 +94,11 @@ impl Facts {
             denial: None,
             backend: None,
         }
+    }
+
+    /// The client's address, where it is certain to be the client's.
+    pub fn known_client(&self) -> Option<IpAddr> {
+        self.client.filter(|_| !self.is_client_hidden)
     }
 
     /// Adds something that deserves an event of its own.
@@ -99,6 +118,17 @@ pub enum Transport {
     Clear,
     /// TLS.
     Encrypted,
+}
+
+/// What is wrong with bytes in whose place a request stands that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// They break this rule.
+    Invalid(&'static str),
+    /// They are too many.
+    TooLarge,
+    /// They come too slowly.
+    TooSlow,
 }
 
 /// Something that happened beside the answer.

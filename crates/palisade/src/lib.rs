@@ -24,6 +24,7 @@ pub mod csrf;
 pub mod extract;
 pub mod facts;
 pub mod limit;
+pub mod network;
 pub mod observe;
 pub mod origin;
 pub mod plan;

@@ -237,7 +237,7 @@ impl Preset {
     /// Believes what these proxies say of their clients.
     #[must_use]
     pub fn behind(mut self, proxies: Vec<ipnet::IpNet>) -> Self {
-        self.client.trusted_proxies = proxies;
+        self.client.proxies = Client::behind(proxies).proxies;
         self
     }
 

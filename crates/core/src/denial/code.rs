@@ -68,7 +68,7 @@ codes! {
     ClientForbidden "client-forbidden" FORBIDDEN OriginRefused
         "The request is not allowed from this address"
         "The client's address is in a denied network, or not in an allowed one."
-        "Correct `client.allow` and `client.deny`; behind a proxy also `trusted_proxies`."
+        "Correct `client.allow` and `client.deny`, in `[client]` or on the route; behind a proxy also `trusted_proxies`."
     CodingExcessive "coding-excessive" PAYLOAD_TOO_LARGE InputRefused
         "The request body is compressed too far"
         "The compressed body becomes more than 100 times its size: a small request that would cost much memory and time (a decompression bomb)."
@@ -165,10 +165,14 @@ codes! {
         "The budget for this operation is used up"
         "The principal called the operation more often than its `limit` in the contract allows."
         "Wait as `Retry-After` says, or raise `limit` in the contract."
+    RequestMalformed "request-malformed" BAD_REQUEST InputRefused
+        "The request is not valid HTTP"
+        "The bytes of the request break a rule of HTTP, or could be read as different requests by different programs: two lengths, a length beside a transfer coding, bare line feeds, folded lines, control characters."
+        "Read `reason` in the event. An honest client has a broken HTTP library; anybody else tries to smuggle requests."
     RequestTimeout "request-timeout" REQUEST_TIMEOUT InputRefused
-        "The request body arrived too slowly"
-        "The client stopped sending the body for longer than the route's `body_timeout`, sent it more slowly than `body_min_rate`, or had not finished it by `timeout`."
-        "Send the body without pauses, or change these bounds for this route."
+        "The request arrived too slowly"
+        "The head of the request took longer than `head_timeout`; or the client stopped sending the body for longer than the route's `body_timeout`, sent it more slowly than `body_min_rate`, or had not finished it by `timeout`."
+        "Send the request without pauses, or change these bounds."
     ResponseForeign "response-foreign" NOT_FOUND AuthorizationDenied
         "There is no such object"
         "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself."

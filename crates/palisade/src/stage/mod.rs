@@ -21,6 +21,7 @@ pub mod guard;
 #[cfg(feature = "contract")]
 pub mod inspect;
 mod layer;
+pub mod network;
 pub mod operation;
 pub mod present;
 pub mod quota;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use palisade::limit::OnFailure;
+use palisade::network::Networks;
 use palisade::origin::Origin;
 use palisade::preset::Preset;
 use palisade::stage::admit::Admit;
@@ -256,7 +257,10 @@ async fn people_are_told_in_a_page() {
 /// Stages whose settings the presets do not have.
 #[tokio::test]
 async fn networks_and_places_are_refused() {
-    let deny = Client { deny: vec!["192.0.2.0/24".parse().unwrap()], ..Client::default() };
+    let deny = Client {
+        networks: Networks { deny: vec!["192.0.2.0/24".parse().unwrap()], ..Networks::default() },
+        ..Client::default()
+    };
     for (slug, stage) in [("client-forbidden", Passing::Client(deny)), ("overloaded", Passing::Admit(Admit::new(0)))] {
         let stand = Stand::new();
         let service = hand_built(&stand, stage);
@@ -302,6 +306,7 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::MediaTypeUndeclared,
         DenialCode::ParameterInvalid,
         DenialCode::PayloadInvalid,
+        DenialCode::RequestMalformed,
         DenialCode::ResponseForeign,
         DenialCode::ResponseInvalid,
         DenialCode::ResponseUndeclared,

@@ -24,7 +24,7 @@ pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
 
-use super::word::Preset;
+use super::word::{ForwardedHeader, Preset};
 
 /// The configuration of a Palisade gateway.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -86,10 +86,20 @@ pub(crate) struct RawListen {
     pub(crate) address: Socket,
     /// The certificate to serve TLS with. Without it the listener speaks plain HTTP.
     pub(crate) tls: Option<RawTls>,
-    /// Proxies in front of the gateway: only from these addresses is
-    /// `X-Forwarded-For` believed, on whichever listener they connect.
+    /// Proxies in front of this listener: what they say of their clients is believed.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How many proxies are in front of this listener, where their addresses are not known. Whoever connects is believed
+    /// about so many hops: nobody but the proxies may be able to.
+    #[schemars(range(min = 1, max = 16))]
+    pub(crate) danger_trusted_hops: Option<u32>,
+    /// In which headers the proxies speak; the others are not read.
+    #[serde(default)]
+    pub(crate) forwarded_header: ForwardedHeader,
+    /// Load balancers that begin every connection with a PROXY header, version 1 or 2: from these addresses it is
+    /// required, from all others it is no HTTP.
+    #[serde(default)]
+    pub(crate) proxy_protocol: Vec<Network>,
 }
 
 /// A certificate with its key.
@@ -151,6 +161,8 @@ pub(crate) struct RawLimits {
     pub(crate) max_uri: Size,
     /// The largest header section.
     pub(crate) max_headers: Size,
+    /// How long the head of a request may take to arrive.
+    pub(crate) head_timeout: Span,
     /// How many requests may be under way at once; more are answered with 503.
     #[schemars(range(min = 1))]
     pub(crate) max_concurrent: u32,
@@ -166,6 +178,7 @@ impl Default for RawLimits {
         Self {
             max_uri: Size::from("8KiB"),
             max_headers: Size::from("32KiB"),
+            head_timeout: Span::from("10s"),
             max_concurrent: 1024,
             ipv6_prefix: 64,
             throttle: RawThrottles::default(),

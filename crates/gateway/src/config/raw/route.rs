@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::word::{Coding, Credentials, Responses};
-use super::RawPayload;
 use super::browser::{RawCsrf, RawHeaders};
 use super::limit::RawThrottles;
 use super::text::{Size, Span};
+use super::{RawClient, RawPayload};
 
 /// Which requests go where, and under which rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,6 +59,9 @@ pub(crate) struct RawRoute {
     /// health checks and what else must work in overload.
     #[schemars(range(min = 1))]
     pub(crate) reserved_concurrent: Option<u32>,
+    /// Which client addresses may use the route, of those that `[client]` lets in.
+    #[serde(default)]
+    pub(crate) client: RawClient,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection

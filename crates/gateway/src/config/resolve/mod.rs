@@ -13,11 +13,12 @@ mod tls;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use palisade::network::Networks;
 use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::port::counter::Ipv6Prefix;
 
 use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
-use super::settings::{Authenticate, Client, CredentialRef, Events, Limits, Settings, Store};
+use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings, Store};
 use super::tree::Located;
 use super::{address, scalar};
 use context::{At, Context};
@@ -46,7 +47,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);
     let routes = route::routes(cx, raw);
-    let client = client(cx, &raw.client);
+    let client = networks(cx, &At::root("client"), &raw.client);
     let limits = limits(cx, &raw.limits);
     let hsts = browser::hsts(cx, &raw.hsts);
     let reports = browser::reports(cx, &raw.reports);
@@ -79,23 +80,24 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     Some(settings)
 }
 
-fn client(cx: &mut Context<'_>, raw: &RawClient) -> Option<Client> {
-    let at = At::root("client");
+pub(crate) fn networks(cx: &mut Context<'_>, at: &At, raw: &RawClient) -> Option<Networks> {
     let allow = cx.list(&at.key("allow"), &raw.allow, address::network);
     let deny = cx.list(&at.key("deny"), &raw.deny, address::network);
-    Some(Client { allow: allow?, deny: deny? })
+    Some(Networks { allow: allow?, deny: deny? })
 }
 
 fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
     let at = At::root("limits");
     let max_uri = cx.value(&at.key("max_uri"), &raw.max_uri, scalar::size);
     let max_headers = cx.value(&at.key("max_headers"), &raw.max_headers, scalar::size);
+    let head_timeout = cx.value(&at.key("head_timeout"), &raw.head_timeout, scalar::duration);
     let throttle = limit::limits(cx, &at.key("throttle"), &raw.throttle);
     // The schema allows no other lengths.
     let ipv6_prefix = u8::try_from(raw.ipv6_prefix).ok().and_then(Ipv6Prefix::new).unwrap_or_default();
     Some(Limits {
         max_uri: max_uri?,
         max_headers: max_headers?,
+        head_timeout: head_timeout?,
         max_concurrent: raw.max_concurrent,
         ipv6_prefix,
         throttle: throttle?,

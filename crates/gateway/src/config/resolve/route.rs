@@ -17,6 +17,7 @@ use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
 use super::limit;
+use super::networks;
 use super::payload::payload;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
@@ -50,6 +51,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let body_min_rate = cx.value(&at.key("body_min_rate"), &raw.body_min_rate, scalar::size);
     let places = places(cx, at, raw);
     let throttle = limit::throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
+    let client = networks(cx, &at.key("client"), &raw.client);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
@@ -87,6 +89,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         accept_encoding: raw.accept_encoding.iter().copied().map(coding).collect(),
         throttle: throttle?,
         places: places?,
+        client: client?,
         cors: cors?,
         csrf: csrf?,
         headers: headers?,

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use palisade::network::Networks;
+use palisade::stage::client::Proxies;
 use palisade::stage::finish::Hsts;
 use palisade::stage::report::ReportPath;
 use palisade_core::diagnostic::Source;
@@ -19,7 +21,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, Forwarding, Preset, Responses, TokenType};
+pub use super::word::{Algorithm, Credentials, ForwardedHeader, Forwarding, Preset, Responses, TokenType};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route};
@@ -44,7 +46,7 @@ pub struct Settings {
     /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.
     pub roles: Vec<(String, String)>,
     /// Which client addresses may connect.
-    pub client: Client,
+    pub client: Networks,
     /// Bounds for every request.
     pub limits: Limits,
     /// How long browsers insist on TLS.
@@ -90,8 +92,10 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Certificate, key and protocols, ready to accept with.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whose word about the client's address is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Whose word about the client is believed.
+    pub proxies: Proxies,
+    /// From whom connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// A backend.
@@ -124,15 +128,6 @@ pub struct Contract {
     pub source: Source,
 }
 
-/// Which client addresses may connect.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// If not empty, only these networks.
-    pub allow: Vec<IpNet>,
-    /// Not these networks, even if allowed.
-    pub deny: Vec<IpNet>,
-}
-
 /// Bounds for every request.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -140,6 +135,8 @@ pub struct Limits {
     pub max_uri: u32,
     /// The largest header section, in bytes.
     pub max_headers: u32,
+    /// How long the head of a request may take to arrive.
+    pub head_timeout: Duration,
     /// How many requests may be under way at once.
     pub max_concurrent: u32,
     /// How much of an IPv6 address is one client.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use palisade::body::inflate::Coding;
 use palisade::csrf::TokenKey;
+use palisade::network::Networks;
 use palisade::stage::admit::Places;
 use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
@@ -51,6 +52,8 @@ pub struct Route {
     pub throttle: Vec<Limit>,
     /// How many requests may be under way.
     pub places: Places,
+    /// Which client addresses may use it.
+    pub client: Networks,
     /// Which pages of other origins may read the responses.
     pub cors: Option<Cors>,
     /// Which other sites may make a browser send requests.

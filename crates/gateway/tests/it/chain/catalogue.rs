@@ -137,6 +137,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
             ],
             ..ask("POST /checkout\nauthorization: Bearer ${alice}")
         },
+        Code::RequestMalformed => ask("PUT /photos/1\ncontent-length: 1\ntransfer-encoding: chunked\n\n0\r\n\r\n"),
         Code::RequestTimeout => under(
             with_route("body_timeout = \"100ms\""),
             "POST /forms\ncontent-type: application/x-www-form-urlencoded\ncontent-length: 10\n\nname=",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use palisade::body::inflate::Coding;
 use palisade::limit::OnFailure;
 use palisade::stage::admit::Places;
+use palisade::stage::client::{Speak, Trust};
 use palisade::stage::route::PathPattern;
 use palisade_core::operation::{Limit, LimitBy};
 use palisade_core::port::counter::{self, Ipv6Prefix};
@@ -51,11 +52,16 @@ fn defaults_are_the_strict_ones() {
 fn every_key_of_the_vocabulary_is_read() {
     let loaded = parse(FULL).unwrap();
     let slugs: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code()).collect();
-    assert_eq!(slugs, ["upstream-cleartext", "danger", "danger", "danger", "danger"]);
+    assert_eq!(slugs, ["danger", "upstream-cleartext", "danger", "danger", "danger"]);
     let settings = &loaded.settings;
     let names: Vec<_> = settings.listen.iter().map(|listen| listen.name.as_ref()).collect();
     assert_eq!(names, ["public", "admin"]);
     assert!(settings.listen[0].tls.is_some());
+    assert_eq!(settings.listen[0].proxies.speak, Speak::Forwarded);
+    assert_eq!(settings.listen[0].proxy_protocol, ["10.0.0.7/32".parse().unwrap()]);
+    assert!(matches!(settings.listen[1].proxies.trust, Trust::DangerHops(hops) if hops.get() == 1));
+    assert_eq!((settings.routes[0].client.allow.len(), settings.routes[0].client.deny.len()), (1, 1));
+    assert_eq!(settings.limits.head_timeout, Duration::from_secs(5));
     assert_eq!(settings.upstream("tls").unwrap().ca.len(), 1);
     let route = &settings.routes[0];
     let bearer = CredentialRef::Bearer("main".into());
@@ -140,9 +146,12 @@ preset = "public-api"
 address = "0.0.0.0:8443"
 tls = { cert = "file:server.cert.pem", key = "file:server.key.pem" }
 trusted_proxies = ["10.0.0.0/8"]
+forwarded_header = "forwarded"
+proxy_protocol = ["10.0.0.7"]
 
 [listen.admin]
 address = "[::1]:8081"
+danger_trusted_hops = 1
 
 [upstream.api]
 url = "http://orders.internal:9000"
@@ -177,6 +186,7 @@ accept_encoding = ["gzip", "deflate"]
 max_concurrent = 8
 cors = { origins = ["https://app.example.com"], methods = ["PUT"], headers = ["x-a"], expose = ["etag"], credentials = true, max_age = "1h" }
 csrf = { trusted_origins = ["https://app.example.com"] }
+client = { allow = ["10.0.0.0/8"], deny = ["10.1.0.0/16"] }
 danger_allow_markup = true
 
 [route.behind]
@@ -228,6 +238,7 @@ deny = ["10.9.0.0/16"]
 [limits]
 max_uri = "4KiB"
 max_headers = "16KiB"
+head_timeout = "5s"
 max_concurrent = 64
 ipv6_prefix = 56
 throttle = { requests = 5000, per = "1s", by = "all" }

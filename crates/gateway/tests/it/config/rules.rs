@@ -369,3 +369,40 @@ fn checks_the_rest() {
     "#]],
     );
 }
+
+#[test]
+fn proxies_are_trusted_by_address_or_by_number() {
+    let cases = [
+        "trusted_proxies = [\"10.0.0.0/8\"]",
+        "danger_trusted_hops = 2",
+        "danger_trusted_hops = 0",
+        "danger_trusted_hops = 2\ntrusted_proxies = [\"10.0.0.0/8\"]",
+        "forwarded_header = \"via\"",
+        "proxy_protocol = [\"10.0.0.7/8\"]",
+    ];
+    let listen = |keys: &str| format!("[listen.second]\naddress = \"127.0.0.1:0\"\n{keys}\n");
+    check_each(
+        &cases,
+        listen,
+        &expect![[r#"
+        trusted_proxies = ["10.0.0.0/8"]
+            fine
+        danger_trusted_hops = 2
+            3 danger: whoever can connect to this listener directly can choose its address
+              (list the proxies in `trusted_proxies`, or let a packet filter keep everybody else out)
+        danger_trusted_hops = 0
+            3 out-of-range: `listen.second.danger_trusted_hops` cannot be `0`
+              (write a number from 1 to 16)
+        danger_trusted_hops = 2
+        trusted_proxies = ["10.0.0.0/8"]
+            3 conflicting-keys: proxies are trusted by their addresses or by their number, not both
+              (remove `danger_trusted_hops`: addresses cannot be claimed by whoever connects)
+        forwarded_header = "via"
+            3 unknown-value: `listen.second.forwarded_header` cannot be `via`
+              (choose one of `forwarded`, `x-forwarded`)
+        proxy_protocol = ["10.0.0.7/8"]
+            3 bad-network: `10.0.0.7/8` names an address inside its block
+              (for the whole block write `10.0.0.0/8`, for the one address `10.0.0.7`)
+    "#]],
+    );
+}
