@@ -25,6 +25,8 @@ pub struct Extension {
     pub limits: Vec<Limit>,
     /// The assurance level that is needed.
     pub level: Option<Level>,
+    /// How long ago the sign-in may be.
+    pub max_age: Option<Duration>,
     /// Whether the backend passes on what it got from a third party.
     pub third_party: bool,
 }
@@ -43,12 +45,14 @@ pub(crate) fn read(operation: &Value, pointer: &str, report: &mut Report<'_>) ->
             "owner" => extension.owner = reader.owner(value, &place),
             "limit" => extension.limits = reader.limits(value, &place),
             "level" => extension.level = reader.level(value, &place),
+            "max_age" => extension.max_age = reader.age(value, &place),
             "third_party" => extension.third_party = reader.flag(value, &place),
             _ => {}
         }
     }
-    if extension.public && (!extension.roles.is_empty() || !extension.scopes.is_empty() || extension.level.is_some()) {
-        let message = "an operation that is public cannot ask for scopes, roles or a level";
+    let asks = !extension.roles.is_empty() || !extension.scopes.is_empty();
+    if extension.public && (asks || extension.level.is_some() || extension.max_age.is_some()) {
+        let message = "an operation that is public cannot ask for scopes, roles, a level or an age";
         let diagnostic = Diagnostic::error("extension-invalid", message).help("remove `public`, or the others");
         reader.report.add(&join(&pointer, "public"), diagnostic);
     }
@@ -119,6 +123,14 @@ impl Reader<'_, '_> {
             self.refuse(place, "this is not an assurance level", "write aal1, aal2 or aal3");
         }
         level
+    }
+
+    fn age(&mut self, value: &Value, place: &str) -> Option<Duration> {
+        let age = value.as_str().and_then(span);
+        if age.is_none() {
+            self.refuse(place, "this is not a span of time", "write `60s`, `5m`, `1h` or `1d`");
+        }
+        age
     }
 
     fn owner(&mut self, value: &Value, place: &str) -> Ownership {
@@ -233,7 +245,7 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 const NAME: &str = "x-palisade";
-const KEYS: [&str; 7] = ["public", "scopes", "roles", "owner", "limit", "level", "third_party"];
+const KEYS: [&str; 8] = ["public", "scopes", "roles", "owner", "limit", "level", "max_age", "third_party"];
 
 #[cfg(test)]
 mod tests {

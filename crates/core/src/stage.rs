@@ -73,6 +73,7 @@ stages! {
     Inspect "inspect" Wrap "Refuses markup in free text, where a browser could later run it."
     Operation "operation" Check "Finds the operation of the contract that is asked for; an undeclared one is refused."
     Present "present" Check "Removes what is meant for us and tells the backend who asks."
+    Publish "publish" Check "Answers for documents that describe the API: its keys and who issues tokens for it."
     Quota "quota" Check "Counts requests per principal and operation: the budget of a business flow."
     Record "record" Wrap "Writes the events of the request after the response is known; never changes the answer."
     Rescue "rescue" Wrap "Turns a refusal, a failure or a panic into an RFC 9457 problem."

@@ -83,6 +83,7 @@ impl Handler for Behind {
             guarded
                 .serve(request.map(Body::new), |head| {
                     head.facts.peer = Some(connection.peer);
+                    head.facts.certificate = connection.certificate;
                     head.facts.transport = match connection.secure {
                         true => Transport::Encrypted,
                         false => Transport::Clear,
@@ -113,7 +114,13 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
         Events::Stdout => Arc::new(JsonLines::new(io::stdout())),
     };
-    Ok(World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), counters: stores.counters, events })
+    Ok(World {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        counters: stores.counters,
+        events,
+        once: Some(stores.once),
+    })
 }
 
 /// Opens a log for appending. It names users and addresses, so that only its owner may read it.

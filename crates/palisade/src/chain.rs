@@ -13,6 +13,7 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::credential::certificate::ClientCertificate;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
@@ -20,7 +21,7 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// The one order of the stages, outermost first.
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
-/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// anything is matched; `publish` answers for our own documents before there are routes to ask; `route` comes as soon as something may be matched, because what follows has settings by route.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -33,6 +34,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Admit,
     StageId::Client,
     StageId::Firewall,
+    StageId::Publish,
     StageId::Route,
     StageId::Deadline,
     StageId::Size,
@@ -251,7 +253,10 @@ where
         Box::pin(async move {
             let peer =
                 request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map(|info| info.0);
-            Ok(this.serve(request, |head| head.facts.peer = peer).await)
+            // A server that has seen a client certificate says so in an extension.
+            let certificate = request.extensions().get::<Arc<ClientCertificate>>().cloned();
+            let known = |head: &mut Head| (head.facts.peer, head.facts.certificate) = (peer, certificate);
+            Ok(this.serve(request, known).await)
         })
     }
 }

@@ -20,6 +20,7 @@ use ::http::{Request, Response};
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
+use palisade::credential::certificate::ClientCertificate;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -58,6 +59,8 @@ pub struct Connection {
     pub listener: Arc<str>,
     /// Whether it is encrypted.
     pub secure: bool,
+    /// The certificate that the client has proven to hold.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// How long and how much: the ends of every wait for a client.

@@ -103,6 +103,7 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
                     local: stream.local_addr().unwrap_or(listener.local),
                     listener: Arc::clone(&listener.name),
                     secure: listener.is_secure(),
+                    certificate: None,
                 };
                 let (tls, shared) = (listener.tls.clone(), Arc::clone(&shared));
                 connections.spawn(async move {
@@ -155,7 +156,9 @@ async fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, connection: Co
         handshake = tls::accept(stream, config, shared.bounds.handshake) => handshake,
     };
     match handshake {
-        Ok((stream, version)) => http::serve(stream, version, connection, shared).await,
+        Ok((stream, version, certificate)) => {
+            http::serve(stream, version, Connection { certificate, ..connection }, shared).await;
+        }
         Err(error) => debug!(peer = %connection.peer, %error, "no TLS connection"),
     }
 }

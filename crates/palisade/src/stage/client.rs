@@ -4,11 +4,14 @@
 //! 2. From a trusted proxy the addresses of `X-Forwarded-For` are read from the right; the first that is not itself a
 //!    trusted proxy is the client. Text that is not an address ends the search at the last hop we can believe.
 //! 3. From anybody else every forwarding header is deleted, and from everybody those that only we may set.
-//! 4. An address in a denied network is refused, and so is one outside the allowed networks where any are given.
+//! 4. Where it is configured, a trusted proxy says in `Client-Cert` (RFC 9440) which certificate the client holds; from
+//!    anybody else that header is deleted too.
+//! 5. An address in a denied network is refused, and so is one outside the allowed networks where any are given.
 //!
 //! Caveat: each proxy in front must be listed, or all its clients count as one.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -16,11 +19,15 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
+use crate::credential::certificate::ClientCertificate;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers that say who asks, for the backend; from the outside they are always a lie.
 const OURS: &[&str] = &["palisade-subject", "palisade-roles", "palisade-tenant", "palisade-scopes"];
+
+/// Headers by which a proxy says which client certificate it has seen (RFC 9440 section 2).
+const CERTIFICATES: &[&str] = &["client-cert", "client-cert-chain"];
 
 /// Headers that a proxy adds.
 const FORWARDING: &[&str] = &[
@@ -46,6 +53,9 @@ pub struct Client {
     pub allow: Vec<IpNet>,
     /// Networks that may not ask.
     pub deny: Vec<IpNet>,
+    /// Whether trusted proxies say in `Client-Cert` which certificate a client has proven to hold. A proxy that does
+    /// must delete that header of its own clients.
+    pub certificate_header: bool,
 }
 
 impl Stage for Client {
@@ -56,8 +66,14 @@ impl Stage for Client {
     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
         let client = head.facts.peer.map(|peer| self.locate(peer.ip().to_canonical(), head));
         head.facts.client = client;
-        for name in OURS.iter().chain(FORWARDING) {
+        let certificate = self.certificate(head);
+        for name in OURS.iter().chain(FORWARDING).chain(CERTIFICATES) {
             head.parts.headers.remove(*name);
+        }
+        match certificate {
+            Ok(Some(certificate)) => head.facts.certificate = Some(Arc::new(certificate)),
+            Ok(None) => {}
+            Err(denial) => return Verdict::from(Err(denial)),
         }
         Verdict::from(self.admit(client))
     }
@@ -77,6 +93,19 @@ impl Client {
             client = address.to_canonical();
         }
         client
+    }
+
+    /// The certificate that a trusted proxy has seen. One that cannot be read is not taken for none.
+    fn certificate(&self, head: &Head) -> Result<Option<ClientCertificate>, Denial> {
+        let by_proxy = head.facts.peer.is_some_and(|peer| within(&self.trusted_proxies, peer.ip().to_canonical()));
+        if !self.certificate_header || !by_proxy {
+            return Ok(None);
+        }
+        let mut values = head.parts.headers.get_all("client-cert").iter();
+        let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
+        let certificate = value.to_str().ok().filter(|_| second.is_none()).and_then(ClientCertificate::from_header);
+        let refusal = || Denial::new(DenialCode::HeaderForbidden, StageId::Client).because("header", "client-cert");
+        certificate.map(Some).ok_or_else(refusal)
     }
 
     fn admit(&self, client: Option<IpAddr>) -> Result<(), Denial> {

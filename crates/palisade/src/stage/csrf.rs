@@ -99,7 +99,10 @@ fn carries_ambient_credential(head: &Head) -> bool {
     let by_browser = scheme.is_some_and(|scheme| {
         ["basic", "digest", "negotiate", "ntlm"].iter().any(|ambient| scheme.eq_ignore_ascii_case(ambient))
     });
-    by_browser || head.parts.headers.contains_key(header::COOKIE)
+    // A certificate comes from a browser or from a program; only a browser says from where it was sent.
+    let headers = &head.parts.headers;
+    let by_page = headers.contains_key(header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+    by_browser || headers.contains_key(header::COOKIE) || (head.facts.certificate.is_some() && by_page)
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ const BROKEN: &[(&str, &str, Change)] = &[
         read,
     ),
     ("quota-exhausted", "GET /open\nhost: a", twice_a_minute),
+    ("proof-invalid", "GET /me\nhost: a\nauthorization: DPoP $BOUND", same),
     ("role-insufficient", "GET /me$USER", |preset| preset.roles("GET /me", ["admin"])),
     ("scope-insufficient", "GET /me$USER", |preset| preset.scopes("GET /me", ["me:read"])),
     ("throttled", "GET /open\nhost: a", |preset| throttled(preset, OnFailure::Deny)),

@@ -3,6 +3,7 @@
 //! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
 
 mod credential;
+mod identity;
 mod route;
 mod text;
 
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
 
@@ -46,6 +48,12 @@ pub(crate) struct RawConfig {
     /// Sets of API keys.
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, RawKeys>,
+    /// Tables that say which client certificate is whose.
+    #[serde(default)]
+    pub(crate) certificates: BTreeMap<String, RawCertificates>,
+    /// How backends are told who asks.
+    #[serde(default)]
+    pub(crate) present: RawPresent,
     /// Which roles a role includes: `admin = ["support"]` makes every admin a support as well.
     #[serde(default)]
     pub(crate) roles: BTreeMap<String, Vec<String>>,
@@ -85,6 +93,8 @@ pub(crate) struct RawTls {
     pub(crate) cert: FileRef,
     /// A PEM file with the private key of the certificate.
     pub(crate) key: FileRef,
+    /// Which certificates clients are asked for. Without it none.
+    pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
 /// A backend.
@@ -126,6 +136,9 @@ pub(crate) struct RawClient {
     pub(crate) allow: Vec<Network>,
     /// These networks may not ask, even if they are allowed.
     pub(crate) deny: Vec<Network>,
+    /// Whether trusted proxies say in `Client-Cert` (RFC 9440) which certificate a client has. A proxy that does must
+    /// delete that header of its own clients.
+    pub(crate) certificate_header: bool,
 }
 
 /// Bounds for every request.

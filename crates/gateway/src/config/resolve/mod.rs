@@ -2,6 +2,7 @@
 
 mod bearer;
 mod context;
+mod identity;
 mod keys;
 mod route;
 mod server;
@@ -41,6 +42,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let contracts = cx.each("contract", &raw.contract, server::contract);
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);
+    let certificates = cx.each("certificates", &raw.certificates, identity::certificates);
+    let present = identity::present(cx, &raw.present);
     let routes = route::routes(cx, raw);
     let client = client(cx, &raw.client);
     let limits = limits(cx, &raw.limits);
@@ -57,6 +60,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         routes,
         bearer,
         keys,
+        certificates,
+        present: present?,
         roles: raw.roles.iter().flat_map(included).collect(),
         client: client?,
         limits: limits?,
@@ -73,7 +78,7 @@ fn client(cx: &mut Context<'_>, raw: &RawClient) -> Option<Client> {
     let at = At::root("client");
     let allow = cx.list(&at.key("allow"), &raw.allow, address::network);
     let deny = cx.list(&at.key("deny"), &raw.deny, address::network);
-    Some(Client { allow: allow?, deny: deny? })
+    Some(Client { allow: allow?, deny: deny?, certificate_header: raw.certificate_header })
 }
 
 fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
@@ -120,15 +125,17 @@ fn warn_of_unused(cx: &mut Context<'_>, raw: &RawConfig, settings: &Settings) {
     };
     let is_used = |kind: &str, name: &str| match kind {
         "bearer" => accepts(&CredentialRef::Bearer(name.into())),
+        "certificates" => accepts(&CredentialRef::Certificates(name.into())),
         "contract" => raw.route.values().any(|route| route.contract == name),
         "keys" => accepts(&CredentialRef::Keys(name.into())),
         _ => raw.route.values().any(|route| route.upstream == name),
     };
-    let sections: [(&str, Vec<&String>); 4] = [
+    let sections: [(&str, Vec<&String>); 5] = [
         ("upstream", names(&raw.upstream)),
         ("contract", names(&raw.contract)),
         ("bearer", names(&raw.bearer)),
         ("keys", names(&raw.keys)),
+        ("certificates", names(&raw.certificates)),
     ];
     for (kind, names) in sections {
         for name in names.into_iter().filter(|name| !is_used(kind, name)) {

@@ -1,6 +1,7 @@
 //! What the file means: every reference resolved, every file read, every value of its own type.
 
 mod credential;
+mod identity;
 mod route;
 
 use std::net::SocketAddr;
@@ -14,8 +15,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
-pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
+pub use super::word::{Algorithm, CertificateMode, Credentials, DpopMode, OnFailure, Preset, Responses, TokenType};
+pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
+pub use identity::{Certificates, Present};
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Throttle};
 
 /// A whole configuration. Sections with names stand in the order of the file.
@@ -35,6 +37,10 @@ pub struct Settings {
     pub bearer: Vec<Bearer>,
     /// Sets of API keys.
     pub keys: Vec<Keys>,
+    /// Tables of client certificates.
+    pub certificates: Vec<Certificates>,
+    /// How backends are told who asks.
+    pub present: Present,
     /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.
     pub roles: Vec<(String, String)>,
     /// Which client addresses may connect.
@@ -119,6 +125,8 @@ pub struct Client {
     pub allow: Vec<IpNet>,
     /// Not these networks, even if allowed.
     pub deny: Vec<IpNet>,
+    /// Whether trusted proxies say which certificate a client has.
+    pub certificate_header: bool,
 }
 
 /// Bounds for every request.

@@ -8,6 +8,7 @@ mod wire;
 mod answers;
 mod catalogue;
 mod credentials;
+mod identity;
 mod input;
 mod passing;
 mod service;
