@@ -64,7 +64,7 @@ fn rejects_every_proof_that_proves_nothing() {
     let asked = Asked { method: "GET", url, token, key: &key };
     let hash = base64url::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()).as_ref());
     let claims = json!({"htm": "GET", "htu": url, "iat": NOW, "jti": "1", "ath": hash});
-    let dpop = Dpop::new(Arc::new(MemoryOnce::default()), clock.clone());
+    let dpop = Dpop::new(Arc::new(MemoryOnce::default()), clock);
     let header = |change: Value| {
         let mut header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": public_only(&jwk)});
         header.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
