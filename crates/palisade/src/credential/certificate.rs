@@ -233,3 +233,54 @@ const DNS_NAME: u8 = 0x82;
 const URI_NAME: u8 = 0x86;
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A certificate with two alternative names, made with OpenSSL.
+    const DER: &[u8] = include_bytes!("../../../../fuzz/seeds/dpop/certificate.der");
+
+    #[test]
+    fn names_are_read_exactly_and_belong_to_one_client() {
+        let certificate = ClientCertificate::from_der(DER).unwrap();
+        let record = |name: CertificateName, client: &'static str| CertificateRecord {
+            name,
+            client: ClientId::new(client),
+            scopes: ScopeSet::default(),
+            roles: RoleSet::default(),
+        };
+        let (common, dns) =
+            (CertificateName::CommonName("billing".into()), CertificateName::Dns("billing.internal".into()));
+        let uri = |text: &str| CertificateName::Uri(text.into());
+        for (records, expect) in [
+            (vec![record(common.clone(), "a")], Ok("a")),
+            (vec![record(dns.clone(), "a"), record(common.clone(), "a")], Ok("a")),
+            (vec![record(uri("spiffe://example.org/billing"), "a")], Ok("a")),
+            (vec![record(uri("spiffe://example.org/billing/"), "a")], Err(CertificateError::Unknown)),
+            (vec![record(CertificateName::Dns("billing".into()), "a")], Err(CertificateError::Unknown)),
+            (vec![record(dns, "a"), record(common, "b")], Err(CertificateError::Ambiguous)),
+            (vec![], Err(CertificateError::Unknown)),
+        ] {
+            let certificates = Certificates::new(records);
+            assert_eq!(certificates.find(&certificate).map(|record| record.client.as_str()), expect);
+        }
+        assert_eq!(ClientCertificate::from_header(&format!(":{}:", STANDARD.encode(DER))), Some(certificate));
+        for header in [String::new(), "::".to_owned(), STANDARD.encode(DER), ":AAAA:".to_owned()] {
+            assert_eq!(ClientCertificate::from_header(&header), None, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes: Vec<u8>, at in 0..DER.len(), byte: u8) {
+            let _ = ClientCertificate::from_der(&bytes);
+            let mut bent = DER.to_vec();
+            bent[at] = byte;
+            let _ = ClientCertificate::from_der(&bent);
+            let _ = ClientCertificate::from_der(&DER[..at]);
+        }
+    }
+}

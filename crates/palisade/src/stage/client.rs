@@ -155,6 +155,32 @@ mod tests {
     }
 
     #[test]
+    fn believes_trusted_proxies_about_certificates_only_where_it_is_configured() {
+        use base64::Engine as _;
+        let der = include_bytes!("../../../../fuzz/seeds/dpop/certificate.der");
+        let good = format!("client-cert: :{}:", base64::engine::general_purpose::STANDARD.encode(der));
+        let twice = format!("{good}\n{good}");
+        let broken = Some(DenialCode::HeaderForbidden);
+        for (peer, configured, headers, expect, found) in [
+            ("10.0.0.1:1", true, good.as_str(), None, true),
+            ("10.0.0.1:1", false, &good, None, false),
+            ("203.0.113.9:1", true, &good, None, false),
+            ("10.0.0.1:1", true, "x: y", None, false),
+            ("10.0.0.1:1", true, "client-cert: :AAAA:", broken, false),
+            ("10.0.0.1:1", true, &twice, broken, false),
+        ] {
+            let trusted_proxies = nets(&["10.0.0.0/8"]);
+            let stage = Client { trusted_proxies, certificate_header: configured, ..Client::default() };
+            let mut head = head(&format!("GET /\n{headers}\nclient-cert-chain: x"));
+            head.facts.peer = Some(peer.parse().unwrap());
+            assert_eq!(refusal(&stage, &mut head), expect, "{peer} {configured} {headers}");
+            assert_eq!(head.facts.certificate.is_some(), found, "{peer} {configured} {headers}");
+            assert!(!head.parts.headers.contains_key("client-cert"));
+            assert!(!head.parts.headers.contains_key("client-cert-chain"));
+        }
+    }
+
+    #[test]
     fn admits_by_network() {
         let check = |allow: &[&str], deny: &[&str], peer: Option<&str>, expect: bool| {
             let stage = Client { allow: nets(allow), deny: nets(deny), ..Client::default() };
