@@ -169,6 +169,7 @@ impl<'d, 's> Builder<'d, 's> {
         let access = AccessRule {
             audience: if public { Audience::Public } else { Audience::Authenticated },
             level: extension.level.unwrap_or_default(),
+            max_age: extension.max_age,
             scopes: scopes.collect(),
             roles: extension.roles.clone(),
             owner: extension.owner.clone(),

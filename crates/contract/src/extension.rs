@@ -28,6 +28,8 @@ pub struct Extension {
     pub limits: Vec<Limit>,
     /// The assurance level that is needed.
     pub level: Option<Level>,
+    /// How long ago the sign-in may be.
+    pub max_age: Option<Duration>,
     /// Whether the backend passes on what it got from a third party.
     pub third_party: bool,
     /// Since when it is deprecated.
@@ -52,12 +54,14 @@ pub(crate) fn read(operation: &Value, pointer: &str, report: &mut Report<'_>) ->
             "level" => extension.level = reader.level(value, &place),
             "deprecated_since" => extension.deprecated_since = reader.moment(value, &place),
             "sunset" => extension.sunset = reader.moment(value, &place),
+            "max_age" => extension.max_age = reader.age(value, &place),
             "third_party" => extension.third_party = reader.flag(value, &place),
             _ => {}
         }
     }
-    if extension.public && (!extension.roles.is_empty() || !extension.scopes.is_empty() || extension.level.is_some()) {
-        let message = "an operation that is public cannot ask for scopes, roles or a level";
+    let asks = !extension.roles.is_empty() || !extension.scopes.is_empty();
+    if extension.public && (asks || extension.level.is_some() || extension.max_age.is_some()) {
+        let message = "an operation that is public cannot ask for scopes, roles, a level or an age";
         let diagnostic = Diagnostic::error("extension-invalid", message).help("remove `public`, or the others");
         reader.report.add(&join(&pointer, "public"), diagnostic);
     }
@@ -136,6 +140,14 @@ impl Reader<'_, '_> {
             self.refuse(place, "this is not a moment", "write `2026-12-31` or `2026-12-31T23:59:59Z`");
         }
         moment
+    }
+
+    fn age(&mut self, value: &Value, place: &str) -> Option<Duration> {
+        let age = value.as_str().and_then(span);
+        if age.is_none() {
+            self.refuse(place, "this is not a span of time", "write `60s`, `5m`, `1h` or `1d`");
+        }
+        age
     }
 
     fn owner(&mut self, value: &Value, place: &str) -> Ownership {
@@ -284,8 +296,8 @@ const ALGORITHMS: [(&str, Algorithm); 2] = [("gcra", Algorithm::Gcra), ("sliding
 const ON_FAILURE: [(&str, OnFailure); 3] =
     [("deny", OnFailure::Deny), ("local", OnFailure::Local), ("allow", OnFailure::Allow)];
 const NAME: &str = "x-palisade";
-const KEYS: [&str; 9] =
-    ["public", "scopes", "roles", "owner", "limit", "level", "third_party", "deprecated_since", "sunset"];
+const KEYS: [&str; 10] =
+    ["public", "scopes", "roles", "owner", "limit", "level", "max_age", "third_party", "deprecated_since", "sunset"];
 
 #[cfg(test)]
 mod tests {

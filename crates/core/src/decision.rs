@@ -89,15 +89,19 @@ impl Reason {
                 error: None,
                 scope: ScopeSet::default(),
                 level: Level::None,
+                max_age: None,
             }),
             Self::RoleMissing { any_of } => {
                 Denial::new(DenialCode::RoleInsufficient, stage).because("any_of", any_of.clone())
             }
-            Self::ScopeMissing { needed, missing } => {
-                Denial::new(DenialCode::ScopeInsufficient, stage).because("missing", missing.clone()).challenging(
-                    Challenge::Bearer { error: Some("insufficient_scope"), scope: needed.clone(), level: Level::None },
-                )
-            }
+            Self::ScopeMissing { needed, missing } => Denial::new(DenialCode::ScopeInsufficient, stage)
+                .because("missing", missing.clone())
+                .challenging(Challenge::Bearer {
+                    error: Some("insufficient_scope"),
+                    scope: needed.clone(),
+                    level: Level::None,
+                    max_age: None,
+                }),
             Self::NotOwner { of, claim } => Denial::new(DenialCode::ObjectForbidden, stage)
                 .because("object", of.clone())
                 .because("claim", claim.clone()),

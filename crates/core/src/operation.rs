@@ -64,6 +64,8 @@ pub struct AccessRule {
     pub audience: Audience,
     /// The assurance level that the credential must have reached.
     pub level: Level,
+    /// How long ago the sign-in may be.
+    pub max_age: Option<Duration>,
     /// Scopes, all of which are needed.
     pub scopes: ScopeSet,
     /// Roles, any one of which suffices; none means that no role is needed.

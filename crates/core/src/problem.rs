@@ -7,7 +7,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::denial::{Challenge, Denial, DenialCode, PublicDetail};
+use crate::denial::{Challenge, Denial, DenialCode, Proofs, Protection, PublicDetail};
 use crate::id::RequestId;
 use crate::principal::Level;
 
@@ -67,7 +67,7 @@ pub fn render(denial: &Denial, dialect: Dialect, request: &RequestId) -> Respons
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(challenge) = denial.challenge()
-        && let Ok(value) = HeaderValue::from_str(&challenge_text(challenge))
+        && let Ok(value) = HeaderValue::from_str(&challenge_text(challenge, denial.protection()))
     {
         headers.insert(WWW_AUTHENTICATE, value);
     }
@@ -171,23 +171,44 @@ fn answer(content_type: &'static str, body: String) -> Response<Bytes> {
     response
 }
 
-fn challenge_text(challenge: &Challenge) -> String {
-    match challenge {
-        Challenge::Bearer { error, scope, level } => {
-            let mut parts = Vec::new();
-            if let Some(error) = error {
-                parts.push(format!("error=\"{error}\""));
-            }
+/// The text of a challenge. Where tokens may come with a proof, both ways to send one are named (RFC 9449 section 7.1).
+fn challenge_text(challenge: &Challenge, protection: Option<&Protection>) -> String {
+    let proofs = protection.map_or(Proofs::Off, |protection| protection.proofs);
+    let mut parts = Vec::new();
+    let scheme = match challenge {
+        Challenge::Bearer { error, scope, level, max_age } => {
+            parts.extend(error.map(|error| format!("error=\"{error}\"")));
             if !scope.is_empty() {
                 parts.push(format!("scope=\"{scope}\""));
             }
             if *level != Level::None {
                 parts.push(format!("acr_values=\"{}\"", level.as_str()));
             }
-            if parts.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parts.join(", ")) }
+            parts.extend(max_age.map(|age| format!("max_age={}", age.as_secs())));
+            if proofs == Proofs::Required { "DPoP" } else { "Bearer" }
         }
-        Challenge::Key { header } => format!("ApiKey header=\"{header}\""),
+        Challenge::Certificate => return "ClientCertificate".to_owned(),
+        Challenge::Dpop { error } => {
+            parts.push(format!("error=\"{error}\""));
+            "DPoP"
+        }
+        Challenge::Key { header } => return format!("ApiKey header=\"{header}\""),
+    };
+    parts.extend(protection.and_then(|protection| protection.metadata.as_deref()).map(resource_metadata));
+    let algorithms = protection.map_or("", |protection| &*protection.proof_algorithms);
+    if scheme == "DPoP" && !algorithms.is_empty() {
+        parts.push(format!("algs=\"{algorithms}\""));
     }
+    let first = if parts.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", parts.join(", ")) };
+    match (scheme, proofs) {
+        ("Bearer", Proofs::Optional) => format!("{first}, DPoP algs=\"{algorithms}\""),
+        _ => first,
+    }
+}
+
+/// RFC 9728 section 5.1.
+fn resource_metadata(url: &str) -> String {
+    format!("resource_metadata=\"{url}\"")
 }
 
 #[cfg(test)]
@@ -238,10 +259,11 @@ mod tests {
                 error: Some("insufficient_scope"),
                 scope: ScopeSet::from_iter(["orders:read"]),
                 level: Level::Aal2,
+                max_age: Some(Duration::from_secs(300)),
             })
             .retry_after(Duration::from_millis(1500));
         let answer = render(&denial, Dialect::Json, &RequestId::new("r-1"));
-        let expect = "Bearer error=\"insufficient_scope\", scope=\"orders:read\", acr_values=\"aal2\"";
+        let expect = "Bearer error=\"insufficient_scope\", scope=\"orders:read\", acr_values=\"aal2\", max_age=300";
         assert_eq!(answer.headers()[WWW_AUTHENTICATE], expect);
         assert_eq!(answer.headers()[RETRY_AFTER], "2");
         let denial = Denial::new(DenialCode::MethodUndeclared, StageId::Operation)
@@ -254,5 +276,41 @@ mod tests {
         let answer = render(&sample(), Dialect::Grpc, &RequestId::new("r-1"));
         assert_eq!((answer.status(), &answer.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from(3)));
         assert!(answer.body().is_empty());
+    }
+
+    #[test]
+    fn a_challenge_says_what_the_resource_says_of_itself() {
+        let bearer = |error| Challenge::Bearer { error, scope: ScopeSet::default(), level: Level::None, max_age: None };
+        let metadata = Some("https://a.example/.well-known/oauth-protected-resource".into());
+        for (challenge, metadata, proofs, expect) in [
+            (bearer(None), None, Proofs::Off, "Bearer"),
+            (bearer(None), None, Proofs::Optional, "Bearer, DPoP algs=\"ES256 EdDSA\""),
+            (
+                bearer(Some("invalid_token")),
+                None,
+                Proofs::Required,
+                "DPoP error=\"invalid_token\", algs=\"ES256 EdDSA\"",
+            ),
+            (
+                bearer(None),
+                metadata.clone(),
+                Proofs::Off,
+                "Bearer resource_metadata=\"https://a.example/.well-known/oauth-protected-resource\"",
+            ),
+            (
+                Challenge::Dpop { error: "use_dpop_nonce" },
+                None,
+                Proofs::Optional,
+                "DPoP error=\"use_dpop_nonce\", algs=\"ES256 EdDSA\"",
+            ),
+            (Challenge::Certificate, metadata, Proofs::Off, "ClientCertificate"),
+        ] {
+            let protection = Protection { metadata, proofs, proof_algorithms: "ES256 EdDSA".into() };
+            let denial = Denial::new(DenialCode::CredentialInvalid, StageId::Authenticate)
+                .challenging(challenge)
+                .protected_by(std::sync::Arc::new(protection));
+            let answer = render(&denial, Dialect::Json, &RequestId::new("r"));
+            assert_eq!(answer.headers()[WWW_AUTHENTICATE], expect);
+        }
     }
 }

@@ -74,6 +74,7 @@ stages! {
     Network "network" Check "Refuses clients whose address may not use the route."
     Operation "operation" Check "Finds the operation of the contract that is asked for; an undeclared one is refused."
     Present "present" Check "Removes what is meant for us and tells the backend who asks."
+    Publish "publish" Check "Answers for documents that describe the API: its keys and who issues tokens for it."
     Quota "quota" Check "Counts requests per principal and operation: the budget of a business flow."
     Record "record" Wrap "Writes the events of the request after the response is known; never changes the answer."
     Report "report" Wrap "Takes what browsers report about policies of pages, and nothing else on its path."

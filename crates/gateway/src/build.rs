@@ -25,7 +25,7 @@ use palisade::stage::guard::{Guard, GuardSettings};
 use palisade::stage::inspect::{Inspect, Markup};
 use palisade::stage::network::Network;
 use palisade::stage::operation::{Operation, Operations};
-use palisade::stage::present::{Credentials, Present};
+use palisade::stage::present::{Credentials, Plain, Present};
 use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
 use palisade::stage::report::Report;
@@ -35,6 +35,7 @@ use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
+use palisade::token::identity::IdentitySigner;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::id::PolicyVersion;
@@ -94,6 +95,7 @@ fn chain(
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
+    let signer = signer(settings, world);
     // Where requests are counted while the store is out of order.
     let local = Arc::new(MemoryCounters::default());
     let chain = Chain::new();
@@ -110,8 +112,10 @@ fn chain(
         .with(Client {
             proxies: settings.listen.iter().map(|listen| listen.proxies.clone()).collect(),
             networks: settings.client.clone(),
+            certificate_header: settings.certificate_header,
         })
         .with(Firewall)
+        .with(credential::documents(settings, signer.as_deref()))
         .with(RouteStage::new(settings.routes.iter().map(pattern).collect()))
         .with(Network::new(by_route(settings, |route| route.client.clone())))
         .with(Deadline::new(by_route(settings, |route| DeadlineSettings {
@@ -141,7 +145,7 @@ fn chain(
         .with(Csrf::new(by_route(settings, |route| browser::csrf(route, world))))
         .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
         .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))
-        .with(Assure)
+        .with(Assure::new(Arc::clone(&world.clock)))
         .with(
             Quota::new(Arc::clone(&world.counters))
                 .with_local(local)
@@ -159,16 +163,32 @@ fn chain(
             Responses::Off => RevealSettings::Off,
             Responses::Report => RevealSettings::Report,
         })))
-        .with(Present::new(by_route(settings, |route| match route.credentials {
-            settings::Credentials::Forward => Credentials::Forward,
-            settings::Credentials::Strip => Credentials::Strip,
-        })))
+        .with(present(settings, signer))
         .with(Guard::new(settings.routes.iter().map(|route| {
             settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
                 failures: upstream.failures,
                 pause: upstream.pause,
             })
         })))
+}
+
+/// Who signs identities for the backends. The configuration has checked the key.
+fn signer(settings: &Settings, world: &World) -> Option<Arc<IdentitySigner>> {
+    let key = Arc::clone(settings.present.signer.as_ref()?);
+    IdentitySigner::new(key, settings.present.issuer.as_str(), Arc::clone(&world.clock)).ok().map(Arc::new)
+}
+
+fn present(settings: &Settings, signer: Option<Arc<IdentitySigner>>) -> Present {
+    let present = Present::new(by_route(settings, |route| match route.credentials {
+        settings::Credentials::Forward => Credentials::Forward,
+        settings::Credentials::Strip => Credentials::Strip,
+    }));
+    let plain = if settings.present.plain_headers { Plain::Told } else { Plain::Untold };
+    let present = present.telling(plain);
+    match signer {
+        Some(signer) => present.signing(signer, by_route(settings, |route| Some(Arc::clone(&route.upstream)))),
+        None => present,
+    }
 }
 
 /// One setting for each route; requests without a route have the stage's default.

@@ -13,7 +13,7 @@ use palisade_core::principal::Level;
 use palisade_core::stage::StageId;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
-use palisade_store::memory::MemoryCounters;
+use palisade_store::memory::{MemoryCounters, MemoryOnce};
 
 use crate::build::{Built, build};
 use crate::config::settings::{Authenticate, CredentialRef};
@@ -49,6 +49,7 @@ pub fn check(path: &Path) -> Checked {
         entropy: Arc::new(SystemEntropy),
         counters: Arc::new(MemoryCounters::default()),
         events: Arc::new(Kept::default()),
+        once: Some(Arc::new(MemoryOnce::default())),
     };
     match build(&loaded, &world) {
         Err(problems) => failed(loaded.diagnostics.iter().cloned().chain(problems).collect()),
@@ -104,6 +105,7 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
 fn name(reference: &CredentialRef) -> String {
     match reference {
         CredentialRef::Bearer(name) => format!("bearer.{name}"),
+        CredentialRef::Certificates(name) => format!("certificates.{name}"),
         CredentialRef::Keys(name) => format!("keys.{name}"),
     }
 }
@@ -123,6 +125,7 @@ fn rules(operation: &Operation) -> String {
     if access.level > Level::Aal1 {
         rules.push(format!("level {}", access.level.as_str()));
     }
+    rules.extend(access.max_age.map(|age| format!("signed in within {age:?}")));
     rules.extend(access.owner.request.iter().map(|rule| format!("{{{}}} is own {}", rule.parameter, rule.claim)));
     rules.extend(access.owner.response.iter().map(|rule| format!("answer's {} is own {}", rule.pointer, rule.claim)));
     if !access.owner.exempt.is_empty() {

@@ -86,11 +86,13 @@ impl Behind {
     ) -> BoxFuture<'static, Response<Body>> {
         let guarded = self.0.clone();
         let &Connection { peer, index, secure, .. } = connection;
+        let certificate = connection.certificate.clone();
         Box::pin(async move {
             guarded
                 .serve(request.map(Body::new), |head| {
                     head.facts.peer = Some(peer);
                     head.facts.listener = index;
+                    head.facts.certificate = certificate;
                     head.facts.malformed = malformed;
                     head.facts.transport = match secure {
                         true => Transport::Encrypted,
@@ -137,7 +139,13 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
         Events::Stdout => Arc::new(JsonLines::new(io::stdout())),
     };
-    Ok(World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), counters: stores.counters, events })
+    Ok(World {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        counters: stores.counters,
+        events,
+        once: Some(stores.once),
+    })
 }
 
 /// Opens a log for appending. It names users and addresses, so that only its owner may read it.

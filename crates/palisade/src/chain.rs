@@ -13,6 +13,7 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::credential::certificate::ClientCertificate;
 use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
@@ -23,7 +24,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
 /// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route:
 /// `network` first of all, which costs nothing, and `admit`, so that a busy service refuses before it waits for a body or
-/// a store. `report` comes before `route`, because browsers report for every route; it has a limit of its own.
+/// a store. `publish` and `report` comes before `route`, because our own documents have no route and browsers
+/// report for every one; `report` has a limit of its own.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -35,6 +37,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Rescue,
     StageId::Client,
     StageId::Firewall,
+    StageId::Publish,
     StageId::Report,
     StageId::Route,
     StageId::Network,
@@ -270,7 +273,10 @@ where
         Box::pin(async move {
             let peer =
                 request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map(|info| info.0);
-            Ok(serve(&stages, service, request, |head| head.facts.peer = peer).await)
+            // A server that has seen a client certificate says so in an extension.
+            let certificate = request.extensions().get::<Arc<ClientCertificate>>().cloned();
+            let known = |head: &mut Head| (head.facts.peer, head.facts.certificate) = (peer, certificate);
+            Ok(serve(&stages, service, request, known).await)
         })
     }
 }

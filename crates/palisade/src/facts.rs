@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::canon::path::CanonicalPath;
-use palisade_core::denial::{Denial, Evidence};
+use palisade_core::denial::{Denial, Evidence, Protection};
 use palisade_core::event::EventKind;
 use palisade_core::id::{RequestId, RouteName};
 use palisade_core::operation::{Operation, ResponseOwner};
 use palisade_core::policy::Parameters;
 use palisade_core::principal::Principal;
 use palisade_core::time::Timestamp;
+
+use crate::credential::Known;
+use crate::credential::certificate::ClientCertificate;
 
 /// The facts of one request.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Facts {
     pub transport: Transport,
     /// What the listener found wrong with bytes that are no request. Written by the listener; `firewall` refuses.
     pub malformed: Option<Malformed>,
+    /// The certificate that the client has proven to hold. Written by the listener, or by `client` from a trusted proxy.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// When the request arrived. Written by `trace`.
     pub received: Timestamp,
     /// The request's id. Written by `trace`.
@@ -52,6 +57,10 @@ pub struct Facts {
     pub principal: Principal,
     /// Which header carried the credential that established the principal. Written by `authenticate`.
     pub credential: Option<http::HeaderName>,
+    /// What is remembered of the credential. Written by `authenticate`; `present` keeps there what it signs.
+    pub(crate) known: Option<Arc<Known>>,
+    /// What the resource says of itself beside a challenge. Written by `authenticate`; `rescue` reads.
+    pub protection: Option<Arc<Protection>>,
     /// Owners that the response must name. Written by `authorize`.
     pub owners: Box<[ResponseOwner]>,
     /// The parsed payload and where its texts are. Written by `contract`.
@@ -76,6 +85,7 @@ impl Facts {
             listener: 0,
             transport: Transport::Clear,
             malformed: None,
+            certificate: None,
             received: Timestamp::default(),
             request_id: UNNAMED.clone(),
             client: None,
@@ -87,6 +97,8 @@ impl Facts {
             operation: None,
             principal: Principal::anonymous(),
             credential: None,
+            known: None,
+            protection: None,
             owners: Box::default(),
             #[cfg(feature = "contract")]
             payload: None,

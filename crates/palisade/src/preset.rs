@@ -14,7 +14,7 @@ use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
 use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
 use palisade_core::policy::Policy;
-use palisade_core::port::{Clock, CounterStore, Entropy};
+use palisade_core::port::{Clock, CounterStore, Entropy, OnceStore};
 use palisade_core::principal::{RoleSet, ScopeSet};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -36,12 +36,14 @@ use crate::stage::csrf::CsrfSettings;
 use crate::stage::deadline::Deadline;
 use crate::stage::firewall::Firewall;
 use crate::stage::operation::{Operation, Operations, RouteRules};
+use crate::stage::publish::Publish;
 use crate::stage::quota::Quota;
 use crate::stage::record::Record;
 use crate::stage::rescue::Rescue;
 use crate::stage::size::Size;
 use crate::stage::throttle::{Throttle, ThrottleSettings};
 use crate::stage::trace::Trace;
+use crate::token::dpop::Dpop;
 use crate::token::jwks::KeySource;
 use crate::token::jwt::{Rules, Verifier};
 
@@ -56,6 +58,8 @@ pub struct World {
     pub counters: Arc<dyn CounterStore>,
     /// Takes events.
     pub events: Arc<dyn Sink>,
+    /// Remembers what was used once, where something needs that.
+    pub once: Option<Arc<dyn OnceStore>>,
 }
 
 impl World {
@@ -67,6 +71,7 @@ impl World {
             entropy: Arc::new(entropy),
             counters: Arc::new(counters),
             events: Arc::new(events),
+            once: None,
         }
     }
 }
@@ -92,21 +97,30 @@ pub struct Preset {
     size: Size,
     policy: Policy,
     browser: browser::Browser,
+    publish: Publish,
 }
 
 /// A kind of credential, which may have to wait for the clock.
 #[derive(Clone)]
 enum Wanted {
     Ready(Credential),
-    Tokens { rules: Rules, keys: Arc<dyn KeySource> },
+    Identity { rules: Rules, keys: Arc<dyn KeySource> },
+    Tokens { rules: Rules, keys: Arc<dyn KeySource>, proofs: Option<Arc<dyn OnceStore>> },
 }
 
 impl Wanted {
     fn ready(self, world: &World) -> Credential {
         match self {
             Self::Ready(credential) => credential,
-            Self::Tokens { rules, keys } => {
-                Credential::Bearer(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            Self::Identity { rules, keys } => {
+                Credential::Identity(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            }
+            Self::Tokens { rules, keys, proofs } => {
+                let bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
+                Credential::Bearer(Arc::new(match proofs {
+                    Some(once) => bearer.with_proofs(Dpop::new(once, Arc::clone(&world.clock))),
+                    None => bearer,
+                }))
             }
         }
     }
@@ -116,7 +130,7 @@ impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(credential) => credential.fmt(f),
-            Self::Tokens { rules, .. } => rules.fmt(f),
+            Self::Identity { rules, .. } | Self::Tokens { rules, .. } => rules.fmt(f),
         }
     }
 }
@@ -133,6 +147,7 @@ impl Preset {
             size: Size::default(),
             policy: Policy::new(PolicyVersion::new(concat!("library-", env!("CARGO_PKG_VERSION")))),
             browser: browser::Browser::default(),
+            publish: Publish::default(),
         }
     }
 
@@ -147,7 +162,30 @@ impl Preset {
     /// `roles`; for another claim, or a tenant, give a [`Credential::Bearer`] to [`Preset::credential`].
     #[must_use]
     pub fn bearer(mut self, rules: Rules, keys: impl KeySource) -> Self {
-        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys) });
+        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: None });
+        self
+    }
+
+    /// The same as [`Preset::bearer`], also taking tokens that are bound to a key of their caller, with a proof for each
+    /// request (DPoP, RFC 9449). `once` remembers which proofs were used.
+    #[must_use]
+    pub fn bearer_with_proofs(mut self, rules: Rules, keys: impl KeySource, once: impl OnceStore) -> Self {
+        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: Some(Arc::new(once)) });
+        self
+    }
+
+    /// Takes identities that the service in front has signed for this one: see [`crate::token::identity`], whose `rules`
+    /// name the two, and whose signer's public keys these are.
+    #[must_use]
+    pub fn identity(mut self, rules: Rules, keys: impl KeySource) -> Self {
+        self.credentials.push(Wanted::Identity { rules, keys: Arc::new(keys) });
+        self
+    }
+
+    /// Publishes documents that describe the application.
+    #[must_use]
+    pub fn publish(mut self, documents: Publish) -> Self {
+        self.publish = documents;
         self
     }
 
@@ -263,13 +301,14 @@ impl Preset {
             .with(Admit::default())
             .with(self.client)
             .with(Firewall)
+            .with(self.publish)
             .with(self.size)
             .with(Throttle::new(PerRoute::same(self.throttle), Arc::clone(&world.counters)))
             .with(Cors::new(PerRoute::same(self.cors)))
             .with(csrf)
             .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
             .with(Authenticate::new(PerRoute::same(credentials), Arc::clone(&world.clock)))
-            .with(Assure)
+            .with(Assure::new(Arc::clone(&world.clock)))
             .with(Quota::new(Arc::clone(&world.counters)))
             .with(Authorize::new(policy, PerRoute::same(challenge)));
         match report {

@@ -201,6 +201,10 @@ pub(crate) struct NoKeys;
 
 #[async_trait]
 impl KeySource for NoKeys {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        None
+    }
+
     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
         Err(KeySourceError::new("evidence-marker"))
     }

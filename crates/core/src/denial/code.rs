@@ -161,6 +161,10 @@ codes! {
         "The origin may not make this request"
         "A CORS preflight asked for an origin, method or header that is not allowed."
         "Add the origin, method or header to the route's `cors`."
+    ProofInvalid "proof-invalid" UNAUTHORIZED AuthenticationFailed
+        "The proof of possession is not valid"
+        "The token is bound to a key, and what came with it does not prove that the caller has the key: the proof is missing, old, for another request, or was used before (RFC 9449)."
+        "Read `reason` in the event. With `nonce_needed` nothing is wrong: the client repeats the request with the nonce from `DPoP-Nonce`."
     QuotaExhausted "quota-exhausted" TOO_MANY_REQUESTS LimitExceeded
         "The budget for this operation is used up"
         "The principal called the operation more often than its `limit` in the contract allows."

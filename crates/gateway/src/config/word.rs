@@ -143,6 +143,30 @@ impl Algorithm {
     }
 }
 
+/// Whether tokens come with a proof that the caller has the key they are bound to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DpopMode {
+    /// A token that needs a proof is refused.
+    #[default]
+    Off,
+    /// A token that is bound to a key comes with one.
+    Optional,
+    /// Every token is bound to a key or a certificate.
+    Required,
+}
+
+/// Whether a client may connect without a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateMode {
+    /// It may; a certificate that it shows must be genuine.
+    Optional,
+    /// It may not.
+    #[default]
+    Required,
+}
+
 /// Which `typ` a token must carry, so that a token made for another purpose is not accepted (RFC 8725 section 3.11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum TokenType {

@@ -23,6 +23,7 @@ use ::http::{Request, Response};
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
+use palisade::credential::certificate::ClientCertificate;
 use palisade::facts::Malformed;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -82,6 +83,8 @@ pub struct Connection {
     pub index: usize,
     /// Whether it is encrypted.
     pub secure: bool,
+    /// The certificate that the client has proven to hold.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// How long and how much: the ends of every wait for a client.

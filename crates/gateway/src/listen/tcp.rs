@@ -108,6 +108,7 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
                     listener: Arc::clone(&listener.name),
                     index: listener.index,
                     secure: listener.is_secure(),
+                    certificate: None,
                 };
                 let (tls, announced_by) = (listener.tls.clone(), Arc::clone(&listener.announced_by));
                 let shared = Arc::clone(&shared);
@@ -180,7 +181,9 @@ async fn serve(
         handshake = tls::accept(stream, config, shared.bounds.handshake) => handshake,
     };
     match handshake {
-        Ok((stream, version)) => http::serve(stream, version, connection, shared).await,
+        Ok((stream, version, certificate)) => {
+            http::serve(stream, version, Connection { certificate, ..connection }, shared).await;
+        }
         Err(error) => debug!(peer = %connection.peer, %error, "no TLS connection"),
     }
 }

@@ -9,13 +9,16 @@
 //! 4. The same hop says by which scheme and for which host the client asked. `https` counts as encrypted.
 //! 5. A header of a trusted proxy that cannot be read is refused: what it says would be guessed.
 //! 6. From anybody else every forwarding header is deleted, and from everybody those that only we may set.
-//! 7. An address in a denied network is refused, and so is one outside the allowed networks where any are given.
+//! 7. Where it is configured, a trusted proxy says in `Client-Cert` (RFC 9440) which certificate the client holds; one that
+//!    cannot be read is refused, and from anybody else the header is deleted.
+//! 8. An address in a denied network is refused, and so is one outside the allowed networks where any are given.
 //!
 //! Caveats: each proxy in front must be listed, or all its clients count as one. A trusted proxy has to set or extend
 //! the headers that it is believed about; one that passes a client's `X-Forwarded-Host` on lends its word to the client.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
@@ -25,6 +28,7 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
+use crate::credential::certificate::ClientCertificate;
 use crate::facts::Transport;
 use crate::network::{Networks, within};
 
@@ -55,6 +59,9 @@ pub struct Client {
     pub proxies: Vec<Proxies>,
     /// Who may ask at all.
     pub networks: Networks,
+    /// Whether trusted proxies say in `Client-Cert` which certificate a client has proven to hold. A proxy that does
+    /// must delete that header of its own clients.
+    pub certificate_header: bool,
 }
 
 /// Whose word about the client is believed, and in which words.
@@ -96,7 +103,7 @@ impl Client {
     /// Believes the proxies of these networks, on every listener that an application has.
     pub fn behind(networks: Vec<IpNet>) -> Self {
         let proxies = Proxies { trust: Trust::Networks(networks), speak: Speak::default() };
-        Self { proxies: vec![proxies], networks: Networks::default() }
+        Self { proxies: vec![proxies], ..Self::default() }
     }
 }
 
@@ -106,7 +113,7 @@ impl Stage for Client {
     }
 
     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
-        let found = self.locate(head);
+        let found = self.locate(head).and_then(|()| self.certificate(head));
         remove_claims(&mut head.parts.headers);
         Verdict::from(found.and_then(|()| match self.networks.refuse(head.facts.known_client()) {
             None => Ok(()),
@@ -124,6 +131,23 @@ impl Stage for Client {
 }
 
 impl Client {
+    /// The certificate that a trusted proxy has seen. One that cannot be read is not taken for none.
+    fn certificate(&self, head: &mut Head) -> Result<(), Denial> {
+        let peer = head.facts.peer.map(|peer| peer.ip().to_canonical());
+        let proxies = self.proxies.get(head.facts.listener).filter(|_| self.certificate_header);
+        if !proxies.zip(peer).is_some_and(|(proxies, peer)| proxies.believes(peer, 0)) {
+            return Ok(());
+        }
+        let mut values = head.parts.headers.get_all("client-cert").iter();
+        let (Some(value), second) = (values.next(), values.next()) else { return Ok(()) };
+        let certificate = value.to_str().ok().filter(|_| second.is_none()).and_then(ClientCertificate::from_header);
+        let Some(certificate) = certificate else {
+            return Err(Denial::new(DenialCode::HeaderForbidden, StageId::Client).because("header", "client-cert"));
+        };
+        head.facts.certificate = Some(Arc::new(certificate));
+        Ok(())
+    }
+
     fn locate(&self, head: &mut Head) -> Result<(), Denial> {
         let Some(peer) = head.facts.peer.map(|peer| peer.ip().to_canonical()) else { return Ok(()) };
         head.facts.client = Some(peer);
@@ -243,8 +267,11 @@ fn unreadable(reason: &'static str, name: &HeaderName) -> Denial {
 /// Deletes what others say about the client, and what only we may say. Most requests have nothing of either.
 fn remove_claims(headers: &mut HeaderMap) {
     let is_claim = |name: &str| match name.as_bytes() {
-        [b'p', ..] => name.starts_with("palisade-"),
-        [b'x' | b'f' | b't' | b'c', ..] => name.starts_with("x-forwarded-") || FORWARDING.contains(&name),
+        // A signed identity proves itself: `authenticate` may read it, and `present` removes it.
+        [b'p', ..] => name.starts_with("palisade-") && name != "palisade-identity",
+        [b'x' | b'f' | b't' | b'c', ..] => {
+            name.starts_with("x-forwarded-") || name.starts_with("client-cert") || FORWARDING.contains(&name)
+        }
         _ => false,
     };
     if !headers.keys().any(|name| is_claim(name.as_str())) {

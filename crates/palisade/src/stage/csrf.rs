@@ -267,7 +267,9 @@ fn carries_ambient_credential(head: &Head) -> bool {
         let scheme = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
         AMBIENT_SCHEMES.iter().any(|ambient| scheme.eq_ignore_ascii_case(ambient.as_bytes()))
     });
-    by_browser || headers.contains_key(header::COOKIE)
+    // A certificate comes from a browser or from a program; only a browser says from where it was sent.
+    let by_page = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
+    by_browser || headers.contains_key(header::COOKIE) || (head.facts.certificate.is_some() && by_page)
 }
 
 fn is_login(head: &Head, settings: &CsrfSettings) -> bool {

@@ -24,6 +24,7 @@ mod layer;
 pub mod network;
 pub mod operation;
 pub mod present;
+pub mod publish;
 pub mod quota;
 pub mod record;
 pub mod report;
@@ -119,12 +120,23 @@ impl From<Denial> for Stop {
 }
 
 /// The answers that are not refusals: a closed list, rendered where refusals are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// A document that describes the API itself: 200.
+    Document(Document),
     /// A CORS preflight: 204; its headers are in the plan.
     Preflight,
     /// A browser's report was taken: 204.
     Received,
+}
+
+/// A document that describes the API itself, the same for everyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its media type.
+    pub media: &'static str,
+    /// Its text.
+    pub text: bytes::Bytes,
 }
 
 /// What comes back from the rest of the chain.

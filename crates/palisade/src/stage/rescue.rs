@@ -5,10 +5,12 @@
 //! 3. There is no setting that shows more: a development mode would be found in production.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::problem::{self, Dialect};
 use palisade_core::stage::StageId;
@@ -35,6 +37,10 @@ impl Stage for Rescue {
                 Ok(response) => response,
                 Err(Stop::Answer(answer)) => fixed(answer),
                 Err(Stop::Deny(denial)) => {
+                    let denial = match &head.facts.protection {
+                        Some(protection) => denial.protected_by(Arc::clone(protection)),
+                        None => denial,
+                    };
                     let response = problem::render(&denial, dialect, &head.facts.request_id).map(Body::from);
                     head.facts.denial = Some(denial);
                     response
@@ -57,11 +63,18 @@ impl Rescue {
 }
 
 fn fixed(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = match answer {
-        Answer::Preflight | Answer::Received => StatusCode::NO_CONTENT,
-    };
-    response
+    match answer {
+        Answer::Document(document) => {
+            let mut response = Response::new(Body::from(document.text));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.media));
+            response
+        }
+        Answer::Preflight | Answer::Received => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Denial {

@@ -24,3 +24,5 @@ mod seeds;
 mod ui;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wycheproof;

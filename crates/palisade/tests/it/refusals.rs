@@ -68,6 +68,7 @@ const BROKEN: &[(&str, &str, Change)] = &[
         read,
     ),
     ("quota-exhausted", "GET /open\nhost: a", twice_a_minute),
+    ("proof-invalid", "GET /me\nhost: a\nauthorization: DPoP $BOUND", same),
     ("role-insufficient", "GET /me$USER", |preset| preset.roles("GET /me", ["admin"])),
     ("scope-insufficient", "GET /me$USER", |preset| preset.scopes("GET /me", ["me:read"])),
     ("throttled", "GET /open\nhost: a", |preset| throttled(preset, OnFailure::Deny)),
@@ -102,6 +103,11 @@ fn throttled(preset: Preset, on_failure: OnFailure) -> Preset {
 
 fn code(slug: &str) -> DenialCode {
     *DenialCode::ALL.iter().find(|code| code.slug() == slug).unwrap()
+}
+
+fn recently(preset: Preset) -> Preset {
+    let max_age = Some(Duration::from_secs(300));
+    preset.rule("GET /me", AccessRule { max_age, ..AccessRule::default() }, Vec::new())
 }
 
 #[tokio::test]
@@ -235,13 +241,21 @@ async fn a_challenge_says_what_would_help() {
     for (text, change, expect) in [
         ("GET /me\nhost: a", same as Change, "Bearer"),
         ("GET /me\nhost: a\nauthorization: Bearer x", same, "Bearer error=\"invalid_token\""),
+        (
+            "GET /me\nhost: a\nauthorization: DPoP $BOUND",
+            same,
+            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA ES384\"",
+        ),
+        ("GET /me$USER", recently, "Bearer error=\"insufficient_user_authentication\", max_age=300"),
         ("GET /me\nhost: a\nx-api-key: x", same, "ApiKey header=\"x-api-key\""),
         ("GET /me$USER", |p| p.scopes("GET /me", ["b", "a"]), "Bearer error=\"insufficient_scope\", scope=\"a b\""),
         ("GET /me$USER", two_factors, "Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\""),
     ] {
         let stand = Stand::new();
         let answer = ask(&stand.app(change), stand.request(&text.replace("$USER", USER))).await;
-        assert_eq!(answer.header("www-authenticate"), Some(expect), "{text}");
+        // The stand takes proofs of possession too, and a challenge for a token says so.
+        let proofs = if expect.starts_with("Bearer") { ", DPoP algs=\"ES256 EdDSA ES384\"" } else { "" };
+        assert_eq!(answer.header("www-authenticate"), Some(&*format!("{expect}{proofs}")), "{text}");
     }
 }
 

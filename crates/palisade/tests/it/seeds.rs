@@ -11,9 +11,12 @@ use http::{HeaderMap, HeaderValue, Request};
 use palisade::body::BodyFault;
 use palisade::body::inflate::{Bounds, Coding, Inflate};
 use palisade::cookie::{CookieSettings, Cookies};
+use palisade::token::dpop::{Asked, Dpop};
 use palisade::token::error::TokenError;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
 use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
+use palisade_core::id::KeyThumbprint;
+use palisade_store::memory::MemoryOnce;
 use palisade_testkit::clock::TestClock;
 use tower::ServiceExt as _;
 
@@ -103,6 +106,16 @@ async fn no_token_of_an_attacker_is_believed() {
     for (name, token) in seeds("jwt") {
         let error = verifier.verify(token.trim_end()).await.unwrap_err();
         assert!(!matches!(error, TokenError::KeysUnavailable(_)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_proof_of_an_attacker_counts() {
+    let dpop = Dpop::new(Arc::new(MemoryOnce::default()), Arc::new(TestClock::default()));
+    let key = KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    let asked = Asked { method: "GET", url: "https://api.example.com/orders", token: "token", key: &key };
+    for (name, proof) in seeds("dpop") {
+        assert!(dpop.verify(&proof, &asked).await.is_err(), "{name}");
     }
 }
 

@@ -25,7 +25,7 @@ use palisade_core::operation::{Limit, LimitBy};
 use palisade_core::port::counter::Ask;
 use palisade_core::port::{Clock as _, CounterStore, StoreError};
 use palisade_core::time::Timestamp;
-use palisade_store::memory::MemoryCounters;
+use palisade_store::memory::{MemoryCounters, MemoryOnce};
 use palisade_testkit::clock::TestClock;
 use palisade_testkit::entropy::SeededEntropy;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ impl Stand {
         let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256]).unwrap();
         let reports = ApiKeyRecord::new(ApiKeyHash::of(API_KEY), ClientId::new("reports"));
         Chain::api()
-            .bearer(rules, StaticKeys::new(self.keys()))
+            .bearer_with_proofs(rules, StaticKeys::new(self.keys()), MemoryOnce::default())
             .api_keys(ApiKeys::new([reports]).unwrap())
             .public("GET /open")
             .public("POST /echo")
@@ -84,9 +84,11 @@ impl Stand {
         change(self.preset()).protect(routes(), &self.world).unwrap()
     }
 
-    /// A request written as its request line, headers and, after an empty line, its body. `$TOKEN` is a token of `u-1`.
+    /// A request written as its request line, headers and, after an empty line, its body. `$TOKEN` is a token of `u-1`,
+    /// `$BOUND` one that is bound to a key.
     pub(crate) fn request(&self, text: &str) -> Request<Body> {
-        parse(&text.replace("$TOKEN", &self.token(&json!({}))))
+        let bound = json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}});
+        parse(&text.replace("$TOKEN", &self.token(&json!({}))).replace("$BOUND", &self.token(&bound)))
     }
 }
 

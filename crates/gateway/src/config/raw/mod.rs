@@ -4,6 +4,7 @@
 
 mod browser;
 mod credential;
+mod identity;
 mod limit;
 mod payload;
 mod route;
@@ -19,10 +20,12 @@ pub(crate) use browser::{
     RawResource,
 };
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
-use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
+pub(crate) use text::Network;
+use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
 
 use super::word::{ForwardedHeader, Preset};
 
@@ -55,6 +58,12 @@ pub(crate) struct RawConfig {
     /// Sets of API keys.
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, RawKeys>,
+    /// Tables that say which client certificate is whose.
+    #[serde(default)]
+    pub(crate) certificates: BTreeMap<String, RawCertificates>,
+    /// How backends are told who asks.
+    #[serde(default)]
+    pub(crate) present: RawPresent,
     /// Which roles a role includes: `admin = ["support"]` makes every admin a support as well.
     #[serde(default)]
     pub(crate) roles: BTreeMap<String, Vec<String>>,
@@ -110,6 +119,8 @@ pub(crate) struct RawTls {
     pub(crate) cert: FileRef,
     /// A PEM file with the private key of the certificate.
     pub(crate) key: FileRef,
+    /// Which certificates clients are asked for. Without it none.
+    pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
 /// A backend.
@@ -143,7 +154,17 @@ pub(crate) struct RawContract {
     pub(crate) base: Option<String>,
 }
 
-/// Which client addresses may connect.
+/// Which client addresses may use the route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawNetworks {
+    /// If not empty, only these networks may ask.
+    pub(crate) allow: Vec<Network>,
+    /// These networks may not ask, even if they are allowed.
+    pub(crate) deny: Vec<Network>,
+}
+
+/// Which client addresses may connect, and who says which certificate a client has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawClient {
@@ -151,6 +172,9 @@ pub(crate) struct RawClient {
     pub(crate) allow: Vec<Network>,
     /// These networks may not ask, even if they are allowed.
     pub(crate) deny: Vec<Network>,
+    /// Whether trusted proxies say in `Client-Cert` (RFC 9440) which certificate a client has. A proxy that does must
+    /// delete that header of its own clients.
+    pub(crate) certificate_header: bool,
 }
 
 /// Bounds for every request.

@@ -7,7 +7,7 @@ use super::super::word::{Coding, Credentials, Responses};
 use super::browser::{RawCsrf, RawHeaders};
 use super::limit::RawThrottles;
 use super::text::{Size, Span};
-use super::{RawClient, RawPayload};
+use super::{RawNetworks, RawPayload};
 
 /// Which requests go where, and under which rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -61,7 +61,7 @@ pub(crate) struct RawRoute {
     pub(crate) reserved_concurrent: Option<u32>,
     /// Which client addresses may use the route, of those that `[client]` lets in.
     #[serde(default)]
-    pub(crate) client: RawClient,
+    pub(crate) client: RawNetworks,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection

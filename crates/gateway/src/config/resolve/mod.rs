@@ -3,6 +3,7 @@
 mod bearer;
 mod browser;
 mod context;
+mod identity;
 mod keys;
 mod limit;
 mod payload;
@@ -17,7 +18,8 @@ use palisade::network::Networks;
 use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::port::counter::Ipv6Prefix;
 
-use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
+use super::raw::Network;
+use super::raw::{RawConfig, RawEvents, RawLimits, RawStore};
 use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings, Store};
 use super::tree::Located;
 use super::{address, scalar};
@@ -46,8 +48,10 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let contracts = cx.each("contract", &raw.contract, server::contract);
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);
+    let certificates = cx.each("certificates", &raw.certificates, identity::certificates);
+    let present = identity::present(cx, &raw.present);
     let routes = route::routes(cx, raw);
-    let client = networks(cx, &At::root("client"), &raw.client);
+    let client = networks(cx, &At::root("client"), &raw.client.allow, &raw.client.deny);
     let limits = limits(cx, &raw.limits);
     let hsts = browser::hsts(cx, &raw.hsts);
     let reports = browser::reports(cx, &raw.reports);
@@ -65,8 +69,11 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         routes,
         bearer,
         keys,
+        certificates,
+        present: present?,
         roles: raw.roles.iter().flat_map(included).collect(),
         client: client?,
+        certificate_header: raw.client.certificate_header,
         limits: limits?,
         hsts: hsts?,
         reports: reports?,
@@ -80,9 +87,9 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     Some(settings)
 }
 
-pub(crate) fn networks(cx: &mut Context<'_>, at: &At, raw: &RawClient) -> Option<Networks> {
-    let allow = cx.list(&at.key("allow"), &raw.allow, address::network);
-    let deny = cx.list(&at.key("deny"), &raw.deny, address::network);
+pub(crate) fn networks(cx: &mut Context<'_>, at: &At, allow: &[Network], deny: &[Network]) -> Option<Networks> {
+    let allow = cx.list(&at.key("allow"), allow, address::network);
+    let deny = cx.list(&at.key("deny"), deny, address::network);
     Some(Networks { allow: allow?, deny: deny? })
 }
 
@@ -141,15 +148,17 @@ fn warn_of_unused(cx: &mut Context<'_>, raw: &RawConfig, settings: &Settings) {
     };
     let is_used = |kind: &str, name: &str| match kind {
         "bearer" => accepts(&CredentialRef::Bearer(name.into())),
+        "certificates" => accepts(&CredentialRef::Certificates(name.into())),
         "contract" => raw.route.values().any(|route| route.contract == name),
         "keys" => accepts(&CredentialRef::Keys(name.into())),
         _ => raw.route.values().any(|route| route.upstream == name),
     };
-    let sections: [(&str, Vec<&String>); 4] = [
+    let sections: [(&str, Vec<&String>); 5] = [
         ("upstream", names(&raw.upstream)),
         ("contract", names(&raw.contract)),
         ("bearer", names(&raw.bearer)),
         ("keys", names(&raw.keys)),
+        ("certificates", names(&raw.certificates)),
     ];
     for (kind, names) in sections {
         for name in names.into_iter().filter(|name| !is_used(kind, name)) {

@@ -51,7 +51,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let body_min_rate = cx.value(&at.key("body_min_rate"), &raw.body_min_rate, scalar::size);
     let places = places(cx, at, raw);
     let throttle = limit::throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
-    let client = networks(cx, &at.key("client"), &raw.client);
+    let client = networks(cx, &at.key("client"), &raw.client.allow, &raw.client.deny);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
@@ -143,11 +143,16 @@ fn authenticate(cx: &mut Context<'_>, at: &At, raw: &RawAuthenticate, file: &Raw
 fn credential(cx: &mut Context<'_>, at: &At, text: &str, file: &RawConfig) -> Option<CredentialRef> {
     match text.split_once('.') {
         Some(("bearer", name)) if file.bearer.contains_key(name) => return Some(CredentialRef::Bearer(name.into())),
+        Some(("certificates", name)) if file.certificates.contains_key(name) => {
+            return Some(CredentialRef::Certificates(name.into()));
+        }
         Some(("keys", name)) if file.keys.contains_key(name) => return Some(CredentialRef::Keys(name.into())),
         _ => {}
     }
     let bearer = file.bearer.keys().map(|name| format!("bearer.{name}"));
-    let known: Vec<String> = bearer.chain(file.keys.keys().map(|name| format!("keys.{name}"))).collect();
+    let certificates = file.certificates.keys().map(|name| format!("certificates.{name}"));
+    let keys = file.keys.keys().map(|name| format!("keys.{name}"));
+    let known: Vec<String> = bearer.chain(certificates).chain(keys).collect();
     let by_end = known.iter().find(|known| known.split_once('.').is_some_and(|(_, name)| name == text));
     let near = by_end.map(String::as_str).or_else(|| nearest_name(text, known.iter().map(String::as_str)));
     let help = match (text, near) {

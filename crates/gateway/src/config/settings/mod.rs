@@ -1,6 +1,7 @@
 //! What the file means: every reference resolved, every file read, every value of its own type.
 
 mod credential;
+mod identity;
 mod payload;
 mod route;
 
@@ -21,8 +22,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, ForwardedHeader, Forwarding, Preset, Responses, TokenType};
-pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
+pub use super::word::{
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, TokenType,
+};
+pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
+pub use identity::{Certificates, Present};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route};
 
@@ -43,10 +47,16 @@ pub struct Settings {
     pub bearer: Vec<Bearer>,
     /// Sets of API keys.
     pub keys: Vec<Keys>,
+    /// Tables of client certificates.
+    pub certificates: Vec<Certificates>,
+    /// How backends are told who asks.
+    pub present: Present,
     /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.
     pub roles: Vec<(String, String)>,
     /// Which client addresses may connect.
     pub client: Networks,
+    /// Whether trusted proxies say which certificate a client has.
+    pub certificate_header: bool,
     /// Bounds for every request.
     pub limits: Limits,
     /// How long browsers insist on TLS.

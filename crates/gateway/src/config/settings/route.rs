@@ -80,6 +80,8 @@ pub enum Authenticate {
 pub enum CredentialRef {
     /// `[bearer.NAME]`.
     Bearer(Arc<str>),
+    /// `[certificates.NAME]`.
+    Certificates(Arc<str>),
     /// `[keys.NAME]`.
     Keys(Arc<str>),
 }

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::harness::{POLICY, STACK_TRACE, Site, shop, with_route, with_sections};
 use super::held::Held;
+use super::identity::with_proofs;
 use super::wire;
 
 /// What has to be there for a refusal.
@@ -129,6 +130,14 @@ fn scene(code: DenialCode) -> Option<Scene> {
         Code::PreflightRefused => {
             ask("OPTIONS /items/1\norigin: https://evil.example\naccess-control-request-method: DELETE")
         }
+        Code::ProofInvalid => Scene {
+            headers: vec![(
+                "www-authenticate",
+                "DPoP error=\"invalid_dpop_proof\", resource_metadata=\"https://api.example.com/.well-known/\
+                 oauth-protected-resource\", algs=\"ES256 EdDSA ES384\"",
+            )],
+            ..under(with_proofs("required"), "GET /items/1\nauthorization: DPoP ${bound}")
+        },
         Code::QuotaExhausted => Scene {
             before: vec!["POST /checkout\nauthorization: Bearer ${alice}"; 2],
             headers: vec![

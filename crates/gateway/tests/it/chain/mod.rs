@@ -11,6 +11,7 @@ mod catalogue;
 mod contract;
 mod credentials;
 mod http2;
+mod identity;
 mod input;
 mod limits;
 mod network;

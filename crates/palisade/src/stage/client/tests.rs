@@ -177,3 +177,28 @@ fn behaves_as_a_stage() {
     assert_stage(&Client::default());
     assert_stage(&hops(1));
 }
+
+#[test]
+fn believes_trusted_proxies_about_certificates_only_where_it_is_configured() {
+    use base64::Engine as _;
+    let der = include_bytes!("../../../../../fuzz/seeds/dpop/certificate.der");
+    let good = format!("client-cert: :{}:", base64::engine::general_purpose::STANDARD.encode(der));
+    let twice = format!("{good}\n{good}");
+    let broken = Some(DenialCode::HeaderForbidden);
+    for (peer, configured, headers, expect, found) in [
+        ("10.0.0.1:1", true, good.as_str(), None, true),
+        ("10.0.0.1:1", false, &good, None, false),
+        ("203.0.113.9:1", true, &good, None, false),
+        ("10.0.0.1:1", true, "x: y", None, false),
+        ("10.0.0.1:1", true, "client-cert: :AAAA:", broken, false),
+        ("10.0.0.1:1", true, &twice, broken, false),
+    ] {
+        let stage = Client { certificate_header: configured, ..behind(Speak::XForwarded) };
+        let mut head = head(&format!("GET /\n{headers}\nclient-cert-chain: x"));
+        head.facts.peer = Some(peer.parse().unwrap());
+        assert_eq!(refusal(&stage, &mut head), expect, "{peer} {configured} {headers}");
+        assert_eq!(head.facts.certificate.is_some(), found, "{peer} {configured} {headers}");
+        assert!(!head.parts.headers.contains_key("client-cert"));
+        assert!(!head.parts.headers.contains_key("client-cert-chain"));
+    }
+}
