@@ -165,6 +165,7 @@ impl<'d, 's> Builder<'d, 's> {
             level: extension.level.unwrap_or_default(),
             scopes: scopes.collect(),
             roles: extension.roles.clone(),
+            claims: extension.claims.clone().into(),
             owner: extension.owner.clone(),
         };
         let operation = Operation {

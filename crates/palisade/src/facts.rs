@@ -42,6 +42,9 @@ pub struct Facts {
     pub principal: Principal,
     /// Which header carried the credential that established the principal. Written by `authenticate`.
     pub credential: Option<http::HeaderName>,
+    /// Whether the caller is held to the owners of the operation's objects, and so may not learn which exist. Written by
+    /// `authorize`.
+    pub owned: bool,
     /// Owners that the response must name. Written by `authorize`.
     pub owners: Box<[ResponseOwner]>,
     /// The parsed payload and where its texts are. Written by `contract`.
@@ -70,6 +73,7 @@ impl Facts {
             operation: None,
             principal: Principal::anonymous(),
             credential: None,
+            owned: false,
             owners: Box::default(),
             #[cfg(feature = "contract")]
             payload: None,

@@ -9,7 +9,7 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
-use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
+use palisade_core::operation::{AccessRule, Audience, ClaimRule, Limit, RequestOwner};
 use palisade_core::policy::Policy;
 use palisade_core::port::{Clock, CounterStore, Entropy};
 use palisade_core::principal::{RoleSet, ScopeSet};
@@ -184,6 +184,15 @@ impl Preset {
     pub fn scopes<'s>(self, route: &str, scopes: impl IntoIterator<Item = &'s str>) -> Self {
         let scopes = scopes.into_iter().collect::<ScopeSet>();
         self.amend(route, |access| access.scopes = scopes)
+    }
+
+    /// Lets only those call a route whose claim has one of these values; several claims are all needed.
+    #[must_use]
+    pub fn require<'v>(self, route: &str, claim: &str, any_of: impl IntoIterator<Item = &'v str>) -> Self {
+        let rule = ClaimRule { claim: claim.into(), any_of: any_of.into_iter().map(Into::into).collect() };
+        self.amend(route, |access| {
+            access.claims = std::mem::take(&mut access.claims).into_iter().chain([rule]).collect();
+        })
     }
 
     /// Lets only those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.

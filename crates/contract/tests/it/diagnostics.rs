@@ -464,7 +464,7 @@ components:
             13 |         owner: { request: [{ parameter: user, claim: sub }], response: [{ pointer: owner, claim: sub }] }
                |                                                                                    ^^^^^
               help: write `/owner`, or `/items/*/owner` for every element of a list
-            error[extension-invalid]: an operation that is public cannot ask for scopes, roles or a level
+            error[extension-invalid]: an operation that is public cannot ask for scopes, roles, claims or a level
                --> openapi.yaml:16:29
                |
             16 |       x-palisade: { public: true, scopes: [a] }

@@ -6,19 +6,33 @@
 //! 3. URL-valued properties may not point into private networks, nor outside their declared destinations.
 //! 4. All violations are told at once, each with its place, never with its value.
 //! 5. The backend gets the bytes that were checked.
+//! 6. By route and operation the stage may only report, or be off ([`State`]). Reported, a request passes as it came and
+//!    an event says what would have refused it; off, it is not read at all. The limits of size hold in every state.
 
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use palisade_contract::drift::{self, Observation};
 use palisade_contract::{BodyRule, Handling, Violation, ViolationCode};
 use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
+use crate::settings::{PerOperation, PerRoute, State};
+use crate::would_deny::WouldDeny;
 
 /// The stage. Its rules come from the contract.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Contract;
+#[derive(Clone, Debug, Default)]
+pub struct Contract {
+    states: PerRoute<PerOperation<State>>,
+}
+
+impl Contract {
+    /// The stage with a state for each operation.
+    pub fn new(states: PerRoute<PerOperation<State>>) -> Self {
+        Self { states }
+    }
+}
 
 impl Stage for Contract {
     fn id(&self) -> StageId {
@@ -27,20 +41,30 @@ impl Stage for Contract {
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
-            let body = check(head, body).await?;
+            let state = *self.states.of(head).of(head);
+            let body = if state == State::Off { body } else { check(head, body, state).await? };
             next.run(head, body).await
         })
     }
+
+    fn dangers(&self) -> Vec<String> {
+        match self.states.any(|states| states.any(|state| *state != State::Enforce)) {
+            true => vec!["requests of an operation are not held to the contract".to_owned()],
+            false => Vec::new(),
+        }
+    }
 }
 
-async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
+async fn check(head: &mut Head, body: Body, state: State) -> Result<Body, Denial> {
     let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.clone()) else { return Ok(body) };
     let (operation, parts) = (found.operation, &head.parts);
-    operation.check_parameters(&found.path, parts.uri.query(), &parts.headers).map_err(|v| {
-        let destination = v.iter().any(|violation| violation.code == ViolationCode::DestinationForbidden);
-        denial(if destination { DenialCode::DestinationForbidden } else { DenialCode::ParameterInvalid }, &v)
-    })?;
-    let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+    if let Err(violations) = operation.check_parameters(&found.path, parts.uri.query(), &parts.headers) {
+        let destination = violations.iter().any(|violation| violation.code == ViolationCode::DestinationForbidden);
+        let code = if destination { DenialCode::DestinationForbidden } else { DenialCode::ParameterInvalid };
+        let seen = || drift::of_query(head.parts.uri.query().unwrap_or_default(), &violations);
+        judge(state, denial(code, &violations), seen)?.tell(head);
+    }
+    let content_type = head.parts.headers.get(CONTENT_TYPE).cloned();
     let handling = match operation.request_body() {
         // A body that nobody declared is read so that it can be refused; a request without one costs nothing.
         BodyRule::None if !has_body(head, &body) => return Ok(body),
@@ -50,13 +74,26 @@ async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
     if handling == Handling::Stream {
         // Nothing is read: a byte stands for the body, so that its type is checked where there is one.
         let stand_in: &[u8] = if has_body(head, &body) { b"\0" } else { b"" };
-        operation.check_body(content_type.as_ref(), stand_in).map_err(|violations| payload_denial(&violations))?;
+        if let Err(violations) = operation.check_body(content_type.as_ref(), stand_in) {
+            let seen = || drift::of_body(content_type.as_ref(), b"", &violations);
+            judge(state, payload_denial(&violations), seen)?.tell(head);
+        }
         return Ok(body);
     }
     let bytes = body::read(body, StageId::Contract).await?;
-    let payload = operation.check_body(content_type.as_ref(), &bytes).map_err(|v| payload_denial(&v))?;
-    head.facts.payload = Some(payload);
+    match operation.check_body(content_type.as_ref(), &bytes) {
+        Ok(payload) => head.facts.payload = Some(payload),
+        Err(violations) => {
+            let seen = || drift::of_body(content_type.as_ref(), &bytes, &violations);
+            judge(state, payload_denial(&violations), seen)?.tell(head);
+        }
+    }
     Ok(Body::from(bytes))
+}
+
+/// A refusal under `enforce`; else what is to be told instead.
+fn judge(state: State, denial: Denial, seen: impl FnOnce() -> Vec<Observation>) -> Result<WouldDeny, Denial> {
+    if state == State::Enforce { Err(denial) } else { Ok(WouldDeny::new(denial, seen())) }
 }
 
 fn has_body(head: &Head, body: &Body) -> bool {
@@ -91,6 +128,7 @@ fn denial(code: DenialCode, violations: &[Violation]) -> Denial {
 #[cfg(test)]
 mod tests {
     use palisade_core::event::EventKind;
+    use palisade_core::id::OperationId;
 
     use super::*;
     use crate::testing::{answer, assert_stage, declared, head};
@@ -128,7 +166,7 @@ paths:
 
     /// The code of a request's refusal and the places that the caller is told.
     async fn refusal(request: &str, body: &str) -> Option<(DenialCode, Vec<String>)> {
-        match answer(&Contract, &mut declared(SHOP, request), body).await {
+        match answer(&Contract::default(), &mut declared(SHOP, request), body).await {
             Ok(_) => None,
             Err(super::super::Stop::Answer(answer)) => panic!("{answer:?}"),
             Err(super::super::Stop::Deny(denial)) => {
@@ -181,7 +219,7 @@ paths:
     #[tokio::test]
     async fn the_payload_is_kept_for_those_who_look_at_texts() {
         let mut head = declared(SHOP, "POST /orders\ncontent-type: application/json");
-        answer(&Contract, &mut head, r#"{"name":"pears"}"#).await.unwrap();
+        answer(&Contract::default(), &mut head, r#"{"name":"pears"}"#).await.unwrap();
         let payload = head.facts.payload.unwrap();
         assert_eq!(
             (payload.value, payload.free_text),
@@ -198,12 +236,66 @@ paths:
     }
 
     #[tokio::test]
+    async fn what_is_only_reported_passes_with_an_event() {
+        const JSON: &str = "POST /orders\ncontent-type: application/json";
+        let stage = |state| {
+            Contract::new(PerRoute::same(PerOperation::new(
+                State::Enforce,
+                [(OperationId::new("POST /orders"), state), (OperationId::new("GET /orders"), state)],
+            )))
+        };
+        for (request, body, code, drift) in [
+            (JSON, r#"{"name":"pears"}"#, "", vec![]),
+            (
+                JSON,
+                r#"{"name":"pears","is_admin":true}"#,
+                "payload-invalid",
+                vec![
+                    r#"{"in":"request","media":"application/json","at":"/body/is_admin","rule":"undeclared","type":"boolean"}"#,
+                ],
+            ),
+            (JSON, "{", "payload-invalid", vec![]),
+            (
+                "GET /orders?limit=51&marker=secret",
+                "",
+                "parameter-invalid",
+                vec![
+                    r#"{"in":"request","at":"/query/limit","rule":"maximum","type":"integer"}"#,
+                    r#"{"in":"request","at":"/query/marker","rule":"undeclared","type":"string","length":6}"#,
+                ],
+            ),
+        ] {
+            let mut head = declared(SHOP, request);
+            let passed = answer(&stage(State::Report), &mut head, body).await;
+            assert!(passed.is_ok(), "{request} {body}: {passed:?}");
+            let notes: Vec<Vec<(&str, &str)>> =
+                head.facts.notes.iter().map(|note| note.evidence.iter().collect()).collect();
+            let of = |wanted: &str| {
+                notes.iter().flatten().filter(|(fact, _)| *fact == wanted).map(|(_, value)| *value).collect::<Vec<_>>()
+            };
+            assert!(head.facts.notes.iter().all(|note| note.kind == EventKind::WouldDeny));
+            assert_eq!(of("code"), Vec::from_iter(Some(code).filter(|code| !code.is_empty())), "{request} {body}");
+            assert_eq!(of("drift"), drift, "{request} {body}");
+            assert!(!format!("{notes:?}").contains("secret"), "no value is kept: {notes:?}");
+
+            let mut head = declared(SHOP, request);
+            assert!(answer(&stage(State::Off), &mut head, body).await.is_ok());
+            assert!(head.facts.notes.is_empty() && head.facts.payload.is_none());
+            let enforced = answer(&stage(State::Enforce), &mut declared(SHOP, request), body).await;
+            assert_eq!(enforced.is_err(), !code.is_empty(), "{request} {body}");
+        }
+        assert_eq!(stage(State::Enforce).dangers().len(), 0);
+        assert_eq!(stage(State::Off).dangers().len(), 1);
+        assert_eq!(stage(State::Report).dangers().len(), 1);
+    }
+
+    #[tokio::test]
     async fn without_a_contract_nothing_is_checked() {
-        assert!(answer(&Contract, &mut head("POST /anything?at=all"), "text").await.is_ok());
+        assert!(answer(&Contract::default(), &mut head("POST /anything?at=all"), "text").await.is_ok());
     }
 
     #[test]
     fn behaves_as_a_stage() {
-        assert_stage(&Contract);
+        assert_stage(&Contract::default());
     }
 }
