@@ -9,7 +9,7 @@ use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
 use palisade::origin::Origin;
 use palisade::preset::World;
-use palisade::settings::PerRoute;
+use palisade::settings::{PerOperation, PerRoute, State};
 use palisade::stage::admit::Admit;
 use palisade::stage::assure::Assure;
 use palisade::stage::authenticate::{Authenticate, Credential};
@@ -28,21 +28,21 @@ use palisade::stage::present::{Credentials, Present};
 use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
 use palisade::stage::rescue::Rescue;
-use palisade::stage::reveal::{Reveal, RevealSettings};
+use palisade::stage::reveal::{Reveal, RevealSettings, Undeclared};
 use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::id::PolicyVersion;
+use palisade_core::id::{OperationId, PolicyVersion};
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
 use palisade_core::port::counter::Rate;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, Settings};
+use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, Settings, Strictness};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -122,16 +122,12 @@ fn chain(
         .with(Assure)
         .with(Quota::new(Arc::clone(&world.counters)))
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
-        .with(ContractStage)
+        .with(ContractStage::new(by_route(settings, |route| by_operation(route, |rules| state(rules.requests)))))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
             true => Markup::Allow,
             false => Markup::Refuse,
         })))
-        .with(Reveal::new(by_route(settings, |route| match route.responses {
-            Responses::Enforce => RevealSettings::Enforce,
-            Responses::Off => RevealSettings::Off,
-            Responses::Report => RevealSettings::Report,
-        })))
+        .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
         .with(Present::new(by_route(settings, |route| match route.credentials {
             settings::Credentials::Forward => Credentials::Forward,
             settings::Credentials::Strip => Credentials::Strip,
@@ -147,6 +143,36 @@ fn chain(
 /// One setting for each route; requests without a route have the stage's default.
 fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T) -> PerRoute<T> {
     PerRoute::new(T::default(), settings.routes.iter().map(of).collect())
+}
+
+/// One setting for each operation of a route.
+fn by_operation<T>(route: &settings::Route, of: impl Fn(&Strictness) -> T) -> PerOperation<T> {
+    let own = route.operations.iter().map(|(id, rules)| (id.clone(), of(rules)));
+    PerOperation::new(of(&route.strictness), own)
+}
+
+fn reveal(rules: &Strictness) -> RevealSettings {
+    RevealSettings {
+        state: match rules.responses {
+            Responses::Enforce => State::Enforce,
+            Responses::Off => State::Off,
+            Responses::Report => State::Report,
+        },
+        undeclared: match rules.undeclared {
+            settings::Undeclared::Refuse => Undeclared::Refuse,
+            settings::Undeclared::Strip => Undeclared::Strip,
+        },
+        leaks: state(rules.leaks),
+        danger_show: rules.danger_show.clone(),
+    }
+}
+
+fn state(state: settings::State) -> State {
+    match state {
+        settings::State::Enforce => State::Enforce,
+        settings::State::Off => State::Off,
+        settings::State::Report => State::Report,
+    }
 }
 
 fn pattern(route: &settings::Route) -> RoutePattern {
@@ -210,7 +236,15 @@ fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<A
                 add_new(diagnostics, found.diagnostics.into_iter().filter(open).collect());
                 for unknown in contract.declare_public(&route.public) {
                     failed = true;
-                    diagnostics.push(unknown_operation(loaded, route, unknown.as_str(), &contract));
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    diagnostics.push(loaded.locate(diagnostic, &["route", route.name.as_str(), "public"]));
+                }
+                let has = |id: &OperationId| contract.operations().iter().any(|operation| operation.operation.id == *id);
+                for (unknown, _) in route.operations.iter().filter(|(id, _)| !has(id)) {
+                    failed = true;
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    let place = ["route", route.name.as_str(), "operation", unknown.as_str()];
+                    diagnostics.push(loaded.locate(diagnostic, &place));
                 }
                 if contract.operations().is_empty() {
                     failed = true;
@@ -234,12 +268,11 @@ fn add_new(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
     }
 }
 
-fn unknown_operation(loaded: &Loaded, route: &settings::Route, name: &str, contract: &Contract) -> Diagnostic {
+fn unknown_operation(name: &str, contract: &Contract) -> Diagnostic {
     let known = contract.operations().iter().map(|operation| operation.operation.id.as_str());
     let near = known.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let diagnostic = Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
-        .help(format!("did you mean `{}`?", near.unwrap_or_default()));
-    loaded.locate(diagnostic, &["route", route.name.as_str(), "public"])
+    Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
+        .help(format!("did you mean `{}`?", near.unwrap_or_default()))
 }
 
 /// A route on which nobody can sign in, in front of operations that need a credential: legal, and refused every time.

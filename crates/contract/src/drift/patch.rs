@@ -28,9 +28,13 @@ pub struct Patch {
 pub fn patch(source: &Source, ledger: &Ledger) -> Result<Patch, Vec<Diagnostic>> {
     let mut report = Report::new(source);
     let Some(mut document) = Document::read(source, &mut report) else { return Err(report.finish()) };
+    let original = Document { root: document.root.clone(), dialect: document.dialect };
     let (mut actions, mut left) = (Vec::new(), Vec::new());
     for (number, entry) in ledger.entries().enumerate() {
-        let planned = Planner { document: &document, entry }.plan();
+        let planned = Planner { document: &document, original: &original, entry }.plan();
+        // What could have been planned before an entry of the same place was dealt with is dealt with.
+        let before = || Planner { document: &original, original: &original, entry }.plan();
+        let planned = planned.or_else(|reason| before().map(|_| Vec::new()).map_err(|_| reason));
         let mut changed = document.root.clone();
         match planned {
             Err(reason) => left.push((number, reason)),
@@ -55,7 +59,10 @@ pub fn patch(source: &Source, ledger: &Ledger) -> Result<Patch, Vec<Diagnostic>>
 
 /// Plans the actions for one entry.
 struct Planner<'p> {
+    /// The contract with the changes so far.
     document: &'p Document,
+    /// The contract as it is written.
+    original: &'p Document,
     entry: &'p Entry,
 }
 
@@ -141,8 +148,12 @@ impl Planner<'_> {
         let located = locate::schema(self.document, schema, below);
         match (self.entry.what.rule.as_str(), below.split_last()) {
             ("undeclared", Some((name, parents))) => {
-                if located.is_some() {
+                if locate::schema(self.original, schema, below).is_some() {
                     return Err("it is declared, but not in this direction: the sender is at fault, not the contract");
+                }
+                // An entry before this one may have declared it, or a list of which nothing was known yet.
+                if located.is_some_and(|place| self.document.at(&place) != Some(&json!({}))) {
+                    return Ok(Vec::new());
                 }
                 let parent = locate::schema(self.document, schema, parents).ok_or(BY_HAND)?;
                 Ok(self.declare(&parent, name))

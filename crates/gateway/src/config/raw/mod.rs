@@ -3,6 +3,7 @@
 //! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
 
 mod credential;
+mod operation;
 mod route;
 mod text;
 
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
+pub(crate) use operation::RawOperation;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
 use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
 

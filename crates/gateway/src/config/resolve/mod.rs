@@ -3,6 +3,7 @@
 mod bearer;
 mod context;
 mod keys;
+mod operation;
 mod route;
 mod server;
 mod tls;

@@ -13,11 +13,12 @@ use palisade_core::operation::{Limit, LimitBy};
 use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute, RawThrottle};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{
-    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
+    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Route, Throttle,
 };
 use super::super::{address, nearest_name};
 use super::context::{At, Context};
 use super::keys::header;
+use super::operation::strictness;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
     let routes = cx.each("route", &raw.route, |cx, at, name, written| route(cx, at, name, written, raw));
@@ -63,11 +64,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
         cx.report(&at.key("danger_allow_markup"), Diagnostic::warning("danger", message).help(help));
     }
-    if raw.responses != Responses::Enforce {
-        let message = format!("the answers of `route.{name}` are not held to the contract");
-        let help = "write `enforce` when the events show that nothing honest would be withheld";
-        cx.report(&at.key("responses"), Diagnostic::warning("danger", message).help(help));
-    }
+    let (strictness, operations) = strictness(cx, at, name, raw)?;
     Some(Route {
         name: RouteName::new(name),
         host: host?,
@@ -77,7 +74,8 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         authenticate: authenticate?,
         public: raw.public.iter().map(|id| OperationId::new(id.as_str())).collect(),
         credentials: credentials?,
-        responses: raw.responses,
+        strictness,
+        operations,
         timeout: timeout?,
         body_timeout: body_timeout?,
         max_body: max_body?,

@@ -14,9 +14,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
+pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, State, TokenType, Undeclared};
 pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Throttle};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Strictness, Throttle};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]

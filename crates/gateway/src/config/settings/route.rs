@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
-use palisade_core::operation::Limit;
+use palisade_core::operation::{Limit, Pointer};
 
-use super::super::word::{Credentials, OnFailure, Responses};
+use super::super::word::{Credentials, OnFailure, Responses, State, Undeclared};
 
 /// Which requests go where, and under which rules.
 #[derive(Clone, Debug)]
@@ -29,8 +29,10 @@ pub struct Route {
     pub public: Vec<OperationId>,
     /// What becomes of the caller's credential.
     pub credentials: Credentials,
-    /// What happens to a response that the contract does not describe.
-    pub responses: Responses,
+    /// How strictly the messages of its operations are held to the contract.
+    pub strictness: Strictness,
+    /// What is different for single operations. Whether the contract has them is for its compiler to say.
+    pub operations: Vec<(OperationId, Strictness)>,
     /// How long a request may take.
     pub timeout: Duration,
     /// How long its body may take to arrive.
@@ -45,6 +47,21 @@ pub struct Route {
     pub csrf: Csrf,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
+}
+
+/// How strictly the messages of an operation are held to the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    /// What happens to a request that departs from the contract.
+    pub requests: State,
+    /// What happens to a response that the contract does not describe.
+    pub responses: Responses,
+    /// What becomes of properties of a response that the contract does not declare.
+    pub undeclared: Undeclared,
+    /// What happens to a response with a stack trace or a secret.
+    pub leaks: State,
+    /// Places of responses that may hold traces and secrets.
+    pub danger_show: Vec<Pointer>,
 }
 
 /// Who verifies the credentials of a route.

@@ -8,6 +8,8 @@ mod wire;
 mod answers;
 mod catalogue;
 mod credentials;
+mod dialects;
+mod drift;
 mod input;
 mod passing;
 mod service;
