@@ -37,9 +37,48 @@ fn people_get_a_table_and_the_contract_an_overlay() {
     let told = palisade(&dir, "check --drift events.jsonl");
     assert_eq!(told.code, 1, "{}", told.stderr);
     expect![[r#"
+        OPERATION        WHERE        RULE        SEEN                              TIMES  FIRST                     LAST                      WHO
+        addNote          /body        maxLength   string 140..140 application/json  1      2026-11-03T10:00:00.000Z  2026-11-03T10:00:00.000Z  user:bob
+        listNotes        /query/page  undeclared  integer                           2      2026-11-01T10:00:00.000Z  2026-11-02T10:00:00.000Z  anonymous user:bob
+        GET /v2/notes/*  -            undeclared                                    1      2026-11-01T11:00:00.000Z  2026-11-01T11:00:00.000Z  anonymous
+            not in the overlay: nobody has said who may call it: declare it by hand, or find out who asks
+        departures: 3, contracts to change: 1
+        lines not read: 1
     "#]]
     .assert_eq(&told.stderr);
     expect![[r#"
+        {
+          "overlay": "1.0.0",
+          "info": {
+            "title": "What traffic has and the contract does not",
+            "version": "1"
+          },
+          "extends": "openapi.yaml",
+          "actions": [
+            {
+              "target": "$['paths']['/notes']['post']['requestBody']['content']['application/json']['schema']",
+              "description": "addNote /body maxLength: 1 times from 2026-11-03T10:00:00.000Z to 2026-11-03T10:00:00.000Z",
+              "update": {
+                "maxLength": 256
+              }
+            },
+            {
+              "target": "$['paths']['/notes']['get']",
+              "description": "listNotes /query/page undeclared: 2 times from 2026-11-01T10:00:00.000Z to 2026-11-02T10:00:00.000Z",
+              "update": {
+                "parameters": [
+                  {
+                    "name": "page",
+                    "in": "query",
+                    "schema": {
+                      "type": "integer"
+                    }
+                  }
+                ]
+              }
+            }
+          ]
+        }
     "#]]
     .assert_eq(&told.stdout);
 }
@@ -63,7 +102,7 @@ fn the_exit_code_says_whether_anything_departs() {
     let dir = folder(CONFIG);
     dir.write("quiet.jsonl", r#"{"kind":"access","at":"2026-11-01T10:00:00.000Z"}"#);
     for (arguments, code, stdout, part) in [
-        ("check --drift quiet.jsonl", 0, "", "0 departures"),
+        ("check --drift quiet.jsonl", 0, "", "departures: 0"),
         ("check --drift nothing.jsonl", 2, "", "nothing.jsonl"),
         ("check --drift quiet.jsonl --format sarif", 2, "", "json"),
         ("check --drift quiet.jsonl --config nothing.toml", 2, "", "nothing.toml"),

@@ -78,15 +78,7 @@ fn attack(tool: &Path, contract: &Path, url: &str, token: &str, folder: &Path) -
     let mut command = Command::new(tool);
     command.arg("run").arg(contract).args(["--url", url, "--header", &format!("Authorization: Bearer {token}")]);
     command.args(["--checks", "not_a_server_error,negative_data_rejection", "--phases", "examples,coverage,fuzzing"]);
-    command.args([
-        "--seed",
-        "17",
-        "--generation-deterministic",
-        "--max-examples",
-        "20",
-        "--generation-database",
-        "none",
-    ]);
+    command.args(["--seed", "17", "--generation-deterministic", "--max-examples", "20"]);
     command.args(["--no-color", "--warnings", "off", "--continue-on-failure", "--suppress-health-check", "all"]);
     command.env_remove("PYTHONPATH").current_dir(folder);
     let output = command.output().unwrap();

@@ -28,6 +28,7 @@ const USER: &str = "\nhost: a\nauthorization: Bearer $TOKEN";
 const BROKEN: &[(&str, &str, Change)] = &[
     ("assurance-insufficient", "GET /me$USER", two_factors),
     ("body-too-large", "POST /echo\nhost: a\ncontent-length: 1048577", same),
+    ("claim-insufficient", "GET /me$USER", |preset| preset.require("GET /me", "department", ["sales"])),
     ("credential-ambiguous", "GET /me$USER\nx-api-key: k", same),
     ("credential-ambiguous", "GET /me\nhost: a\nx-api-key: k\nx-api-key: k", same),
     ("credential-invalid", "GET /me\nhost: a\nauthorization: Bearer a.b.c", same),
@@ -301,7 +302,9 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::ParameterInvalid,
         DenialCode::PayloadInvalid,
         DenialCode::ResponseForeign,
+        DenialCode::ObjectUnknown,
         DenialCode::ResponseInvalid,
+        DenialCode::ResponseLeaks,
         DenialCode::ResponseUndeclared,
         DenialCode::RouteUnknown,
         DenialCode::UpstreamFailed,

@@ -52,10 +52,10 @@ fn human(drift: &Drift) {
     for overlay in drift.overlays.values() {
         output::say(&format!("{overlay:#}"));
     }
-    output::talk(&format!("{} departures, {} contracts to change", drift.rows.len(), drift.overlays.len()));
-    for (count, what) in [(drift.unreadable, "lines could not be read"), (drift.lost, "departures had no room")] {
+    output::talk(&format!("departures: {}, contracts to change: {}", drift.rows.len(), drift.overlays.len()));
+    for (count, what) in [(drift.unreadable, "lines not read"), (drift.lost, "departures without room")] {
         if count > 0 {
-            output::talk(&format!("{count} {what}"));
+            output::talk(&format!("{what}: {count}"));
         }
     }
 }

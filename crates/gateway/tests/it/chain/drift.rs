@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
+use expect_test::expect;
 use http::{Request, Response};
 use palisade_contract::drift::apply;
 use palisade_contract::read_tolerantly;
@@ -119,4 +120,30 @@ async fn a_state_is_that_of_one_operation() {
         .map(|(status, id)| (*status, log.of(id).0.iter().map(|event| event["kind"].as_str().unwrap()).collect()))
         .collect();
     assert_eq!(told, [(400, vec!["input_refused"]), (204, vec!["would_deny"]), (200, vec![])]);
+}
+
+#[test]
+fn settings_for_an_operation_that_is_not_there_are_refused() {
+    let dir = palisade_testkit::dir::TempDir::new();
+    dir.write("openapi.yaml", include_str!("../../fixtures/shop/openapi.yaml"));
+    let policy = "version = 1\n[listen.main]\naddress = \"127.0.0.1:0\"\n[upstream.shop]\nurl = \"http://127.0.0.1:9\"\n\
+                  [contract.shop]\nopenapi = \"openapi.yaml\"\n[route.shop]\npath = \"/**\"\nupstream = \"shop\"\n\
+                  contract = \"shop\"\nauthenticate = \"backend\"\n[route.shop.operation.getItems]\nrequests = \"report\"\n";
+    let checked = palisade_gateway::check::check(&dir.write("palisade.toml", policy));
+    let told: Vec<String> = checked.diagnostics.iter().map(ToString::to_string).collect();
+    expect![[r#"
+        warning[danger]: the requests of `getItems` are not held to the contract
+           --> palisade.toml:14:12
+           |
+        14 | requests = "report"
+           |            ^^^^^^^^
+          help: write `enforce` when the events show that nothing honest would be refused
+
+        error[operation-unknown]: the contract has no operation `getItems`
+           --> palisade.toml:13:1
+           |
+        13 | [route.shop.operation.getItems]
+           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: did you mean `getItem`?"#]]
+    .assert_eq(&told.join("\n\n").replace(&format!("{}/", dir.path().display()), ""));
 }
