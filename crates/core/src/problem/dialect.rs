@@ -59,7 +59,8 @@ impl Dialect {
             return if accept.names("application/json") { Self::GraphQlJson } else { Self::GraphQl };
         }
         let json = accept.weight("application", "problem+json").max(accept.weight("application", "json"));
-        if accept.weight("text", "html") > json { Self::Html } else { Self::Json }
+        let html = accept.weight("text", "html");
+        if html.0 > 0 && html > json { Self::Html } else { Self::Json }
     }
 
     /// The media type of answers in this dialect.
@@ -124,8 +125,9 @@ impl<'h> Accept<'h> {
         self.ranges().any(|(range, weight)| weight > 0 && range.eq_ignore_ascii_case(media))
     }
 
-    /// The weight of a type: that of the most precise range that names it.
-    fn weight(&self, kind: &str, subtype: &str) -> u16 {
+    /// The weight of a type, which is that of the most precise range that names it, and how precise that range is: of two
+    /// types with equal weight the one that is named is meant.
+    fn weight(&self, kind: &str, subtype: &str) -> (u16, u8) {
         let precise = self.ranges().filter_map(|(range, weight)| {
             let (left, right) = range.split_once('/')?;
             let precision = match (left, right) {
@@ -136,7 +138,7 @@ impl<'h> Accept<'h> {
             };
             Some((precision, weight))
         });
-        precise.max().map_or(0, |(_, weight)| weight)
+        precise.max().map_or((0, 0), |(precision, weight)| (weight, precision))
     }
 }
 
@@ -179,6 +181,7 @@ mod tests {
             ("application/json", &["*/*"], Json),
             ("", &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], Html),
             ("", &["text/html"], Html),
+            ("", &["text/html,*/*"], Html),
             ("", &["TEXT/HTML ; Q=0.5"], Html),
             ("", &["text/*"], Html),
             ("", &["application/json, text/html"], Json),

@@ -13,8 +13,8 @@
 //!    ([`leak`]), client errors and declared texts included.
 //! 6. The backend is asked for a whole, uncompressed answer; one that is compressed all the same cannot be checked and is
 //!    withheld.
-//! 7. Other answers, downloads and event streams among them, pass as they come and are never buffered. Of plain text and
-//!    HTML the first MiB is read before it leaves.
+//! 7. Other answers, downloads and event streams among them, pass as they come and are never buffered. Of plain text,
+//!    HTML and JSON without a schema the first MiB is read before it leaves.
 //!
 //! Caveat: rule 4 protects reading. For writing the owner must be known before the backend acts, by a parameter
 //! (`owner.request`).
@@ -161,12 +161,13 @@ impl Reveal {
                 Denial::new(DenialCode::ResponseInvalid, StageId::Reveal).because("reason", "content_encoding");
             return Err(denial.because("coding", coding.to_str().unwrap_or("-")).into());
         }
-        let whole = checked || !owners.is_empty() || media(&parts).is_json;
+        let whole = checked || !owners.is_empty();
         let (bytes, rest) = if whole { (self.read(body).await?, None) } else { beginning(body).await? };
         let (bytes, value) = if checked {
             shape(&operation, &mut parts, bytes, head, settings)?
         } else {
-            let value = whole.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+            let is_json = rest.is_none() && (whole || media(&parts).is_json);
+            let value = is_json.then(|| serde_json::from_slice(&bytes).ok()).flatten();
             (bytes, value)
         };
         if !owners.is_empty() {
