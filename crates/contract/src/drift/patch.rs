@@ -92,12 +92,12 @@ impl Planner<'_> {
                 let parameter = json!({"name": name, "in": "query", "schema": self.parameter_schema()});
                 let list = join(&places.1, "parameters");
                 Ok(vec![match self.document.at(&list) {
-                    Some(_) => self.update(&list, parameter),
-                    None => self.update(&places.1, json!({"parameters": [parameter]})),
+                    Some(_) => self.update(&list, &parameter),
+                    None => self.update(&places.1, &json!({"parameters": [parameter]})),
                 }])
             }
             (Some(place), "required") if location != "path" => {
-                Ok(vec![self.update(&place, json!({"required": false}))])
+                Ok(vec![self.update(&place, &json!({"required": false}))])
             }
             (Some(place), _) => self.widen(&join(&place, "schema"), below),
             (None, _) => Err(BY_HAND),
@@ -108,9 +108,9 @@ impl Planner<'_> {
         let media = self.entry.what.media.as_deref().ok_or("the body had no media type")?;
         let entry = json!({"content": {media: {"schema": self.schema()}}});
         match (locate::request_body(self.document, operation), self.entry.what.rule.as_str(), below) {
-            (None, "undeclared", []) => Ok(vec![self.update(operation, json!({"requestBody": entry}))]),
-            (Some(body), "media", []) => Ok(vec![self.update(&body, entry)]),
-            (Some(body), "required", []) => Ok(vec![self.update(&body, json!({"required": false}))]),
+            (None, "undeclared", []) => Ok(vec![self.update(operation, &json!({"requestBody": entry}))]),
+            (Some(body), "media", []) => Ok(vec![self.update(&body, &entry)]),
+            (Some(body), "required", []) => Ok(vec![self.update(&body, &json!({"required": false}))]),
             (Some(body), _, below) => self.widen(&self.schema_in(&body, media)?, below),
             (None, ..) => Err(BY_HAND),
         }
@@ -125,11 +125,11 @@ impl Planner<'_> {
                 let mut answer = Map::new();
                 answer.insert("description".to_owned(), "Seen in traffic; say what it means.".into());
                 answer.extend(content.map(|content| ("content".to_owned(), content)));
-                Ok(vec![self.update(operation, json!({"responses": {status.to_string(): answer}}))])
+                Ok(vec![self.update(operation, &json!({"responses": {status.to_string(): answer}}))])
             }
             // The same status, declared by an entry before this one, with another type.
             (Some(answer), "media" | "status", [], Some(content)) => {
-                Ok(vec![self.update(&answer, json!({"content": content}))])
+                Ok(vec![self.update(&answer, &json!({"content": content}))])
             }
             (Some(_), "status", [], None) => Ok(Vec::new()),
             (Some(answer), _, below, Some(_)) => {
@@ -166,7 +166,7 @@ impl Planner<'_> {
                 };
                 let holder = locate::part(self.document, &parent, &requires).ok_or(BY_HAND)?;
                 let list = target(&self.document.root, &join(&holder, "required"));
-                Ok(vec![self.removal(format!("{list}[?@=={}]", quote(name)))])
+                Ok(vec![self.removal(&format!("{list}[?@=={}]", quote(name)))])
             }
             (rule, _) => self.loosen(&located.ok_or(BY_HAND)?, rule),
         }
@@ -179,14 +179,14 @@ impl Planner<'_> {
             (ANY, true) => {
                 let items = self.document.at(&join(parent, "items")).is_some();
                 let drop = items.then(|| self.remove(&join(parent, "items")));
-                drop.into_iter().chain([self.update(parent, json!({"items": self.schema()}))]).collect()
+                drop.into_iter().chain([self.update(parent, &json!({"items": self.schema()}))]).collect()
             }
             (ANY, false) => {
                 let closed = declared.get("additionalProperties").is_some();
                 let drop = closed.then(|| self.remove(&join(parent, "additionalProperties")));
-                drop.into_iter().chain([self.update(parent, json!({"additionalProperties": self.schema()}))]).collect()
+                drop.into_iter().chain([self.update(parent, &json!({"additionalProperties": self.schema()}))]).collect()
             }
-            (name, _) => vec![self.update(parent, json!({"properties": {name: self.schema()}}))],
+            (name, _) => vec![self.update(parent, &json!({"properties": {name: self.schema()}}))],
         }
     }
 
@@ -197,8 +197,8 @@ impl Planner<'_> {
         let place = join(&holder, rule);
         let (least, most) = self.entry.length.unwrap_or_default();
         match rule {
-            "maxItems" | "maxLength" => Ok(vec![self.update(&holder, json!({rule: most.next_power_of_two()}))]),
-            "minItems" | "minLength" => Ok(vec![self.update(&holder, json!({rule: least}))]),
+            "maxItems" | "maxLength" => Ok(vec![self.update(&holder, &json!({rule: most.next_power_of_two()}))]),
+            "minItems" | "minLength" => Ok(vec![self.update(&holder, &json!({rule: least}))]),
             "type" => Ok(self.widen_type(&holder)),
             "" => Err(BY_HAND),
             _ => Ok(vec![self.remove(&place)]),
@@ -218,10 +218,10 @@ impl Planner<'_> {
             widened.remove("integer");
         }
         match (self.document.dialect, widened.len()) {
-            (_, 1) => vec![self.update(holder, json!({"type": widened.first()}))],
-            (Dialect::V30, 2) if widened.contains("null") => vec![self.update(holder, json!({"nullable": true}))],
+            (_, 1) => vec![self.update(holder, &json!({"type": widened.first()}))],
+            (Dialect::V30, 2) if widened.contains("null") => vec![self.update(holder, &json!({"nullable": true}))],
             (Dialect::V30, _) => vec![self.remove(&place)],
-            (Dialect::V31, _) => vec![self.remove(&place), self.update(holder, json!({"type": widened}))],
+            (Dialect::V31, _) => vec![self.remove(&place), self.update(holder, &json!({"type": widened}))],
         }
     }
 
@@ -276,16 +276,16 @@ impl Planner<'_> {
         }
     }
 
-    fn update(&self, pointer: &str, update: Value) -> Value {
+    fn update(&self, pointer: &str, update: &Value) -> Value {
         let target = target(&self.document.root, pointer);
         json!({"target": target, "description": self.description(), "update": update})
     }
 
     fn remove(&self, pointer: &str) -> Value {
-        self.removal(target(&self.document.root, pointer))
+        self.removal(&target(&self.document.root, pointer))
     }
 
-    fn removal(&self, target: String) -> Value {
+    fn removal(&self, target: &str) -> Value {
         json!({"target": target, "description": self.description(), "remove": true})
     }
 
