@@ -239,7 +239,8 @@ fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<A
                     let diagnostic = unknown_operation(unknown.as_str(), &contract);
                     diagnostics.push(loaded.locate(diagnostic, &["route", route.name.as_str(), "public"]));
                 }
-                let has = |id: &OperationId| contract.operations().iter().any(|operation| operation.operation.id == *id);
+                let has =
+                    |id: &OperationId| contract.operations().iter().any(|operation| operation.operation.id == *id);
                 for (unknown, _) in route.operations.iter().filter(|(id, _)| !has(id)) {
                     failed = true;
                     let diagnostic = unknown_operation(unknown.as_str(), &contract);

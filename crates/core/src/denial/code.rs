@@ -40,6 +40,7 @@ macro_rules! codes {
             }
 
             /// The code that the caller is told. Refusals that would tell which objects exist have one code in common.
+            #[must_use]
             pub const fn public(self) -> Self {
                 match self {
                     Self::ObjectForbidden | Self::ResponseForeign => Self::ObjectUnknown,

@@ -85,7 +85,7 @@ impl Policy {
         let exempt = held.intersects(&access.owner.exempt);
         let refusal = refusal.or_else(|| (!exempt).then(|| object::foreign_parameter(ask)).flatten());
         let owners = if exempt { Box::default() } else { access.owner.response.clone() };
-        let owned = !exempt && !(access.owner.request.is_empty() && access.owner.response.is_empty());
+        let owned = !exempt && (!access.owner.request.is_empty() || !access.owner.response.is_empty());
         self.decision(refusal, Asked::Operation, Obligations { owned, owners })
     }
 

@@ -3,7 +3,9 @@
 use super::*;
 use crate::denial::DenialCode;
 use crate::id::{OperationId, UserId};
-use crate::operation::{AccessRule, Audience, ClaimRule, Lifecycle, Ownership, Pointer, RequestOwner, ResponseOwner, Safety};
+use crate::operation::{
+    AccessRule, Audience, ClaimRule, Lifecycle, Ownership, Pointer, RequestOwner, ResponseOwner, Safety,
+};
 use crate::principal::RoleSet;
 use crate::principal::{Assurance, Attribute, Level, ScopeSet, Subject};
 use crate::time::Timestamp;

@@ -57,7 +57,8 @@ impl Page {
             if inner.get("properties").is_some() {
                 self.table(inner, &format!("{prefix}{name}."), |_| true);
             }
-            if let Some(named) = property.get("additionalProperties").filter(|named| named.get("properties").is_some()) {
+            if let Some(named) = property.get("additionalProperties").filter(|named| named.get("properties").is_some())
+            {
                 self.table(named, &format!("{prefix}{name}.NAME."), |_| true);
             }
         }

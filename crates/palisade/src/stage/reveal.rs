@@ -109,12 +109,17 @@ impl Stage for Reveal {
 
     fn dangers(&self) -> Vec<String> {
         let any = |weak: fn(&RevealSettings) -> bool| self.settings.any(|settings| settings.any(weak));
-        let checks: [(fn(&RevealSettings) -> bool, &str); 3] = [
-            (|settings| settings.state != State::Enforce, "answers of an operation are not held to the contract"),
-            (|settings| settings.leaks != State::Enforce, "answers of an operation may show stack traces and secrets"),
-            (|settings| !settings.danger_show.is_empty(), "a part of an answer may show stack traces and secrets"),
-        ];
-        checks.into_iter().filter(|(weak, _)| any(*weak)).map(|(_, sentence)| sentence.to_owned()).collect()
+        let mut dangers = Vec::new();
+        if any(|settings| settings.state != State::Enforce) {
+            dangers.push("answers of an operation are not held to the contract".to_owned());
+        }
+        if any(|settings| settings.leaks != State::Enforce) {
+            dangers.push("answers of an operation may show stack traces and secrets".to_owned());
+        }
+        if any(|settings| !settings.danger_show.is_empty()) {
+            dangers.push("a part of an answer may show stack traces and secrets".to_owned());
+        }
+        dangers
     }
 }
 
