@@ -172,6 +172,7 @@ impl<'d, 's> Builder<'d, 's> {
             max_age: extension.max_age,
             scopes: scopes.collect(),
             roles: extension.roles.clone(),
+            claims: extension.claims.clone().into(),
             owner: extension.owner.clone(),
         };
         let operation = Operation {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::operation::{Limit, LimitBy, OnFailure, Ownership, Pointer, RequestOwner, ResponseOwner};
+use palisade_core::operation::{ClaimRule, Limit, LimitBy, OnFailure, Ownership, Pointer, RequestOwner, ResponseOwner};
 use palisade_core::port::counter::Algorithm;
 use palisade_core::principal::{Level, RoleSet};
 use palisade_core::time::Timestamp;
@@ -22,6 +22,8 @@ pub struct Extension {
     pub scopes: Vec<String>,
     /// Roles, any one of which is needed.
     pub roles: RoleSet,
+    /// What the principal's claims must be.
+    pub claims: Vec<ClaimRule>,
     /// Whose object it must be.
     pub owner: Ownership,
     /// How often it may be called.
@@ -49,6 +51,7 @@ pub(crate) fn read(operation: &Value, pointer: &str, report: &mut Report<'_>) ->
             "public" => extension.public = reader.flag(value, &place),
             "scopes" => extension.scopes = reader.names(value, &place),
             "roles" => extension.roles = reader.names(value, &place).into_iter().collect(),
+            "require" => extension.claims = reader.claims(value, &place),
             "owner" => extension.owner = reader.owner(value, &place),
             "limit" => extension.limits = reader.limits(value, &place),
             "level" => extension.level = reader.level(value, &place),
@@ -59,9 +62,9 @@ pub(crate) fn read(operation: &Value, pointer: &str, report: &mut Report<'_>) ->
             _ => {}
         }
     }
-    let asks = !extension.roles.is_empty() || !extension.scopes.is_empty();
+    let asks = !extension.roles.is_empty() || !extension.scopes.is_empty() || !extension.claims.is_empty();
     if extension.public && (asks || extension.level.is_some() || extension.max_age.is_some()) {
-        let message = "an operation that is public cannot ask for scopes, roles, a level or an age";
+        let message = "an operation that is public cannot ask for scopes, roles, claims, a level or an age";
         let diagnostic = Diagnostic::error("extension-invalid", message).help("remove `public`, or the others");
         reader.report.add(&join(&pointer, "public"), diagnostic);
     }
@@ -124,6 +127,39 @@ impl Reader<'_, '_> {
 
     fn names(&mut self, value: &Value, place: &str) -> Vec<String> {
         self.list(value, place).into_iter().map(|(item, place)| self.text(item, &place)).collect()
+    }
+
+    /// `{ department: sales, plan: [pro, team], verified: true }`.
+    fn claims(&mut self, value: &Value, place: &str) -> Vec<ClaimRule> {
+        let Some(object) = value.as_object().filter(|object| !object.is_empty()) else {
+            self.refuse(place, "this must name at least one claim", "write `{ department: sales }`");
+            return Vec::new();
+        };
+        let named = object.iter().map(|(claim, value)| {
+            let place = join(place, claim);
+            let any_of = match value {
+                Value::Array(values) if !values.is_empty() => {
+                    values.iter().enumerate().map(|(at, value)| self.claimed(value, &format!("{place}/{at}"))).collect()
+                }
+                value => [self.claimed(value, &place)].into(),
+            };
+            ClaimRule { claim: claim.as_str().into(), any_of }
+        });
+        named.collect()
+    }
+
+    /// A wanted value, as the text that the claim of a principal is compared as.
+    fn claimed(&mut self, value: &Value, place: &str) -> Box<str> {
+        match value {
+            Value::Bool(flag) => flag.to_string().into(),
+            Value::Number(number) if number.is_i64() => number.to_string().into(),
+            Value::String(text) if !text.is_empty() => text.as_str().into(),
+            _ => {
+                let help = "write a text, a whole number, `true` or `false`, or a list of them";
+                self.refuse(place, "this is not a value of a claim", help);
+                Box::default()
+            }
+        }
     }
 
     fn level(&mut self, value: &Value, place: &str) -> Option<Level> {
@@ -296,8 +332,19 @@ const ALGORITHMS: [(&str, Algorithm); 2] = [("gcra", Algorithm::Gcra), ("sliding
 const ON_FAILURE: [(&str, OnFailure); 3] =
     [("deny", OnFailure::Deny), ("local", OnFailure::Local), ("allow", OnFailure::Allow)];
 const NAME: &str = "x-palisade";
-const KEYS: [&str; 10] =
-    ["public", "scopes", "roles", "owner", "limit", "level", "max_age", "third_party", "deprecated_since", "sunset"];
+const KEYS: [&str; 11] = [
+    "public",
+    "scopes",
+    "roles",
+    "require",
+    "owner",
+    "limit",
+    "level",
+    "max_age",
+    "third_party",
+    "deprecated_since",
+    "sunset",
+];
 
 #[cfg(test)]
 mod tests {

@@ -35,6 +35,7 @@ mod compile;
 mod contract;
 mod destination;
 mod document;
+pub mod drift;
 mod extension;
 mod json;
 mod lint;

@@ -46,8 +46,13 @@ pub enum Revealed {
         /// Pointers of what was taken out; the empty one is the whole body.
         removed: Vec<String>,
     },
-    /// It breaks its schema.
-    Violates(Vec<Violation>),
+    /// What is left of it breaks its schema.
+    Violates {
+        /// How.
+        violations: Vec<Violation>,
+        /// Pointers of what was taken out before.
+        removed: Vec<String>,
+    },
 }
 
 /// The compiled `responses`.
@@ -133,7 +138,7 @@ impl Responses {
         let removed = schemas.strip(id, &mut value);
         let violations = schemas.check(id, &value, "/body");
         if !violations.is_empty() {
-            return Revealed::Violates(violations);
+            return Revealed::Violates { violations, removed };
         }
         if removed.is_empty() {
             return Revealed::Pass(Some(value));

@@ -70,8 +70,19 @@ pub struct AccessRule {
     pub scopes: ScopeSet,
     /// Roles, any one of which suffices; none means that no role is needed.
     pub roles: RoleSet,
+    /// What the principal's claims must be; all of these are needed.
+    pub claims: Box<[ClaimRule]>,
     /// Whose object it must be.
     pub owner: Ownership,
+}
+
+/// A claim that must have one of these values: `department` and `sales`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRule {
+    /// The name of the claim.
+    pub claim: Box<str>,
+    /// The values as text, any one of which suffices; without any, nobody passes.
+    pub any_of: Box<[Box<str>]>,
 }
 
 /// Whether a credential is needed.

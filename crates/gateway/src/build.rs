@@ -9,7 +9,7 @@ use http::Uri;
 use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
 use palisade::preset::World;
-use palisade::settings::PerRoute;
+use palisade::settings::{PerOperation, PerRoute, State};
 use palisade::stage::admit::Admit;
 use palisade::stage::assure::Assure;
 use palisade::stage::authenticate::{Authenticate, Credential};
@@ -30,7 +30,7 @@ use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
 use palisade::stage::report::Report;
 use palisade::stage::rescue::Rescue;
-use palisade::stage::reveal::{Reveal, RevealSettings};
+use palisade::stage::reveal::{Reveal, RevealSettings, Undeclared};
 use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
@@ -38,14 +38,14 @@ use palisade::stage::trace::Trace;
 use palisade::token::identity::IdentitySigner;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::id::PolicyVersion;
+use palisade_core::id::{OperationId, PolicyVersion};
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
 use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, Responses, Settings};
+use crate::config::settings::{self, Responses, Settings, Strictness};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -158,11 +158,7 @@ fn chain(
             true => Markup::Allow,
             false => Markup::Refuse,
         })))
-        .with(Reveal::new(by_route(settings, |route| match route.responses {
-            Responses::Enforce => RevealSettings::Enforce,
-            Responses::Off => RevealSettings::Off,
-            Responses::Report => RevealSettings::Report,
-        })))
+        .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
         .with(present(settings, signer))
         .with(Guard::new(settings.routes.iter().map(|route| {
             settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
@@ -196,6 +192,36 @@ fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T)
     PerRoute::new(T::default(), settings.routes.iter().map(of).collect())
 }
 
+/// One setting for each operation of a route.
+fn by_operation<T>(route: &settings::Route, of: impl Fn(&Strictness) -> T) -> PerOperation<T> {
+    let own = route.operations.iter().map(|(id, rules)| (id.clone(), of(rules)));
+    PerOperation::new(of(&route.strictness), own)
+}
+
+fn reveal(rules: &Strictness) -> RevealSettings {
+    RevealSettings {
+        state: match rules.responses {
+            Responses::Enforce => State::Enforce,
+            Responses::Off => State::Off,
+            Responses::Report => State::Report,
+        },
+        undeclared: match rules.undeclared {
+            settings::Undeclared::Refuse => Undeclared::Refuse,
+            settings::Undeclared::Strip => Undeclared::Strip,
+        },
+        leaks: state(rules.leaks),
+        danger_show: rules.danger_show.clone(),
+    }
+}
+
+fn state(state: settings::State) -> State {
+    match state {
+        settings::State::Enforce => State::Enforce,
+        settings::State::Off => State::Off,
+        settings::State::Report => State::Report,
+    }
+}
+
 fn pattern(route: &settings::Route) -> RoutePattern {
     RoutePattern { name: route.name.clone(), host: route.host.clone(), path: route.path.clone() }
 }
@@ -215,7 +241,7 @@ fn payload(route: &settings::Route) -> ContractSettings {
         settings::Forwarding::Canonical => Writing::Canonical,
         settings::Forwarding::PreserveBytes => Writing::PreserveBytes,
     };
-    ContractSettings { caps, forward }
+    ContractSettings { caps, forward, states: by_operation(route, |rules| state(rules.requests)) }
 }
 
 /// The compiled contract of each route, with the operations that the route declares public.
@@ -240,7 +266,16 @@ fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<A
                 add_new(diagnostics, found.diagnostics.into_iter().filter(open).collect());
                 for unknown in contract.declare_public(&route.public) {
                     failed = true;
-                    diagnostics.push(unknown_operation(loaded, route, unknown.as_str(), &contract));
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    diagnostics.push(loaded.locate(diagnostic, &["route", route.name.as_str(), "public"]));
+                }
+                let has =
+                    |id: &OperationId| contract.operations().iter().any(|operation| operation.operation.id == *id);
+                for (unknown, _) in route.operations.iter().filter(|(id, _)| !has(id)) {
+                    failed = true;
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    let place = ["route", route.name.as_str(), "operation", unknown.as_str()];
+                    diagnostics.push(loaded.locate(diagnostic, &place));
                 }
                 if contract.operations().is_empty() {
                     failed = true;
@@ -264,12 +299,11 @@ fn add_new(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
     }
 }
 
-fn unknown_operation(loaded: &Loaded, route: &settings::Route, name: &str, contract: &Contract) -> Diagnostic {
+fn unknown_operation(name: &str, contract: &Contract) -> Diagnostic {
     let known = contract.operations().iter().map(|operation| operation.operation.id.as_str());
     let near = known.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let diagnostic = Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
-        .help(format!("did you mean `{}`?", near.unwrap_or_default()));
-    loaded.locate(diagnostic, &["route", route.name.as_str(), "public"])
+    Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
+        .help(format!("did you mean `{}`?", near.unwrap_or_default()))
 }
 
 /// A route on which nobody can sign in, in front of operations that need a credential: legal, and refused every time.

@@ -122,6 +122,7 @@ fn rules(operation: &Operation) -> String {
     if !access.roles.is_empty() {
         rules.push(format!("one of the roles {}", access.roles));
     }
+    rules.extend(access.claims.iter().map(|rule| format!("{} is {}", rule.claim, rule.any_of.join(" or "))));
     if access.level > Level::Aal1 {
         rules.push(format!("level {}", access.level.as_str()));
     }

@@ -61,6 +61,9 @@ pub struct Facts {
     pub(crate) known: Option<Arc<Known>>,
     /// What the resource says of itself beside a challenge. Written by `authenticate`; `rescue` reads.
     pub protection: Option<Arc<Protection>>,
+    /// Whether the caller is held to the owners of the operation's objects, and so may not learn which exist. Written by
+    /// `authorize`.
+    pub owned: bool,
     /// Owners that the response must name. Written by `authorize`.
     pub owners: Box<[ResponseOwner]>,
     /// The parsed payload and where its texts are. Written by `contract`.
@@ -99,6 +102,7 @@ impl Facts {
             credential: None,
             known: None,
             protection: None,
+            owned: false,
             owners: Box::default(),
             #[cfg(feature = "contract")]
             payload: None,

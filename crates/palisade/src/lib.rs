@@ -34,6 +34,8 @@ pub mod stage;
 #[cfg(test)]
 mod testing;
 pub mod token;
+#[cfg(feature = "contract")]
+mod would_deny;
 
 pub use chain::Chain;
 pub use palisade_core as core;

@@ -12,7 +12,7 @@ use futures_util::TryFutureExt;
 use futures_util::future::MapErr;
 use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
-use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
+use palisade_core::operation::{AccessRule, Audience, ClaimRule, Limit, RequestOwner};
 use palisade_core::policy::Policy;
 use palisade_core::port::{Clock, CounterStore, Entropy, OnceStore};
 use palisade_core::principal::{RoleSet, ScopeSet};
@@ -220,6 +220,15 @@ impl Preset {
     pub fn scopes<'s>(self, route: &str, scopes: impl IntoIterator<Item = &'s str>) -> Self {
         let scopes = scopes.into_iter().collect::<ScopeSet>();
         self.amend(route, |access| access.scopes = scopes)
+    }
+
+    /// Lets only those call a route whose claim has one of these values; several claims are all needed.
+    #[must_use]
+    pub fn require<'v>(self, route: &str, claim: &str, any_of: impl IntoIterator<Item = &'v str>) -> Self {
+        let rule = ClaimRule { claim: claim.into(), any_of: any_of.into_iter().map(Into::into).collect() };
+        self.amend(route, |access| {
+            access.claims = std::mem::take(&mut access.claims).into_iter().chain([rule]).collect();
+        })
     }
 
     /// Lets only those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.

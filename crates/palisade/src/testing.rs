@@ -159,7 +159,7 @@ pub(crate) fn assert_stage(stage: &dyn Stage) {
         let Some(outcome) = answer(stage, &mut head, "evidence-marker").now_or_never() else { continue };
         if let Err(Stop::Deny(denial)) = outcome {
             assert_eq!(denial.stage(), stage.id(), "{request}");
-            for dialect in [Dialect::GraphQl, Dialect::Grpc, Dialect::Html, Dialect::Json] {
+            for dialect in Dialect::ALL {
                 let answer = render(&denial, dialect, &head.facts.request_id);
                 let whole = format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()));
                 assert!(!whole.contains("evidence-marker"), "{request}: {whole}");
@@ -243,6 +243,7 @@ pub(crate) fn declared(contract: &str, request: &str) -> Head {
     };
     let found = Arc::clone(found);
     head.facts.owners = found.operation.access.owner.response.clone();
+    head.facts.owned = !head.facts.owners.is_empty() || !found.operation.access.owner.request.is_empty();
     let (operation, parameters) = (Arc::clone(&found.operation), TextParameters::default());
     let contract = Some(crate::facts::ContractMatch { operation: found, path });
     head.facts.operation = Some(OperationMatch { operation, parameters, contract });

@@ -74,7 +74,7 @@ impl Told<'_> {
                     self.vague.push((wanted, Violation::new(place, Code::Invalid, message)));
                 }
             },
-            kind => self.certain.push(Violation::new(place, Code::Invalid, rule(kind))),
+            kind => self.certain.push(Violation::new(place, Code::Invalid, rule(kind)).of(keyword(kind))),
         }
     }
 
@@ -176,6 +176,29 @@ fn rule(kind: &Kind) -> String {
         Kind::UniqueItems => "must not have equal items".to_owned(),
         _ => "does not meet the contract".to_owned(),
     }
+}
+
+/// The keyword that was broken, where a change of it alone would mend it.
+fn keyword(kind: &Kind) -> &'static str {
+    const KNOWN: [&str; 16] = [
+        "const",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxItems",
+        "maximum",
+        "maxLength",
+        "maxProperties",
+        "minItems",
+        "minimum",
+        "minLength",
+        "minProperties",
+        "multipleOf",
+        "pattern",
+        "type",
+    ];
+    KNOWN.into_iter().find(|known| *known == kind.keyword()).unwrap_or("")
 }
 
 /// Allowed values as a list, cut when it is long.

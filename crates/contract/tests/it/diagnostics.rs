@@ -477,7 +477,7 @@ components:
             13 |         owner: { request: [{ parameter: user, claim: sub }], response: [{ pointer: owner, claim: sub }] }
                |                                                                                    ^^^^^
               help: write `/owner`, or `/items/*/owner` for every element of a list
-            error[extension-invalid]: an operation that is public cannot ask for scopes, roles, a level or an age
+            error[extension-invalid]: an operation that is public cannot ask for scopes, roles, claims, a level or an age
                --> openapi.yaml:16:29
                |
             16 |       x-palisade: { public: true, scopes: [a] }

@@ -1,6 +1,8 @@
 //! The contract crate as its users see it.
 
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod dialects;

@@ -39,6 +39,15 @@ macro_rules! codes {
                 match self { $(Self::$name => $title,)* }
             }
 
+            /// The code that the caller is told. Refusals that would tell which objects exist have one code in common.
+            #[must_use]
+            pub const fn public(self) -> Self {
+                match self {
+                    Self::ObjectForbidden | Self::ResponseForeign => Self::ObjectUnknown,
+                    other => other,
+                }
+            }
+
             /// What has happened.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)* }
@@ -65,6 +74,10 @@ codes! {
         "The service is temporarily unavailable"
         "The backend failed several times in a row and is given time to recover."
         "Look at the backend. Requests are tried again after the pause that `Retry-After` names."
+    ClaimInsufficient "claim-insufficient" FORBIDDEN AuthorizationDenied
+        "You may not do this"
+        "A claim of the principal is absent or has none of the values that the operation's `require` lists."
+        "Give the principal the claim, or correct `require` in the contract."
     ClientForbidden "client-forbidden" FORBIDDEN OriginRefused
         "The request is not allowed from this address"
         "The client's address is in a denied network, or not in an allowed one."
@@ -135,8 +148,12 @@ codes! {
         "Declare the operation in the contract."
     ObjectForbidden "object-forbidden" NOT_FOUND AuthorizationDenied
         "There is no such object"
-        "A parameter names somebody else's object. The status is that of an object that does not exist; the code is not, so that honest clients can tell a mistake of theirs."
+        "A parameter names somebody else's object. The caller is told `object-unknown`, as for an object that does not exist."
         "Correct `owner` in the contract, or add the caller's role to `exempt_roles`."
+    ObjectUnknown "object-unknown" NOT_FOUND ResponseWithheld
+        "There is no such object"
+        "The backend says that the object does not exist, on an operation that has owners. Its own words are withheld, because they would tell such an object from one that exists and belongs to somebody else; for that reason this code is also what the caller is told in place of `object-forbidden` and `response-foreign`."
+        "Nothing, where the object does not exist. The event of the same request says which of the three it was."
     OperationUndeclared "operation-undeclared" NOT_FOUND UndeclaredRequested
         "There is no such operation"
         "The contract does not declare the path."
@@ -179,12 +196,16 @@ codes! {
         "Send the request without pauses, or change these bounds."
     ResponseForeign "response-foreign" NOT_FOUND AuthorizationDenied
         "There is no such object"
-        "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself."
+        "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself. The caller is told `object-unknown`."
         "Fix the check in the backend; if sharing is meant, correct `owner` in the contract."
     ResponseInvalid "response-invalid" BAD_GATEWAY ResponseWithheld
         "The service gave an answer that cannot be passed on"
         "The backend's answer breaks the response schema of the contract and was withheld."
         "Read `errors` in the event and correct the backend or the contract."
+    ResponseLeaks "response-leaks" BAD_GATEWAY ResponseWithheld
+        "The service gave an answer that cannot be passed on"
+        "The backend's answer holds a stack trace, an error of its database, or a secret such as a private key or a password hash; it was withheld. The event says what was found and where, not what it was."
+        "Correct the backend. Where a property is meant to hold such a text, list its pointer in the operation's `danger_show`."
     ResponseUndeclared "response-undeclared" BAD_GATEWAY ResponseWithheld
         "The service gave an answer that cannot be passed on"
         "The backend answered with a status or media type that the contract does not declare; the answer was withheld."
@@ -252,6 +273,9 @@ mod tests {
                 !code.title().ends_with('.') && code.meaning().ends_with('.') && code.remedy().ends_with('.'),
                 "{code}"
             );
+            let public = code.public();
+            let same = (public.status(), public.title()) == (code.status(), code.title());
+            assert!(same && public.public() == public, "{code} and {public} differ for the caller");
         }
     }
 }

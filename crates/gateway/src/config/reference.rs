@@ -57,6 +57,10 @@ impl Page {
             if let Some(inner) = inner.into_iter().find(|inner| inner.get("properties").is_some()) {
                 self.table(inner, &format!("{prefix}{name}."), |_| true);
             }
+            if let Some(named) = property.get("additionalProperties").filter(|named| named.get("properties").is_some())
+            {
+                self.table(named, &format!("{prefix}{name}.NAME."), |_| true);
+            }
         }
     }
 

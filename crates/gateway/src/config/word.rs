@@ -57,8 +57,32 @@ pub enum Responses {
     Enforce,
     /// Responses are not compared with the contract. Owners and server errors are looked at all the same.
     Off,
-    /// Everything passes, and events say what would have been done.
+    /// Everything passes, and an event says what would have been refused.
     Report,
+}
+
+/// What happens to what departs from a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It is refused, with an event.
+    #[default]
+    Enforce,
+    /// Nobody looks.
+    Off,
+    /// It passes, and an event says what would have been refused.
+    Report,
+}
+
+/// What becomes of properties of an answer that the contract does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undeclared {
+    /// The answer is refused.
+    Refuse,
+    /// They are taken out.
+    #[default]
+    Strip,
 }
 
 /// How a request's body may be compressed.

@@ -43,6 +43,7 @@ impl Authorize {
                 _ => denial,
             }
         })?;
+        head.facts.owned = permit.obligations().owned;
         head.facts.owners = permit.obligations().owners.clone();
         head.permit = Some(permit);
         Ok(())

@@ -9,6 +9,8 @@
 //!    reader can understand them otherwise. What came in that writing is not copied.
 //! 6. The answer of a deprecated operation says so (RFC 9745) and until when it is served (RFC 8594). Who still calls it
 //!    is noted, once an hour for each caller.
+//! 7. By route and operation the stage may only report, or be off ([`State`]). Reported, a request passes as it came and
+//!    an event says what would have refused it; off, it is not read at all. The limits of size hold in every state.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher as _;
@@ -21,6 +23,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 pub use palisade_contract::Caps;
+use palisade_contract::drift;
 use palisade_contract::{BodyRule, Canonical, ContractOperation, Handling, Payload, Violation, ViolationCode};
 use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
 use palisade_core::event::EventKind;
@@ -29,7 +32,8 @@ use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
-use crate::settings::PerRoute;
+use crate::settings::{PerOperation, PerRoute, State};
+use crate::would_deny::WouldDeny;
 
 /// The stage. Its rules come from the contract.
 #[derive(Debug, Default)]
@@ -39,12 +43,14 @@ pub struct Contract {
 }
 
 /// How payloads are read, and in which writing they go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct ContractSettings {
     /// How deep, large and many the values of a payload may be.
     pub caps: Caps,
     /// What the backend gets.
     pub forward: Writing,
+    /// How strictly operations are held to the contract.
+    pub states: PerOperation<State>,
 }
 
 /// What the backend gets of a query and a body that are valid.
@@ -70,38 +76,35 @@ impl Contract {
         };
         let operation = Arc::clone(&found.operation);
         self.announce(&operation, head);
+        let settings = self.settings.of(head);
+        let state = *settings.states.of(head);
         let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.as_ref()) else {
             return Ok(body);
         };
-        let settings = *self.settings.of(head);
+        if state == State::Off {
+            return Ok(body);
+        }
         let (caps, parts) = (&settings.caps, &head.parts);
         let parameters = operation.check_parameters_within(caps, &found.path, parts.uri.query(), &parts.headers);
-        let (query, mut violations) = match parameters {
+        let (query, in_head) = match parameters {
             Ok(parameters) => (parameters.canonical_query().map(str::to_owned), Vec::new()),
             Err(violations) => (None, violations),
         };
-        let in_head = violations.len();
-        let body = match read(&operation, caps, head, body).await? {
-            Ok(body) => body,
-            Err(more) => {
-                violations.extend(more);
-                Incoming::Stream(Body::empty())
-            }
-        };
-        if !violations.is_empty() {
-            return Err(denial(&violations, in_head));
+        let incoming = read(&operation, caps, state, head, body).await?;
+        if !in_head.is_empty() || matches!(incoming, Incoming::Wrong(..)) {
+            return judge(state, head, &in_head, incoming);
         }
         if let Some(query) = query.filter(|_| settings.forward == Writing::Canonical) {
             rewrite(head, &query)?;
         }
-        match body {
-            Incoming::Stream(body) => Ok(body),
+        Ok(match incoming {
             Incoming::Read(bytes, mut payload) => {
                 let canonical = payload.canonical.take().filter(|_| settings.forward == Writing::Canonical);
                 head.facts.payload = Some(payload);
-                Ok(Body::from(canonical.map_or(bytes, |canonical| replace(head, canonical))))
+                Body::from(canonical.map_or(bytes, |canonical| replace(head, canonical)))
             }
-        }
+            other => other.as_it_came(head),
+        })
     }
 
     /// Says on the answer that the operation is to go, and notes who calls it all the same.
@@ -135,10 +138,13 @@ impl Stage for Contract {
     }
 
     fn dangers(&self) -> Vec<String> {
-        match self.settings.any(|settings| settings.forward == Writing::PreserveBytes) {
-            true => vec!["bodies reach the backend as their sender wrote them on a route".to_owned()],
-            false => Vec::new(),
-        }
+        let loose = |settings: &ContractSettings| settings.states.any(|state| *state != State::Enforce);
+        let preserved = |settings: &ContractSettings| settings.forward == Writing::PreserveBytes;
+        let sentences = [
+            (self.settings.any(loose), "requests of an operation are not held to the contract"),
+            (self.settings.any(preserved), "bodies reach the backend as their sender wrote them on a route"),
+        ];
+        sentences.into_iter().filter(|(holds, _)| *holds).map(|(_, sentence)| sentence.to_owned()).collect()
     }
 }
 
@@ -146,52 +152,95 @@ impl Stage for Contract {
 enum Incoming {
     Read(Bytes, Payload),
     Stream(Body),
+    /// What came of it and what is wrong with it. Where that refuses the request, the rest was not waited for.
+    Wrong(Bytes, Vec<Violation>),
 }
 
-/// Reads and checks a body as its type asks for. The outer error is one of the connection.
+impl Incoming {
+    fn as_it_came(self, head: &mut Head) -> Body {
+        match self {
+            Self::Read(bytes, payload) => {
+                head.facts.payload = Some(payload);
+                Body::from(bytes)
+            }
+            Self::Stream(body) => body,
+            Self::Wrong(bytes, _) => Body::from(bytes),
+        }
+    }
+}
+
+/// Reads and checks a body as its type asks for. The error is one of the connection.
 async fn read(
     operation: &ContractOperation,
     caps: &Caps,
+    state: State,
     head: &Head,
     mut body: Body,
-) -> Result<Result<Incoming, Vec<Violation>>, Denial> {
+) -> Result<Incoming, Denial> {
     let mut types = head.parts.headers.get_all(CONTENT_TYPE).iter();
     // Two types are none: whoever reads behind us may take the other one.
     let content_type = types.next().filter(|_| types.next().is_none());
     let announced = has_body(head, &body);
     let handling = match operation.request_body() {
-        BodyRule::None if !announced => return Ok(Ok(Incoming::Stream(body))),
-        BodyRule::None => return Ok(nothing(body).await?.map(Incoming::Stream)),
+        BodyRule::None if !announced => return Ok(Incoming::Stream(body)),
+        BodyRule::None => {
+            let violation = Violation::new("/body", ViolationCode::Undeclared, "is not declared");
+            return nothing(body, state, violation).await;
+        }
         BodyRule::Optional(_) | BodyRule::Required(_) if !announced => Handling::Buffer,
         BodyRule::Optional(_) | BodyRule::Required(_) => match operation.body_handling(content_type) {
             Ok(handling) => handling,
             // A body that turns out to be empty has no type.
-            Err(violation) => match nothing(body).await? {
-                Err(_) => return Ok(Err(vec![violation])),
-                Ok(empty) => {
+            Err(violation) => match nothing(body, state, violation).await? {
+                Incoming::Stream(empty) => {
                     body = empty;
                     Handling::Buffer
                 }
+                wrong => return Ok(wrong),
             },
         },
     };
     if handling == Handling::Stream {
-        return Ok(Ok(Incoming::Stream(body)));
+        return Ok(Incoming::Stream(body));
     }
     let bytes = body::read(body, StageId::Contract).await?;
-    let payload = operation.check_body_within(caps, content_type, &bytes);
-    Ok(payload.map(|payload| Incoming::Read(bytes, payload)))
+    Ok(match operation.check_body_within(caps, content_type, &bytes) {
+        Ok(payload) => Incoming::Read(bytes, payload),
+        Err(violations) => Incoming::Wrong(bytes, violations),
+    })
 }
 
-/// An empty body, or the violation that there is one: read no further than its first byte.
-async fn nothing(mut body: Body) -> Result<Result<Body, Vec<Violation>>, Denial> {
+/// An empty body, or the violation that there is one: read no further than its first byte, unless it is to go on.
+async fn nothing(mut body: Body, state: State, violation: Violation) -> Result<Incoming, Denial> {
+    if state == State::Report {
+        let bytes = body::read(body, StageId::Contract).await?;
+        return Ok(match bytes.is_empty() {
+            true => Incoming::Stream(Body::empty()),
+            false => Incoming::Wrong(bytes, vec![violation]),
+        });
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| body::fault_denial(&error, StageId::Contract))?;
         if frame.data_ref().is_some_and(|data| !data.is_empty()) {
-            return Ok(Err(vec![Violation::new("/body", ViolationCode::Undeclared, "is not declared")]));
+            return Ok(Incoming::Wrong(Bytes::new(), vec![violation]));
         }
     }
-    Ok(Ok(Body::empty()))
+    Ok(Incoming::Stream(Body::empty()))
+}
+
+/// A refusal under `enforce`; else the request as it came, and a word of what would have refused it.
+fn judge(state: State, head: &mut Head, in_head: &[Violation], incoming: Incoming) -> Result<Body, Denial> {
+    let in_body = if let Incoming::Wrong(_, violations) = &incoming { violations.as_slice() } else { &[] };
+    let denial = denial(&[in_head, in_body].concat(), in_head.len());
+    if state == State::Enforce {
+        return Err(denial);
+    }
+    let mut seen = drift::of_query(head.parts.uri.query().unwrap_or_default(), in_head);
+    if let Incoming::Wrong(bytes, violations) = &incoming {
+        seen.extend(drift::of_body(head.parts.headers.get(CONTENT_TYPE), bytes, violations));
+    }
+    WouldDeny::new(denial, seen).tell(head);
+    Ok(incoming.as_it_came(head))
 }
 
 /// Puts a body in place of what came.
@@ -268,6 +317,7 @@ const MOST_CALLERS: usize = 10_000;
 #[cfg(test)]
 mod tests {
     use palisade_core::event::EventKind;
+    use palisade_core::id::OperationId;
 
     use super::*;
     use crate::testing::{answer, assert_stage, declared, head};
@@ -461,6 +511,61 @@ paths:
         let request = "POST /orders\ncontent-type: application/json";
         let (_, told) = refusal(request, &format!("{{{}}}", many.join(","))).await.unwrap();
         assert_eq!(told.len(), 50);
+    }
+
+    #[tokio::test]
+    async fn what_is_only_reported_passes_with_an_event() {
+        const JSON: &str = "POST /orders\ncontent-type: application/json";
+        let stage = |state| {
+            let states = PerOperation::new(
+                State::Enforce,
+                [(OperationId::new("POST /orders"), state), (OperationId::new("GET /orders"), state)],
+            );
+            Contract::new(PerRoute::same(ContractSettings { states, ..ContractSettings::default() }))
+        };
+        for (request, body, code, drift) in [
+            (JSON, r#"{"name":"pears"}"#, "", vec![]),
+            (
+                JSON,
+                r#"{"name":"pears","is_admin":true}"#,
+                "payload-invalid",
+                vec![
+                    r#"{"in":"request","media":"application/json","at":"/body/is_admin","rule":"undeclared","type":"boolean"}"#,
+                ],
+            ),
+            (JSON, "{", "payload-invalid", vec![]),
+            (
+                "GET /orders?limit=51&marker=secret",
+                "",
+                "parameter-invalid",
+                vec![
+                    r#"{"in":"request","at":"/query/limit","rule":"maximum","type":"integer"}"#,
+                    r#"{"in":"request","at":"/query/marker","rule":"undeclared","type":"string","length":6}"#,
+                ],
+            ),
+        ] {
+            let mut head = declared(SHOP, request);
+            let passed = answer(&stage(State::Report), &mut head, body).await;
+            assert!(passed.is_ok(), "{request} {body}: {passed:?}");
+            let notes: Vec<Vec<(&str, &str)>> =
+                head.facts.notes.iter().map(|note| note.evidence.iter().collect()).collect();
+            let of = |wanted: &str| {
+                notes.iter().flatten().filter(|(fact, _)| *fact == wanted).map(|(_, value)| *value).collect::<Vec<_>>()
+            };
+            assert!(head.facts.notes.iter().all(|note| note.kind == EventKind::WouldDeny));
+            assert_eq!(of("code"), Vec::from_iter(Some(code).filter(|code| !code.is_empty())), "{request} {body}");
+            assert_eq!(of("drift"), drift, "{request} {body}");
+            assert!(!format!("{notes:?}").contains("secret"), "no value is kept: {notes:?}");
+
+            let mut head = declared(SHOP, request);
+            assert!(answer(&stage(State::Off), &mut head, body).await.is_ok());
+            assert!(head.facts.notes.is_empty() && head.facts.payload.is_none());
+            let enforced = answer(&stage(State::Enforce), &mut declared(SHOP, request), body).await;
+            assert_eq!(enforced.is_err(), !code.is_empty(), "{request} {body}");
+        }
+        assert_eq!(stage(State::Enforce).dangers().len(), 0);
+        assert_eq!(stage(State::Off).dangers().len(), 1);
+        assert_eq!(stage(State::Report).dangers().len(), 1);
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ const USER: &str = "\nhost: a\nauthorization: Bearer $TOKEN";
 const BROKEN: &[(&str, &str, Change)] = &[
     ("assurance-insufficient", "GET /me$USER", two_factors),
     ("body-too-large", "POST /echo\nhost: a\ncontent-length: 1048577", same),
+    ("claim-insufficient", "GET /me$USER", |preset| preset.require("GET /me", "department", ["sales"])),
     ("coding-undeclared", "POST /echo\nhost: a\ncontent-encoding: gzip", same),
     ("credential-ambiguous", "GET /me$USER\nx-api-key: k", same),
     ("credential-ambiguous", "GET /me\nhost: a\nx-api-key: k\nx-api-key: k", same),
@@ -322,7 +323,9 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::PayloadInvalid,
         DenialCode::RequestMalformed,
         DenialCode::ResponseForeign,
+        DenialCode::ObjectUnknown,
         DenialCode::ResponseInvalid,
+        DenialCode::ResponseLeaks,
         DenialCode::ResponseUndeclared,
         DenialCode::RouteUnknown,
         DenialCode::UpstreamFailed,

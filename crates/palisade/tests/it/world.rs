@@ -161,7 +161,7 @@ where
 /// That an answer is the refusal `code` as everyone is promised it: a problem with that code, the headers that every
 /// answer has, and one event that knows more than the caller and has the same request id. Gives that event back.
 pub(crate) fn assert_refused(answer: &Answer, events: Vec<SecurityEvent>, code: DenialCode) -> SecurityEvent {
-    assert_eq!(answer.code().as_deref(), Some(code.slug()), "{answer:?}");
+    assert_eq!(answer.code().as_deref(), Some(code.public().slug()), "{answer:?}");
     assert_eq!(answer.status, code.status(), "{code}");
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{code}");
     assert_dressed(answer);

@@ -6,6 +6,7 @@ mod browser;
 mod credential;
 mod identity;
 mod limit;
+mod operation;
 mod payload;
 mod route;
 mod text;
@@ -22,6 +23,7 @@ pub(crate) use browser::{
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
 pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use limit::{RawThrottle, RawThrottles};
+pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use text::Network;

@@ -1,11 +1,14 @@
 //! `[route.NAME]`: which requests go where, and under which rules.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::word::{Coding, Credentials, Responses};
+use super::super::word::{Coding, Credentials, Responses, State, Undeclared};
 use super::browser::{RawCsrf, RawHeaders};
 use super::limit::RawThrottles;
+use super::operation::RawOperation;
 use super::text::{Size, Span};
 use super::{RawNetworks, RawPayload};
 
@@ -31,9 +34,21 @@ pub(crate) struct RawRoute {
     /// What becomes of the caller's credential; by default `forward` where the backend verifies it or nobody does,
     /// else `strip`.
     pub(crate) credentials: Option<Credentials>,
+    /// What happens to a request that departs from the contract. Size and form of its head are looked at in any case.
+    #[serde(default)]
+    pub(crate) requests: State,
     /// What happens to a response that the contract does not describe.
     #[serde(default)]
     pub(crate) responses: Responses,
+    /// What becomes of properties of a response that the contract does not declare.
+    #[serde(default)]
+    pub(crate) undeclared: Undeclared,
+    /// What happens to a response with a stack trace, an error of a database, or a secret.
+    #[serde(default)]
+    pub(crate) leaks: State,
+    /// What is different for single operations, by their `operationId`.
+    #[serde(default)]
+    pub(crate) operation: BTreeMap<String, RawOperation>,
     /// How long a request may take from its first byte to the last byte of the response head.
     #[serde(default = "timeout")]
     pub(crate) timeout: Span,

@@ -6,6 +6,7 @@ mod context;
 mod identity;
 mod keys;
 mod limit;
+mod operation;
 mod payload;
 mod route;
 mod server;

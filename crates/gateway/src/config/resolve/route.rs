@@ -11,13 +11,14 @@ use palisade_core::id::{OperationId, RouteName};
 
 use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute};
 use super::super::scalar::{self, Fault};
-use super::super::settings::{Authenticate, Cors, CredentialRef, Credentials, Csrf, Responses, Route};
+use super::super::settings::{Authenticate, Cors, CredentialRef, Credentials, Csrf, Route};
 use super::super::{nearest_name, word};
 use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
 use super::limit;
 use super::networks;
+use super::operation::strictness;
 use super::payload::payload;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
@@ -67,11 +68,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
         cx.report(&at.key("danger_allow_markup"), Diagnostic::warning("danger", message).help(help));
     }
-    if raw.responses != Responses::Enforce {
-        let message = format!("the answers of `route.{name}` are not held to the contract");
-        let help = "write `enforce` when the events show that nothing honest would be withheld";
-        cx.report(&at.key("responses"), Diagnostic::warning("danger", message).help(help));
-    }
+    let (strictness, operations) = strictness(cx, at, name, raw)?;
     Some(Route {
         name: RouteName::new(name),
         host: host?,
@@ -81,7 +78,8 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         authenticate: authenticate?,
         public: raw.public.iter().map(|id| OperationId::new(id.as_str())).collect(),
         credentials: credentials?,
-        responses: raw.responses,
+        strictness,
+        operations,
         timeout: timeout?,
         body_timeout: body_timeout?,
         max_body: max_body?,

@@ -23,12 +23,13 @@ use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
 pub use super::word::{
-    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, TokenType,
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, State,
+    TokenType, Undeclared,
 };
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use payload::Payload;
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route};
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
 use palisade_core::id::{OperationId, RouteName};
-use palisade_core::operation::Limit;
+use palisade_core::operation::{Limit, Pointer};
 
-use super::super::word::{Credentials, Responses};
+use super::super::word::{Credentials, Responses, State, Undeclared};
 use super::Payload;
 
 /// Which requests go where, and under which rules.
@@ -36,8 +36,10 @@ pub struct Route {
     pub public: Vec<OperationId>,
     /// What becomes of the caller's credential.
     pub credentials: Credentials,
-    /// What happens to a response that the contract does not describe.
-    pub responses: Responses,
+    /// How strictly the messages of its operations are held to the contract.
+    pub strictness: Strictness,
+    /// What is different for single operations. Whether the contract has them is for its compiler to say.
+    pub operations: Vec<(OperationId, Strictness)>,
     /// How long a request may take.
     pub timeout: Duration,
     /// How long its body may take to arrive.
@@ -64,6 +66,21 @@ pub struct Route {
     pub payload: Payload,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
+}
+
+/// How strictly the messages of an operation are held to the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    /// What happens to a request that departs from the contract.
+    pub requests: State,
+    /// What happens to a response that the contract does not describe.
+    pub responses: Responses,
+    /// What becomes of properties of a response that the contract does not declare.
+    pub undeclared: Undeclared,
+    /// What happens to a response with a stack trace or a secret.
+    pub leaks: State,
+    /// Places of responses that may hold traces and secrets.
+    pub danger_show: Vec<Pointer>,
 }
 
 /// Who verifies the credentials of a route.

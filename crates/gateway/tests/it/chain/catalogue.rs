@@ -78,6 +78,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
             ..ask("GET /items")
         },
         Code::ClientForbidden => under(with_sections("[client]\ndeny = [\"127.0.0.0/8\"]"), "GET /items"),
+        Code::ClaimInsufficient => ask("GET /prices\nauthorization: Bearer ${alice}"),
         Code::CodingExcessive => Scene {
             encoded: Some(super::limits::gzip(&[b'a'; 200_000])),
             ..under(with_route("accept_encoding = [\"gzip\"]"), FORM)
@@ -117,6 +118,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         }
         Code::MethodUndeclared => Scene { headers: vec![("allow", "GET, HEAD")], ..ask("PATCH /items") },
         Code::ObjectForbidden => ask("GET /users/bob/orders\nauthorization: Bearer ${alice}"),
+        Code::ObjectUnknown => ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: not found"),
         Code::OperationUndeclared => ask("GET /admin\nauthorization: Bearer ${admin}"),
         Code::Overloaded => Scene {
             policy: with_sections("[limits]\nmax_concurrent = 1"),
@@ -153,6 +155,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         ),
         Code::ResponseForeign => ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: bob"),
         Code::ResponseInvalid => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: wrong type"),
+        Code::ResponseLeaks => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: leak"),
         Code::ResponseUndeclared => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: page"),
         Code::RoleInsufficient => ask("DELETE /items/1\nauthorization: Bearer ${alice}"),
         Code::RouteUnknown => under(POLICY.replace("/**", "/items/**"), "GET /orders"),
@@ -235,6 +238,11 @@ async fn provoke(code: DenialCode, scene: Scene) {
 
 /// Whether it is the backend's answer that is refused.
 fn is_of_the_answer(code: DenialCode) -> bool {
-    use DenialCode::{ResponseForeign, ResponseInvalid, ResponseUndeclared, UpstreamFailed};
-    matches!(code, ResponseForeign | ResponseInvalid | ResponseUndeclared | UpstreamFailed)
+    use DenialCode::{
+        ObjectUnknown, ResponseForeign, ResponseInvalid, ResponseLeaks, ResponseUndeclared, UpstreamFailed,
+    };
+    matches!(
+        code,
+        ObjectUnknown | ResponseForeign | ResponseInvalid | ResponseLeaks | ResponseUndeclared | UpstreamFailed
+    )
 }

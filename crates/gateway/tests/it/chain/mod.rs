@@ -10,6 +10,8 @@ mod browser;
 mod catalogue;
 mod contract;
 mod credentials;
+mod dialects;
+mod drift;
 mod http2;
 mod identity;
 mod input;

@@ -406,3 +406,63 @@ fn proxies_are_trusted_by_address_or_by_number() {
     "#]],
     );
 }
+
+#[test]
+fn checks_how_strict_a_route_is() {
+    let route = |rest: &str| format!("[route.b]\npath = \"/b\"\nupstream = \"api\"\ncontract = \"api\"\n{rest}\n");
+    let cases = [
+        "requests = \"enforce\"\nresponses = \"enforce\"\nleaks = \"enforce\"\nundeclared = \"refuse\"",
+        "requests = \"report\"\nresponses = \"off\"\nleaks = \"report\"",
+        "requests = \"log\"",
+        "[route.b.operation.listItems]\nrequests = \"off\"",
+        "[route.b.operation.listItems]\nleaks = \"off\"\ndanger_show = [\"/items/*/log\"]",
+        "[route.b.operation.listItems]\ndanger_show = [\"items\", \"\"]",
+        "[route.b.operation.listItems]\ntimeout = \"1s\"",
+    ];
+    check_each(
+        &cases,
+        route,
+        &expect![[r#"
+        requests = "enforce"
+        responses = "enforce"
+        leaks = "enforce"
+        undeclared = "refuse"
+            fine
+        requests = "report"
+        responses = "off"
+        leaks = "report"
+            5 danger: the requests of `route.b` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be refused)
+            6 danger: the answers of `route.b` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be withheld)
+            7 danger: the answers of `route.b` may show stack traces and secrets
+              (write `enforce`, and list under an operation's `danger_show` what is meant to be shown)
+        requests = "log"
+            5 unknown-value: `route.b.requests` cannot be `log`
+              (choose one of `enforce`, `off`, `report`)
+        [route.b.operation.listItems]
+        requests = "off"
+            6 danger: the requests of `listItems` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be refused)
+        [route.b.operation.listItems]
+        leaks = "off"
+        danger_show = ["/items/*/log"]
+            6 danger: the answers of `listItems` may show stack traces and secrets
+              (write `enforce`, and list under an operation's `danger_show` what is meant to be shown)
+            7 danger: parts of the answers of `listItems` may show stack traces and secrets
+              (list only what is there to be shown)
+        [route.b.operation.listItems]
+        danger_show = ["items", ""]
+            6 danger: parts of the answers of `listItems` may show stack traces and secrets
+              (list only what is there to be shown)
+            6 bad-pointer: `items` is not a JSON pointer
+              (write `/key`, or `/items/*/log` for every element of a list)
+            6 bad-pointer: `` is not a JSON pointer
+              (write `/key`, or `/items/*/log` for every element of a list)
+        [route.b.operation.listItems]
+        timeout = "1s"
+            6 unknown-key: unknown key `timeout` in `route.b.operation.listItems`
+              (remove it; here stand `requests`, `responses`, `undeclared`, `leaks`, `danger_show`)
+    "#]],
+    );
+}
