@@ -17,6 +17,8 @@ use super::{Head, Next, Outcome, Stage};
 use crate::body::Body;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The stage.
 #[derive(Clone)]
@@ -56,10 +58,10 @@ impl Stage for Trace {
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         head.facts.received = self.clock.now();
         head.facts.request_id = self.id();
-        head.parts.headers.remove("x-request-id");
+        head.parts.headers.remove(X_REQUEST_ID);
         if !head.text(TRACEPARENT).is_some_and(is_traceparent) {
             head.parts.headers.remove(TRACEPARENT);
-            head.parts.headers.remove("tracestate");
+            head.parts.headers.remove(TRACESTATE);
         }
         next.run(head, body)
     }

@@ -100,8 +100,10 @@ impl Stage for Finish {
 }
 
 fn dress(headers: &mut HeaderMap, ready: &Ready, nonce: Option<&Nonce>, facts: &mut Facts) {
-    for name in &LEAKING {
-        headers.remove(name);
+    if headers.keys().any(|name| LEAKING.contains(name)) {
+        for name in &LEAKING {
+            headers.remove(name);
+        }
     }
     let is_page = is_page(headers);
     let kind = if is_page { &ready.page } else { &ready.api };
