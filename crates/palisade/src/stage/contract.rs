@@ -103,7 +103,7 @@ impl Contract {
                 head.facts.payload = Some(payload);
                 Body::from(canonical.map_or(bytes, |canonical| replace(head, canonical)))
             }
-            other => other.as_it_came(head),
+            other => other.unchanged(head),
         })
     }
 
@@ -157,7 +157,7 @@ enum Incoming {
 }
 
 impl Incoming {
-    fn as_it_came(self, head: &mut Head) -> Body {
+    fn unchanged(self, head: &mut Head) -> Body {
         match self {
             Self::Read(bytes, payload) => {
                 head.facts.payload = Some(payload);
@@ -240,7 +240,7 @@ fn judge(state: State, head: &mut Head, in_head: &[Violation], incoming: Incomin
         seen.extend(drift::of_body(head.parts.headers.get(CONTENT_TYPE), bytes, violations));
     }
     WouldDeny::new(denial, seen).tell(head);
-    Ok(incoming.as_it_came(head))
+    Ok(incoming.unchanged(head))
 }
 
 /// Puts a body in place of what came.
