@@ -116,7 +116,7 @@ impl Body {
             return Err(vec![Violation::new(BASE, Code::MediaType, message)]);
         };
         let value = match sent.reading() {
-            Reading::Form => rule.read_form(body)?,
+            Reading::Form => read_form(body, &rule.coercion)?,
             Reading::Json => json::read(body, Caps::MESSAGE).map_err(|fault| vec![fault_at(&fault)])?,
             Reading::Opaque if body.is_empty() => return Err(vec![Violation::new(BASE, Code::Missing, "is required")]),
             Reading::Opaque => return Ok(Payload::default()),
@@ -130,19 +130,18 @@ impl Body {
     }
 }
 
-impl MediaRule {
-    fn read_form(&self, body: &[u8]) -> Result<Value, Vec<Violation>> {
-        let malformed = || vec![Violation::new(BASE, Code::Malformed, "must be a form in UTF-8")];
-        let text = std::str::from_utf8(body).map_err(|_| malformed())?;
-        let pairs = form_pairs(text, BASE).map_err(|violation| vec![violation])?;
-        let mut entries = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            entries.push((pair.name, decode_form(pair.raw).ok_or_else(malformed)?.into_owned()));
-        }
-        self.coercion
-            .object(&entries)
-            .map_err(|name| vec![Violation::new(child(BASE, &name), Code::Duplicate, "must be given once")])
+/// Reads a form into an object of the types that its schema names.
+pub(crate) fn read_form(body: &[u8], coercion: &Coercion) -> Result<Value, Vec<Violation>> {
+    let malformed = || vec![Violation::new(BASE, Code::Malformed, "must be a form in UTF-8")];
+    let text = std::str::from_utf8(body).map_err(|_| malformed())?;
+    let pairs = form_pairs(text, BASE).map_err(|violation| vec![violation])?;
+    let mut entries = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        entries.push((pair.name, decode_form(pair.raw).ok_or_else(malformed)?.into_owned()));
     }
+    coercion
+        .object(&entries)
+        .map_err(|name| vec![Violation::new(child(BASE, &name), Code::Duplicate, "must be given once")])
 }
 
 /// Why bytes are not an acceptable JSON text.

@@ -50,6 +50,7 @@ pub mod sample;
 mod schema;
 mod security;
 mod servers;
+mod shape;
 mod violation;
 
 pub use body::{BodyRule, Handling, Payload};
@@ -60,4 +61,5 @@ pub use operation::ContractOperation;
 pub use parameter::{Location, Parameter, Parameters};
 pub use path::PathValues;
 pub use response::{ResponseRule, Revealed};
+pub use shape::Shape;
 pub use violation::{Violation, ViolationCode};

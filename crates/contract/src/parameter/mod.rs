@@ -9,7 +9,7 @@ use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
 pub(crate) use coerce::Coercion;
-pub(crate) use read::{Keys, Sent, form_pairs, read};
+pub(crate) use read::{Keys, Sent, form_owned, form_pairs, read};
 
 use crate::document::{items, join, members};
 use crate::schema::definition::DefinitionId;
