@@ -79,13 +79,13 @@ impl Chain {
     /// ```
     /// use axum::{Router, extract::Path, routing::get};
     /// use palisade::token::{algorithm::Algorithm, jwks::{KeySet, StaticKeys}, jwt::Rules};
-    /// use palisade::{Chain, extract::Caller, observe::JsonLines, preset::World};
+    /// use palisade::{Chain, extract::Principal, observe::JsonLines, preset::World};
     /// use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
     ///
     /// fn secured(keys: KeySet) -> Result<Router, Box<dyn std::error::Error>> {
     ///     let routes = Router::new()
     ///         .route("/health", get(|| async { "ok" }))
-    ///         .route("/users/{id}", get(|Path(id): Path<String>, _: Caller| async move { format!("user {id}") }))
+    ///         .route("/users/{id}", get(|Path(id): Path<String>, _: Principal| async move { format!("user {id}") }))
     ///         .route("/reports", get(|| async { "all orders" }));
     ///
     ///     let events = JsonLines::new(std::io::stdout());
@@ -296,7 +296,7 @@ where
                 request.extensions_mut().insert(route.clone());
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(Permitted { permit, request }).await
+            service.call(Permitted { permit, request }).await.and_then(crate::extract::settle)
         })
     }
 }

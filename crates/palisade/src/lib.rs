@@ -29,6 +29,8 @@ pub mod stage;
 #[cfg(test)]
 mod testing;
 pub mod token;
+#[cfg(feature = "contract")]
+mod violations;
 
 pub use chain::Chain;
 pub use palisade_core as core;

@@ -277,7 +277,7 @@ impl Preset {
     }
 
     /// Puts the chain in front of every route of an application. A handler finds who asks in the extension
-    /// [`crate::extract::Caller`].
+    /// [`crate::extract::Principal`].
     pub fn protect(self, app: Router, world: &World) -> Result<Router, ChainError> {
         if let Some(route) = self.rules.not_a_route() {
             return Err(ChainError::NotARoute { route: route.to_owned() });
@@ -323,7 +323,7 @@ where
 
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
         let Permitted { permit, mut request } = permitted;
-        request.extensions_mut().insert(crate::extract::Caller::new(permit));
+        request.extensions_mut().insert(crate::extract::Principal::new(permit));
         self.0.call(request).map_err(|never| match never {})
     }
 }

@@ -9,12 +9,13 @@
 
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use palisade_contract::{BodyRule, Handling, Violation, ViolationCode};
-use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
+use palisade_contract::{BodyRule, Handling, Violation};
+use palisade_core::denial::Denial;
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
+use crate::violations;
 
 /// The stage. Its rules come from the contract.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,10 +37,10 @@ impl Stage for Contract {
 async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
     let Some(found) = head.facts.operation.as_ref().and_then(|found| found.contract.clone()) else { return Ok(body) };
     let (operation, parts) = (found.operation, &head.parts);
-    operation.check_parameters(&found.path, parts.uri.query(), &parts.headers).map_err(|v| {
-        let destination = v.iter().any(|violation| violation.code == ViolationCode::DestinationForbidden);
-        denial(if destination { DenialCode::DestinationForbidden } else { DenialCode::ParameterInvalid }, &v)
-    })?;
+    operation
+        .check_parameters(&found.path, parts.uri.query(), &parts.headers)
+        .map_err(|v| violations::of_parameters(&v, StageId::Contract))?;
+    let payload = |v: &[Violation]| violations::of_payload(v, StageId::Contract);
     let content_type = parts.headers.get(CONTENT_TYPE).cloned();
     let handling = match operation.request_body() {
         // A body that nobody declared is read so that it can be refused; a request without one costs nothing.
@@ -50,11 +51,11 @@ async fn check(head: &mut Head, body: Body) -> Result<Body, Denial> {
     if handling == Handling::Stream {
         // Nothing is read: a byte stands for the body, so that its type is checked where there is one.
         let stand_in: &[u8] = if has_body(head, &body) { b"\0" } else { b"" };
-        operation.check_body(content_type.as_ref(), stand_in).map_err(|violations| payload_denial(&violations))?;
+        operation.check_body(content_type.as_ref(), stand_in).map_err(|v| payload(&v))?;
         return Ok(body);
     }
     let bytes = body::read(body, StageId::Contract).await?;
-    let payload = operation.check_body(content_type.as_ref(), &bytes).map_err(|v| payload_denial(&v))?;
+    let payload = operation.check_body(content_type.as_ref(), &bytes).map_err(|v| payload(&v))?;
     head.facts.payload = Some(payload);
     Ok(Body::from(bytes))
 }
@@ -66,30 +67,9 @@ fn has_body(head: &Head, body: &Body) -> bool {
     declared || head.parts.headers.contains_key(TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
-fn payload_denial(violations: &[Violation]) -> Denial {
-    let has = |code| violations.iter().any(|violation| violation.code == code);
-    let code = if has(ViolationCode::MediaType) {
-        DenialCode::MediaTypeUndeclared
-    } else if has(ViolationCode::DestinationForbidden) {
-        DenialCode::DestinationForbidden
-    } else {
-        DenialCode::PayloadInvalid
-    };
-    denial(code, violations)
-}
-
-fn denial(code: DenialCode, violations: &[Violation]) -> Denial {
-    // The caller hears of the first few; a body of a thousand wrong items need not have an answer of a thousand lines.
-    let told = violations.iter().take(20);
-    let public = told.map(|v| PublicViolation { pointer: v.pointer.clone(), detail: v.message.clone() }).collect();
-    let denial = Denial::new(code, StageId::Contract).telling(PublicDetail::Violations(public));
-    violations.iter().take(5).fold(denial, |denial, violation| {
-        denial.because("violation", format!("{} {}: {}", violation.pointer, violation.code.as_str(), violation.message))
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use palisade_core::denial::{DenialCode, PublicDetail};
     use palisade_core::event::EventKind;
 
     use super::*;

@@ -17,4 +17,6 @@ mod seeds;
 #[cfg(test)]
 mod ui;
 #[cfg(test)]
+mod valid;
+#[cfg(test)]
 mod world;

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use palisade::Chain;
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
-use palisade::extract::Caller;
+use palisade::extract::Principal;
 use palisade::observe::Kept;
 use palisade::preset::{Preset, World};
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
@@ -90,7 +90,7 @@ impl Stand {
 pub(crate) fn routes() -> Router {
     Router::new()
         .route("/open", get(|| async { "open" }))
-        .route("/me", get(|caller: Caller| async move { caller.principal().subject().to_string() }))
+        .route("/me", get(|who: Principal| async move { who.subject().to_string() }))
         .route("/users/{id}", get(|Path(id): Path<String>| async move { id }))
         .route("/files/{*path}", get(|Path(path): Path<String>| async move { path }))
         .route("/echo", post(|body: Bytes| async move { body }))

@@ -1,0 +1,12 @@
+//! What handlers of an application can ask for, and how they refuse.
+
+mod principal;
+mod refusal;
+#[cfg(feature = "valid")]
+mod valid;
+
+pub use principal::Principal;
+pub use refusal::Refusal;
+pub(crate) use refusal::settle;
+#[cfg(feature = "valid")]
+pub use valid::{Unenforceable, Valid, prepare};
