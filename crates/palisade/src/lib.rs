@@ -26,8 +26,8 @@ pub mod plan;
 pub mod preset;
 pub mod settings;
 pub mod stage;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod token;
 #[cfg(feature = "contract")]
 mod violations;
