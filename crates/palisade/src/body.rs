@@ -18,6 +18,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::stage::Outcome;
 
 /// Why a watched body ended before its end.
+///
+/// ```
+/// use palisade::body::{BodyFault, fault_of};
+///
+/// /// What a service that reads bodies can tell its log.
+/// fn why(error: &axum::Error) -> &'static str {
+///     match fault_of(error) {
+///         Some(BodyFault::TooLarge { .. }) => "too large",
+///         Some(BodyFault::Stalled) => "stalled",
+///         Some(BodyFault::Severed) | None => "broken off",
+///     }
+/// }
+/// assert_eq!(why(&axum::Error::new(BodyFault::Stalled)), "stalled");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
     /// It is longer than it may be.

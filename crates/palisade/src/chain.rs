@@ -54,6 +54,18 @@ pub const ORDER: &[StageId] = &[
 
 /// A request together with the proof that the policy permitted it. What forwards or serves takes nothing else, so that
 /// forgetting to ask does not compile: a [`RequestPermit`] cannot be made by hand.
+///
+/// ```
+/// use palisade::chain::Permitted;
+/// use palisade::stage::Stop;
+///
+/// /// What stands behind a chain cannot be called without the proof in its hands.
+/// async fn serve(permitted: Permitted<http::Request<axum::body::Body>>) -> Result<String, Stop> {
+///     let Permitted { permit, request } = permitted;
+///     Ok(format!("{} may {}", permit.principal().subject(), request.method()))
+/// }
+/// # let _ = serve;
+/// ```
 #[derive(Debug)]
 pub struct Permitted<T> {
     /// The proof.
@@ -63,6 +75,15 @@ pub struct Permitted<T> {
 }
 
 /// Stages, collected in any order and built into the one.
+///
+/// ```
+/// use palisade::{Chain, core::stage::StageId, testing::TestWorld};
+///
+/// let test = TestWorld::new();
+/// let chain = Chain::api().chain(&test.world);
+/// assert_eq!(chain.ids().first(), Some(&StageId::Trace));
+/// assert!(chain.dangers().is_empty());
+/// ```
 #[derive(Default)]
 pub struct Chain {
     stages: Vec<Box<dyn Stage>>,
@@ -165,6 +186,13 @@ fn place(id: StageId) -> usize {
 }
 
 /// Why stages do not make a chain.
+///
+/// ```
+/// use palisade::{Chain, chain::ChainError, testing::TestWorld};
+///
+/// let mistaken = Chain::api().public("/health").protect(axum::Router::new(), &TestWorld::new().world);
+/// assert_eq!(mistaken.unwrap_err(), ChainError::NotARoute { route: "/health".to_owned() });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
@@ -189,6 +217,23 @@ pub enum ChainError {
 }
 
 /// A service behind a chain.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::body::Body;
+/// use palisade::chain::Permitted;
+/// use palisade::testing::{TestWorld, request, send};
+/// use palisade::{Chain, stage::Stop};
+///
+/// let service = tower::service_fn(|_: Permitted<http::Request<Body>>| async {
+///     Ok::<_, Stop>(http::Response::new(Body::from("served")))
+/// });
+/// let guarded = Chain::api().chain(&TestWorld::new().world).build(service).unwrap();
+/// // There is no router here, so that no operation is declared.
+/// let answer = send(&guarded, request("GET /\nhost: a")).await;
+/// assert_eq!(answer.code().as_deref(), Some("operation-undeclared"));
+/// # });
+/// ```
 pub struct Guarded<S> {
     stages: Arc<[Box<dyn Stage>]>,
     service: S,

@@ -12,6 +12,15 @@ use palisade_core::stage::StageId;
 use crate::stage::{Head, Stop};
 
 /// What a limit does when its store fails.
+///
+/// ```
+/// use palisade::limit::OnFailure;
+/// use palisade::stage::throttle::ThrottleSettings;
+///
+/// assert_eq!(ThrottleSettings::default().on_failure, OnFailure::Deny);
+/// let available = ThrottleSettings { on_failure: OnFailure::Allow, ..ThrottleSettings::default() };
+/// let preset = palisade::Chain::api().throttle(available);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// Requests pass uncounted.

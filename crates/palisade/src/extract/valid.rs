@@ -93,8 +93,11 @@ pub fn prepare<T: JsonSchema + 'static>() -> Result<(), Unenforceable> {
 /// Why the rules of a type cannot be enforced.
 ///
 /// ```
-/// # use palisade::extract::prepare;
-/// assert!(prepare::<Vec<String>>().is_ok_and(|()| true));
+/// #[derive(schemars::JsonSchema)]
+/// struct Remote(#[schemars(extend("$ref" = "https://example.com/schema.json"))] String);
+///
+/// let error = palisade::extract::prepare::<Remote>().unwrap_err();
+/// assert!(error.diagnostics().iter().any(|diagnostic| diagnostic.code() == "reference-external"));
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the rules of `{type_name}` cannot be enforced: {}", said(.diagnostics))]

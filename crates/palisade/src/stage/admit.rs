@@ -17,6 +17,12 @@ use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
 
 /// The stage.
+///
+/// ```
+/// use palisade::stage::{StageLayer, admit::Admit};
+///
+/// let app: axum::Router = axum::Router::new().layer(StageLayer::new(Admit::new(200)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Admit {
     places: Arc<Semaphore>,

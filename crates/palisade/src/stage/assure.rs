@@ -12,6 +12,14 @@ use palisade_core::stage::StageId;
 use super::{Head, Stage, Verdict};
 
 /// The stage. The level comes from the operation.
+///
+/// ```
+/// use palisade::core::{operation::AccessRule, principal::Level};
+///
+/// // A rule that it enforces: paying needs two factors.
+/// let two_factors = AccessRule { level: Level::Aal2, ..AccessRule::default() };
+/// let preset = palisade::Chain::api().rule("POST /payments", two_factors, Vec::new());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Assure;
 

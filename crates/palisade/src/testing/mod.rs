@@ -25,7 +25,7 @@
 //! assert_eq!(alice.ask("GET /me").await.text, "user:alice");
 //! let answer = alice.ask("GET /reports").await;
 //! assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (403, Some("role-insufficient")));
-//! assert_eq!(answer.events[0].kind.as_str(), "authorization-denied");
+//! assert_eq!(answer.events[0].kind.as_str(), "authorization_denied");
 //!
 //! let admin = nobody.signed_in(json!({"sub": "carol", "roles": ["admin"]}));
 //! assert_eq!(admin.ask("GET /reports").await.status, 200);
