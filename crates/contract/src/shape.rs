@@ -46,8 +46,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Compiles a schema; `name` is what diagnostics call it. `Err` tells every reason why it could not be enforced, such
-    /// as a pattern that no linear engine takes.
+    /// Compiles a schema; `name` is what diagnostics call it. `Err` tells every reason why it could not be enforced,
+    /// such as a pattern that no linear engine takes.
     pub fn compile(name: &str, schema: Value) -> Result<Self, Vec<Diagnostic>> {
         let source = Source::new(name, format!("{schema:#}"));
         let mut report = Report::new(&source);
@@ -112,8 +112,8 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// That a body is there and says that it is of the one type that is read. A JSON-based type (`+json`) may mean something
-/// else than the type it is based on, so it is not accepted in its place.
+/// That a body is there and says that it is of the one type that is read. A JSON-based type (`+json`) may mean
+/// something else than the type it is based on, so it is not accepted in its place.
 fn must_be(
     name: &str,
     reading: Reading,
@@ -138,6 +138,7 @@ const QUERY: &str = "/query";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -266,5 +267,30 @@ mod tests {
             places(shape.json(Some(&kind), deep)),
             Err(vec!["/body/parts/0/parts/0/nmae undeclared".to_owned()])
         );
+    }
+
+    proptest! {
+        /// Whatever is sent, what passes has declared members of declared types, and a query is read as a form is.
+        #[test]
+        fn what_passes_is_declared(
+            text in r"((q|page|tag|hook|x|%71)(=[a-z0-9%+&]{0,6})?[&;]?){0,6}",
+            bytes in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            let shape = shape();
+            let query = shape.query(&text);
+            if let Ok(value) = &query {
+                let known = |name: &String| ["q", "page", "tag", "hook"].contains(&name.as_str());
+                let members = value.as_object().unwrap();
+                prop_assert!(members["q"].is_string() && members.keys().all(known));
+                let fits = |page: &Value| page.as_u64().is_some_and(|page| u32::try_from(page).is_ok());
+                prop_assert!(members.get("page").is_none_or(fits));
+            }
+            if !text.is_empty() {
+                prop_assert_eq!(query.ok(), shape.form(Some(&form), text.as_bytes()).ok());
+            }
+            let json = HeaderValue::from_static("application/json");
+            let _ = (shape.form(Some(&form), &bytes), shape.json(Some(&json), &bytes));
+        }
     }
 }

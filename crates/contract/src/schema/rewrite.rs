@@ -31,8 +31,8 @@ pub(crate) fn nullable(mut out: Map<String, Value>) -> Value {
     }
 }
 
-/// The least and the greatest integer of a format. Formats are about strings in JSON Schema; OpenAPI and schemas made from
-/// types give integers a width by them.
+/// The least and the greatest integer of a format. Formats are about strings in JSON Schema; OpenAPI and schemas that are
+/// made from types give integers a width by them.
 pub(crate) fn integer_bounds(format: &str) -> Option<(Value, Value)> {
     match format {
         "int8" => Some((json!(i8::MIN), json!(i8::MAX))),

@@ -52,8 +52,8 @@ impl From<Denial> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> axum_core::response::Response {
         let mut response = problem::render(&self.denial, self.dialect, &RequestId::new("-")).map(Body::from);
-        // The end of a chain finds the refusal here, through whatever layers the application has within, and the chain's
-        // rendering takes this one's place.
+        // The end of a chain finds the refusal here, through whatever layers the application has within, and renders it
+        // anew with the id of the request.
         response.extensions_mut().insert(self);
         response
     }
