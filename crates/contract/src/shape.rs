@@ -37,7 +37,7 @@ use crate::violation::{Violation, ViolationCode as Code, child};
 /// assert!(shape.json(Some(&kind), br#"{"name": "pears", "count": 2}"#).is_ok());
 /// let wrong = shape.json(Some(&kind), br#"{"count": 0, "is_admin": true}"#).unwrap_err();
 /// let places: Vec<&str> = wrong.iter().map(|violation| violation.pointer.as_str()).collect();
-/// assert_eq!(places, ["/body/count", "/body/name", "/body/is_admin"]);
+/// assert_eq!(places, ["/body/count", "/body/is_admin", "/body/name"]);
 /// ```
 pub struct Shape {
     schemas: Schemas,
