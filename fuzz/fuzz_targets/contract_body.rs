@@ -53,7 +53,7 @@ fuzz_target!(|body: &[u8]| {
             assert_eq!(again, Revealed::Pass(Some(value)), "nothing is left to strip");
         }
         Revealed::Pass(value) => assert!(value.is_some()),
-        Revealed::Violates(violations) => assert!(!violations.is_empty()),
+        Revealed::Violates { violations, .. } => assert!(!violations.is_empty()),
         Revealed::Malformed(_) => {}
     }
 });

@@ -32,7 +32,8 @@ use tower_service::Service as _;
 
 static CHAIN: LazyLock<Guarded<Handler>> = LazyLock::new(|| {
     let policy = Arc::new(Policy::new(PolicyVersion::new("fuzz")));
-    let chain = Chain::new().with(Rescue).with(Finish).with(Client::default()).with(Firewall).with(Size::default());
+    let chain =
+        Chain::new().with(Rescue).with(Finish::default()).with(Client::default()).with(Firewall).with(Size::default());
     let chain = chain.with(Cors::default()).with(Csrf::default()).with(Declared).with(Present::default());
     match chain.with(Authorize::new(policy, PerRoute::same(None))).build(Handler) {
         Ok(guarded) => guarded,

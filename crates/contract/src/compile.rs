@@ -14,6 +14,7 @@ use crate::contract::{Contract, Loaded};
 use crate::document::{Document, flag, join, members};
 use crate::extension;
 use crate::lint::{self, Facts};
+use crate::notice::Notice;
 use crate::operation::{ContractOperation, Parts};
 use crate::parameter::{self, Location, Parameter};
 use crate::path::{Router, TemplateFault};
@@ -159,12 +160,19 @@ impl<'d, 's> Builder<'d, 's> {
         {
             self.facts.owner_late.push((id.clone(), pointer.to_owned()));
         }
+        let notice = Notice::of(extension.deprecated_since, extension.sunset);
+        let deprecated = flag(written, "deprecated") || notice != Notice::default();
+        if deprecated && notice.deprecation.is_none() {
+            self.facts.undated.push((id.clone(), pointer.to_owned()));
+        }
         let scopes = security.scopes.iter().chain(&extension.scopes).filter(|_| !public).cloned();
         let access = AccessRule {
             audience: if public { Audience::Public } else { Audience::Authenticated },
             level: extension.level.unwrap_or_default(),
+            max_age: extension.max_age,
             scopes: scopes.collect(),
             roles: extension.roles.clone(),
+            claims: extension.claims.clone().into(),
             owner: extension.owner.clone(),
         };
         let operation = Operation {
@@ -172,10 +180,10 @@ impl<'d, 's> Builder<'d, 's> {
             safety: Safety::of(method),
             access,
             limits: extension.limits.clone().into(),
-            lifecycle: if flag(written, "deprecated") { Lifecycle::Deprecated } else { Lifecycle::Active },
+            lifecycle: if deprecated { Lifecycle::Deprecated } else { Lifecycle::Active },
         };
         let keys = security.keys.iter().filter(|(place, _)| place == "query").map(|(_, name)| name.as_str().into());
-        let parts = Parts { query_keys: keys.collect(), parameters, body, responses, extension };
+        let parts = Parts { query_keys: keys.collect(), parameters, body, responses, extension, notice };
         let wanted = parts.definitions();
         self.drafts.push(Draft { operation, method: method.clone(), template: template.into(), parts, wanted });
     }

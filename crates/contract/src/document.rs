@@ -218,9 +218,9 @@ fn offset(text: &str, line: u64, column: u64) -> usize {
 }
 
 fn read_json(text: &str) -> Result<Value, Unreadable> {
-    json::read(text.as_bytes(), json::Caps::CONTRACT).map_err(|fault| match fault {
-        json::Fault::Duplicate(pointer) => (None, format!("the key at `{pointer}` is there twice")),
-        json::Fault::Malformed | json::Fault::Number | json::Fault::TooLarge => {
+    json::read(text.as_bytes(), &json::Caps::CONTRACT).map_err(|fault| match fault.kind {
+        json::FaultKind::Duplicate => (None, format!("the key at `{}` is there twice", fault.pointer)),
+        _ => {
             // Serde's own error knows the line; it says nothing when only our caps were hit.
             match serde_json::from_str::<Value>(text) {
                 Ok(_) => (None, format!("the contract {fault}")),

@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) unsecured: Vec<(String, String)>,
     /// Operations whose success has a body of which nothing is said.
     pub(crate) undescribed: Vec<(String, String)>,
+    /// Deprecated operations of which nobody says since when.
+    pub(crate) undated: Vec<(String, String)>,
     /// Writes whose owner is known only from the response, when it is too late.
     pub(crate) owner_late: Vec<(String, String)>,
 }
@@ -38,6 +40,12 @@ pub(crate) fn contract(facts: &Facts, definitions: &[Definition], report: &mut R
         let help = "declare its `content`, so that undeclared properties can be taken out; until then all passes";
         report.add(place, Diagnostic::warning("response-undescribed", message).help(help));
     }
+    if let Some((_, place)) = facts.undated.first() {
+        let number = count(facts.undated.len(), "deprecated operation");
+        let message = format!("{number} without a date: {}", first(&facts.undated));
+        let help = "add `deprecated_since` (and `sunset`) under `x-palisade`, so that its answers can say so";
+        report.add(place, Diagnostic::note("deprecation-undated", message).help(help));
+    }
     for (id, place) in &facts.owner_late {
         let message = format!("the owner of `{id}` is known only after it has acted");
         let help = "add `owner.request` with a parameter that equals a claim, or check ownership in the backend";
@@ -57,6 +65,17 @@ pub(crate) fn contract(facts: &Facts, definitions: &[Definition], report: &mut R
         let message = format!("{} of requests without `maxLength`", count(unbounded.len(), "string"));
         let help = "give each a `maxLength`, so that the request's size is not the only limit";
         report.add(place, Diagnostic::note("string-unbounded", message).help(help));
+    }
+    let mut open = Vec::new();
+    for definition in definitions.iter().filter(|definition| matches!(definition.mode, Mode::Closed | Mode::Part)) {
+        collect_unanchored(&definition.schema, &definition.pointer, &mut open);
+    }
+    open.sort_unstable();
+    open.dedup();
+    if let Some(place) = open.first() {
+        let message = format!("{} that only a part of the text must match", count(open.len(), "pattern"));
+        let help = "begin it with `^` and end it with `$`, or any text around a match is accepted";
+        report.add(place, Diagnostic::note("pattern-unanchored", message).help(help));
     }
 }
 
@@ -94,6 +113,47 @@ fn collect_unbounded(schema: &Value, pointer: &str, found: &mut Vec<String>) {
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn collect_unanchored(schema: &Value, pointer: &str, found: &mut Vec<String>) {
+    match schema {
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                collect_unanchored(item, &format!("{pointer}/{at}"), found);
+            }
+        }
+        Value::Object(object) => {
+            for (key, value) in object.iter().filter(|(key, _)| !matches!(key.as_str(), "const" | "enum" | "not")) {
+                let place = join(pointer, key);
+                match (key.as_str(), value) {
+                    ("pattern", Value::String(pattern)) if !is_anchored(pattern) => found.push(place),
+                    _ => collect_unanchored(value, &place, found),
+                }
+            }
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether each alternative of a pattern is held at both ends, as far as can be seen.
+fn is_anchored(pattern: &str) -> bool {
+    let (mut depth, mut escaped, mut from) = (0_u32, false, 0);
+    let mut parts = Vec::new();
+    for (at, letter) in pattern.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => {
+                parts.push(pattern.get(from..at).unwrap_or_default());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(pattern.get(from..).unwrap_or_default());
+    parts.iter().all(|part| part.starts_with('^') && part.ends_with('$') && !part.ends_with("\\$"))
 }
 
 /// Whether a pattern certainly limits the length: anchored at both ends and without open repetition.

@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use palisade_core::operation::{Audience, Operation};
 use serde_json::Value;
 
-use crate::body::{Body, BodyRule, Payload};
+use crate::body::{Body, BodyRule, Handling, Payload};
 use crate::document::Document;
 use crate::extension::Extension;
+use crate::json::Caps;
 use crate::media::Reading;
+use crate::notice::Notice;
 use crate::parameter::{Keys, Parameter, Parameters, Sent, example, read};
 use crate::path::PathValues;
 use crate::response::{ResponseRule, Responses, Revealed};
@@ -40,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) responses: Responses,
     pub(crate) extension: Extension,
     pub(crate) query_keys: Keys,
+    pub(crate) notice: Notice,
 }
 
 impl ContractOperation {
@@ -49,8 +52,20 @@ impl ContractOperation {
         path: &PathValues,
         query: Option<&str>,
         headers: &HeaderMap,
-    ) -> Result<Parameters, Vec<Violation>> {
-        read(Sent { path, query, headers }, &self.parts.parameters, &self.parts.query_keys, &self.schemas)
+    ) -> Result<Parameters<'_>, Vec<Violation>> {
+        self.check_parameters_within(&Caps::default(), path, query, headers)
+    }
+
+    /// The same under caps of one's own, for parameters that are written as JSON.
+    pub fn check_parameters_within(
+        &self,
+        caps: &Caps,
+        path: &PathValues,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<Parameters<'_>, Vec<Violation>> {
+        let sent = Sent { path, query, headers, caps };
+        read(sent, &self.parts.parameters, &self.parts.query_keys, &self.schemas)
     }
 
     /// Whether a request has a body, and how it has to be read.
@@ -58,12 +73,30 @@ impl ContractOperation {
         self.parts.body.as_ref().map_or(BodyRule::None, Body::rule)
     }
 
+    /// How a body of this type has to be read; refuses one whose type is not declared.
+    pub fn body_handling(&self, content_type: Option<&HeaderValue>) -> Result<Handling, Violation> {
+        match &self.parts.body {
+            None => Err(Violation::new("/body", Code::Undeclared, "is not declared")),
+            Some(rule) => rule.handling(content_type),
+        }
+    }
+
     /// Reads and checks a body.
     pub fn check_body(&self, content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Payload, Vec<Violation>> {
+        self.check_body_within(&Caps::default(), content_type, body)
+    }
+
+    /// The same under caps of one's own.
+    pub fn check_body_within(
+        &self,
+        caps: &Caps,
+        content_type: Option<&HeaderValue>,
+        body: &[u8],
+    ) -> Result<Payload, Vec<Violation>> {
         match &self.parts.body {
             None if body.is_empty() => Ok(Payload::default()),
             None => Err(vec![Violation::new("/body", Code::Undeclared, "is not declared")]),
-            Some(rule) => rule.check(content_type, body, &self.schemas),
+            Some(rule) => rule.check(content_type, body, caps, &self.schemas),
         }
     }
 
@@ -109,6 +142,11 @@ impl ContractOperation {
     /// Whether an ordinary success is JSON with a schema, and so has to be read.
     pub fn has_json_answer(&self) -> bool {
         self.parts.responses.json(StatusCode::OK).is_some_and(|rule| rule.definition.is_some())
+    }
+
+    /// What its answers say about its end, where it is deprecated.
+    pub fn notice(&self) -> &Notice {
+        &self.parts.notice
     }
 
     /// Its `x-palisade`, as written.

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
-use crate::body::{MediaRule, compile_content, fault_at};
+use crate::body::{MediaRule, compile_content};
 use crate::document::{join, members};
 use crate::json::{self, Caps};
 use crate::media::{Media, Reading, select};
@@ -46,8 +46,13 @@ pub enum Revealed {
         /// Pointers of what was taken out; the empty one is the whole body.
         removed: Vec<String>,
     },
-    /// It breaks its schema.
-    Violates(Vec<Violation>),
+    /// What is left of it breaks its schema.
+    Violates {
+        /// How.
+        violations: Vec<Violation>,
+        /// Pointers of what was taken out before.
+        removed: Vec<String>,
+    },
 }
 
 /// The compiled `responses`.
@@ -126,14 +131,14 @@ impl Responses {
         let media = content_type.and_then(Media::of);
         let rule = self.content(status).zip(media).and_then(|(content, media)| select(content, &media));
         let Some(id) = rule.and_then(|rule| rule.definition) else { return Revealed::Pass(None) };
-        let mut value = match json::read(body, Caps::MESSAGE) {
+        let mut value = match json::read(body, &Caps::MESSAGE) {
             Ok(value) => value,
-            Err(fault) => return Revealed::Malformed(fault_at(&fault)),
+            Err(fault) => return Revealed::Malformed(fault.violation("/body")),
         };
         let removed = schemas.strip(id, &mut value);
         let violations = schemas.check(id, &value, "/body");
         if !violations.is_empty() {
-            return Revealed::Violates(violations);
+            return Revealed::Violates { violations, removed };
         }
         if removed.is_empty() {
             return Revealed::Pass(Some(value));

@@ -1,5 +1,6 @@
 //! The schema of one type, compiled like those of a contract: for applications whose types are their contract.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -7,11 +8,11 @@ use http::HeaderValue;
 use palisade_core::diagnostic::{Diagnostic, Source};
 use serde_json::Value;
 
-use crate::body::{fault_at, read_form};
 use crate::document::{Dialect, Document};
 use crate::json::{self, Caps};
 use crate::media::{Media, Reading};
-use crate::parameter::{Coercion, form_owned, form_pairs};
+use crate::parameter::{Coercion, pairs};
+use crate::percent::decode_form;
 use crate::report::Report;
 use crate::schema::definition::DefinitionId;
 use crate::schema::engine::Schemas;
@@ -68,41 +69,61 @@ impl Shape {
     /// Reads and checks a body that must be `application/json`.
     pub fn json(&self, content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Value, Vec<Violation>> {
         must_be("application/json", Reading::Json, content_type, body)?;
-        let value = json::read(body, Caps::MESSAGE).map_err(|fault| vec![fault_at(&fault)])?;
+        let value = json::read(body, &Caps::default()).map_err(|fault| vec![fault.violation(BODY)])?;
         self.check(value, BODY)
     }
 
     /// Reads and checks a body that must be `application/x-www-form-urlencoded`.
     pub fn form(&self, content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Value, Vec<Violation>> {
         must_be("application/x-www-form-urlencoded", Reading::Form, content_type, body)?;
-        self.check(read_form(body, &self.coercion)?, BODY)
+        let malformed = |_| vec![Violation::new(BODY, Code::Malformed, "must be a form in UTF-8")];
+        self.pairs(std::str::from_utf8(body).map_err(malformed)?, BODY)
     }
 
     /// Reads and checks a query, written without its `?`. A list is a name that is given several times.
     pub fn query(&self, query: &str) -> Result<Value, Vec<Violation>> {
-        let pairs = form_pairs(query, QUERY).map_err(|violation| vec![violation])?;
-        // `form_pairs` has refused what cannot be decoded.
-        let entries: Vec<(String, String)> =
-            pairs.into_iter().filter_map(|pair| Some((pair.name, form_owned(pair.raw)?))).collect();
-        self.named(&entries, QUERY)
+        self.pairs(query, QUERY)
     }
 
     /// Checks the decoded parameters of a path: an object of all of them, or one value where there is one parameter.
     pub fn path(&self, parameters: &[(String, String)]) -> Result<Value, Vec<Violation>> {
         match parameters {
             [(name, text)] if !self.coercion.is_object() => self.check(self.coercion.scalar(text), &child(PATH, name)),
-            several => self.named(several, PATH),
+            several => {
+                let entries = several.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into()));
+                self.named(entries.collect(), PATH)
+            }
         }
     }
 
-    fn named(&self, entries: &[(String, String)], base: &str) -> Result<Value, Vec<Violation>> {
+    /// A query and a form are written alike. What a type says in an object or a list of lists has no agreed writing in
+    /// either, so it stays a text, which its schema refuses.
+    fn pairs(&self, text: &str, base: &str) -> Result<Value, Vec<Violation>> {
+        if text.split('&').count() > Caps::default().parts {
+            return Err(vec![Violation::new(base, Code::Malformed, "must not have this many fields")]);
+        }
+        let mut violations = Vec::new();
+        let pairs = pairs::split(text, base, &mut violations);
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        // `split` has refused what cannot be decoded.
+        let entries = pairs.into_iter().filter_map(|pair| Some((pair.name, decode_form(pair.raw)?)));
+        self.named(entries.collect(), base)
+    }
+
+    fn named(&self, entries: Vec<(Cow<'_, str>, Cow<'_, str>)>, base: &str) -> Result<Value, Vec<Violation>> {
         let twice = |name: String| vec![Violation::new(child(base, &name), Code::Duplicate, "must be given once")];
         self.check(self.coercion.object(entries).map_err(twice)?, base)
     }
 
     fn check(&self, value: Value, base: &str) -> Result<Value, Vec<Violation>> {
         let violations = self.schemas.check(self.definition, &value, base);
-        if violations.is_empty() { Ok(value) } else { Err(violations) }
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        self.schemas.examine(Some(self.definition), &value, base)?;
+        Ok(value)
     }
 }
 
@@ -211,7 +232,7 @@ mod tests {
             (Some("application/json"), b"", Some("/body malformed")),
             (Some("application/json"), br#"{"q":"a","q":"b"}"#, Some("/body/q duplicate")),
             (Some("application/json"), br#"{"q":"a","near":{"x":1,"y":2}}"#, Some("/body/near/y undeclared")),
-            (Some("application/json"), br#"{"q":"a","page":18446744073709551616}"#, Some("/body malformed")),
+            (Some("application/json"), br#"{"q":"a","page":18446744073709551616}"#, Some("/body/page malformed")),
         ] {
             let kind = kind.map(HeaderValue::from_static);
             let found = places(shape().json(kind.as_ref(), body)).err().unwrap_or_default();

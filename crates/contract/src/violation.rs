@@ -21,12 +21,30 @@ pub struct Violation {
     pub code: ViolationCode,
     /// The rule, in words.
     pub message: String,
+    /// The keyword of the contract that would have to change: `maximum`, `required`; `undeclared` and `media` where
+    /// something would have to be added, empty where the contract cannot help.
+    pub rule: &'static str,
 }
 
 impl Violation {
     /// A violation at a place.
     pub fn new(pointer: impl Into<String>, code: ViolationCode, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, message: message.into() }
+        let rule = match code {
+            ViolationCode::MediaType => "media",
+            ViolationCode::Missing => "required",
+            ViolationCode::Undeclared => "undeclared",
+            ViolationCode::DestinationForbidden
+            | ViolationCode::Duplicate
+            | ViolationCode::Invalid
+            | ViolationCode::Malformed => "",
+        };
+        Self { pointer: pointer.into(), code, message: message.into(), rule }
+    }
+
+    /// The same violation, of this keyword.
+    pub(crate) fn of(mut self, rule: &'static str) -> Self {
+        self.rule = rule;
+        self
     }
 }
 
@@ -111,6 +129,9 @@ pub(crate) fn child(parent: &str, name: &str) -> String {
 }
 
 const NAME_LIMIT: usize = 64;
+
+/// How many violations are told; a body of a thousand wrong items need not have an answer of a thousand lines.
+pub(crate) const LIMIT: usize = 50;
 
 #[cfg(test)]
 mod tests {

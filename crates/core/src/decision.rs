@@ -57,6 +57,11 @@ pub(crate) enum Effect {
 pub enum Reason {
     /// Nobody is signed in.
     Anonymous,
+    /// A claim is absent or has none of the wanted values.
+    ClaimUnmet {
+        /// Which claim.
+        claim: String,
+    },
     /// No rule speaks of the object: deny by default.
     NoRule,
     /// The object belongs to somebody else.
@@ -89,15 +94,22 @@ impl Reason {
                 error: None,
                 scope: ScopeSet::default(),
                 level: Level::None,
+                max_age: None,
             }),
+            Self::ClaimUnmet { claim } => {
+                Denial::new(DenialCode::ClaimInsufficient, stage).because("claim", claim.clone())
+            }
             Self::RoleMissing { any_of } => {
                 Denial::new(DenialCode::RoleInsufficient, stage).because("any_of", any_of.clone())
             }
-            Self::ScopeMissing { needed, missing } => {
-                Denial::new(DenialCode::ScopeInsufficient, stage).because("missing", missing.clone()).challenging(
-                    Challenge::Bearer { error: Some("insufficient_scope"), scope: needed.clone(), level: Level::None },
-                )
-            }
+            Self::ScopeMissing { needed, missing } => Denial::new(DenialCode::ScopeInsufficient, stage)
+                .because("missing", missing.clone())
+                .challenging(Challenge::Bearer {
+                    error: Some("insufficient_scope"),
+                    scope: needed.clone(),
+                    level: Level::None,
+                    max_age: None,
+                }),
             Self::NotOwner { of, claim } => Denial::new(DenialCode::ObjectForbidden, stage)
                 .because("object", of.clone())
                 .because("claim", claim.clone()),
@@ -109,6 +121,8 @@ impl Reason {
 /// What remains to be checked after a permit, when the answer is known.
 #[derive(Clone, Debug, Default)]
 pub struct Obligations {
+    /// Whether the operation has owners and the caller is held to them: then nobody may learn which objects exist.
+    pub owned: bool,
     /// Properties of the response that must equal a claim of the principal.
     pub owners: Box<[ResponseOwner]>,
 }

@@ -6,6 +6,7 @@
 mod code;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use code::DenialCode;
@@ -33,6 +34,7 @@ struct Parts {
     public: PublicDetail,
     evidence: Evidence,
     challenge: Option<Challenge>,
+    protection: Option<Arc<Protection>>,
     retry_after: Option<Duration>,
 }
 
@@ -45,6 +47,7 @@ impl Denial {
             public: PublicDetail::None,
             evidence: Evidence::default(),
             challenge: None,
+            protection: None,
             retry_after: None,
         }))
     }
@@ -67,6 +70,13 @@ impl Denial {
     #[must_use]
     pub fn challenging(mut self, challenge: Challenge) -> Self {
         self.0.challenge = Some(challenge);
+        self
+    }
+
+    /// The same refusal, with what the resource says of itself beside a challenge for a token.
+    #[must_use]
+    pub fn protected_by(mut self, protection: Arc<Protection>) -> Self {
+        self.0.protection = Some(protection);
         self
     }
 
@@ -100,6 +110,11 @@ impl Denial {
     /// What credential would help.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.0.challenge.as_ref()
+    }
+
+    /// What the resource says of itself.
+    pub fn protection(&self) -> Option<&Protection> {
+        self.0.protection.as_deref()
     }
 
     /// When to come again.
@@ -167,12 +182,44 @@ pub enum Challenge {
         scope: ScopeSet,
         /// The level that is needed (RFC 9470 section 3).
         level: Level,
+        /// How long ago the sign-in may be (RFC 9470 section 3).
+        max_age: Option<Duration>,
+    },
+    /// A client certificate in the TLS handshake.
+    Certificate,
+    /// A token together with the proof that the caller has its key (RFC 9449 section 7.1).
+    Dpop {
+        /// `invalid_token`, `invalid_dpop_proof` or `use_dpop_nonce`.
+        error: &'static str,
     },
     /// An API key in this header.
     Key {
         /// The name of the header.
         header: String,
     },
+}
+
+/// What a protected resource says of itself beside every challenge for a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// Where its metadata is (RFC 9728 section 5.1).
+    pub metadata: Option<Box<str>>,
+    /// Whether tokens come with proofs of possession.
+    pub proofs: Proofs,
+    /// The algorithms that proofs may be signed with, separated by spaces (RFC 9449 section 7.1).
+    pub proof_algorithms: Box<str>,
+}
+
+/// Whether tokens come with proofs that the caller has the key they are bound to (RFC 9449).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Proofs {
+    /// Nobody here checks one, so that a token that needs one is refused.
+    #[default]
+    Off,
+    /// Tokens that are bound to a key come with one.
+    Optional,
+    /// Every token is bound to a key and comes with a proof.
+    Required,
 }
 
 #[cfg(test)]

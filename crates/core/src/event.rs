@@ -44,6 +44,9 @@ kinds! {
     Access "access" 6003 "One request and its answer. There is exactly one for every request, refused or not."
     AuthenticationFailed "authentication_failed" 3002 "A credential was missing where one is needed, or was presented and not accepted."
     AuthorizationDenied "authorization_denied" 6003 "A known principal asked for something it has no right to."
+    BrowserReport "browser_report" 6003 "A browser reported what a policy of a page has blocked. Everything in it was said by a stranger."
+    CookieCorrected "cookie_corrected" 6003 "A cookie of the application contradicted itself or the settings; it was changed or withheld."
+    DeprecatedUsed "deprecated_used" 6003 "Somebody called an operation that is deprecated: at most once an hour for each caller and operation."
     InputRefused "input_refused" 6003 "A request did not follow HTTP or the contract, or carried what looks like an attack."
     LimitExceeded "limit_exceeded" 6003 "A client or principal used up a budget, or the service is at its own limit."
     OriginRefused "origin_refused" 6003 "A browser sent a request on behalf of a site that is not trusted."
@@ -51,6 +54,7 @@ kinds! {
     ResponseWithheld "response_withheld" 6003 "The backend's answer was not let out: an error text, another principal's object, or a broken contract."
     ServiceFailed "service_failed" 6003 "A part that Palisade depends on failed: the backend, a store, a key server, or Palisade itself."
     UndeclaredRequested "undeclared_requested" 6003 "Somebody asked for a route or operation that nobody has declared."
+    WouldDeny "would_deny" 6003 "A request or an answer departed from the contract where that is only reported: it passed, and would be refused under `enforce`."
 }
 
 impl fmt::Display for EventKind {

@@ -3,9 +3,11 @@
 //! An operation is compiled once, from a contract or from an application's routes; nothing here is parsed per request.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::id::OperationId;
+use crate::port::counter::{Algorithm, Rate};
 use crate::principal::{Level, RoleSet, ScopeSet};
 
 /// One operation of an API.
@@ -62,12 +64,25 @@ pub struct AccessRule {
     pub audience: Audience,
     /// The assurance level that the credential must have reached.
     pub level: Level,
+    /// How long ago the sign-in may be.
+    pub max_age: Option<Duration>,
     /// Scopes, all of which are needed.
     pub scopes: ScopeSet,
     /// Roles, any one of which suffices; none means that no role is needed.
     pub roles: RoleSet,
+    /// What the principal's claims must be; all of these are needed.
+    pub claims: Box<[ClaimRule]>,
     /// Whose object it must be.
     pub owner: Ownership,
+}
+
+/// A claim that must have one of these values: `department` and `sales`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRule {
+    /// The name of the claim.
+    pub claim: Box<str>,
+    /// The values as text, any one of which suffices; without any, nobody passes.
+    pub any_of: Box<[Box<str>]>,
 }
 
 /// Whether a credential is needed.
@@ -154,24 +169,64 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// At most `requests` in any `per`, counted for each holder that `by` names.
+/// At most `requests` units in any `per`, counted for each holder that `by` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many requests pass; at least one.
+    /// How many units there are; at least one.
     pub requests: u32,
     /// In which span of time; at least one second.
     pub per: Duration,
     /// Who has a count of their own.
     pub by: LimitBy,
+    /// How it is counted.
+    pub algorithm: Algorithm,
+    /// How many units one request takes; at least one, at most all of them.
+    pub cost: u32,
+    /// What happens while the store does not answer.
+    pub on_failure: OnFailure,
+}
+
+impl Limit {
+    /// A limit that counts each request once, by the generic cell rate algorithm, and refuses when it cannot count.
+    pub const fn new(requests: u32, per: Duration, by: LimitBy) -> Self {
+        Self { requests, per, by, algorithm: Algorithm::Gcra, cost: 1, on_failure: OnFailure::Deny }
+    }
+
+    /// The budget as stores take it.
+    pub fn rate(&self) -> Rate {
+        Rate { burst: NonZeroU32::new(self.requests).unwrap_or(NonZeroU32::MIN), per: self.per }
+    }
+
+    /// What one request takes of it, as stores take it.
+    pub fn units(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.cost).unwrap_or(NonZeroU32::MIN)
+    }
 }
 
 /// Whose requests are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum LimitBy {
+    /// Everybody's: one count for all.
+    All,
     /// Each client address: for what is asked before anyone has signed in.
     Client,
     /// Each authenticated principal; anonymous requests count by client address.
+    #[default]
     Principal,
+    /// Each organization; requests without one count by principal.
+    Tenant,
+}
+
+/// What a limit does when its store fails or does not answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum OnFailure {
+    /// Requests pass uncounted.
+    Allow,
+    /// Requests are refused.
+    #[default]
+    Deny,
+    /// Requests are counted in this process until the store is back.
+    Local,
 }
 
 #[cfg(test)]

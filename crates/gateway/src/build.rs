@@ -1,5 +1,6 @@
 //! Makes the chain from the configuration: every setting becomes a setting of exactly one stage.
 
+mod browser;
 mod credential;
 
 use std::sync::Arc;
@@ -7,42 +8,44 @@ use std::sync::Arc;
 use http::Uri;
 use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
-use palisade::origin::Origin;
 use palisade::preset::World;
-use palisade::settings::PerRoute;
+use palisade::settings::{PerOperation, PerRoute, State};
 use palisade::stage::admit::Admit;
 use palisade::stage::assure::Assure;
 use palisade::stage::authenticate::{Authenticate, Credential};
 use palisade::stage::authorize::Authorize;
 use palisade::stage::client::Client;
-use palisade::stage::contract::Contract as ContractStage;
-use palisade::stage::cors::{Cors, CorsSettings, Readers};
-use palisade::stage::csrf::{Csrf, CsrfSettings};
+use palisade::stage::contract::{Caps, Contract as ContractStage, ContractSettings, Writing};
+use palisade::stage::cors::Cors;
+use palisade::stage::csrf::Csrf;
 use palisade::stage::deadline::{Deadline, DeadlineSettings};
 use palisade::stage::finish::Finish;
 use palisade::stage::firewall::Firewall;
 use palisade::stage::guard::{Guard, GuardSettings};
 use palisade::stage::inspect::{Inspect, Markup};
+use palisade::stage::network::Network;
 use palisade::stage::operation::{Operation, Operations};
-use palisade::stage::present::{Credentials, Present};
+use palisade::stage::present::{Credentials, Plain, Present};
 use palisade::stage::quota::Quota;
 use palisade::stage::record::Record;
+use palisade::stage::report::Report;
 use palisade::stage::rescue::Rescue;
-use palisade::stage::reveal::{Reveal, RevealSettings};
+use palisade::stage::reveal::{Reveal, RevealSettings, Undeclared};
 use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
+use palisade::token::identity::IdentitySigner;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::id::PolicyVersion;
+use palisade_core::id::{OperationId, PolicyVersion};
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
-use palisade_core::port::counter::Rate;
+use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, CorsOrigins, OnFailure, Responses, Settings};
+use crate::config::settings::{self, Responses, Settings, Strictness};
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -92,50 +95,71 @@ fn chain(
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
-    Chain::new()
+    let signer = signer(settings, world);
+    // Where requests are counted while the store is out of order.
+    let local = Arc::new(MemoryCounters::default());
+    let chain = Chain::new();
+    let chain = match &settings.reports {
+        None => chain,
+        Some(path) => chain.with(Report::new(path.clone(), Arc::clone(&world.counters))),
+    };
+    chain
         .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
         .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
-        .with(Finish)
+        .with(Finish::new(browser::headers(settings)))
         .with(Rescue)
-        .with(Admit::new(limits.max_concurrent as usize))
+        .with(Admit::new(limits.max_concurrent as usize).with_routes(by_route(settings, |route| route.places)))
         .with(Client {
-            trusted_proxies: settings.listen.iter().flat_map(|listen| listen.trusted_proxies.clone()).collect(),
-            allow: settings.client.allow.clone(),
-            deny: settings.client.deny.clone(),
+            proxies: settings.listen.iter().map(|listen| listen.proxies.clone()).collect(),
+            networks: settings.client.clone(),
+            certificate_header: settings.certificate_header,
         })
         .with(Firewall)
+        .with(credential::documents(settings, signer.as_deref()))
         .with(RouteStage::new(settings.routes.iter().map(pattern).collect()))
+        .with(Network::new(by_route(settings, |route| route.client.clone())))
         .with(Deadline::new(by_route(settings, |route| DeadlineSettings {
             total: route.timeout,
             body_pause: route.body_timeout,
+            body_floor: route.body_min_rate,
+            ..DeadlineSettings::default()
         })))
         .with(Size {
             max_uri: limits.max_uri as usize,
             max_headers: limits.max_headers as usize,
             max_body: by_route(settings, |route| route.max_body as usize),
+            accept: by_route(settings, |route| route.accept_encoding.clone()),
+            ..Size::default()
         })
-        .with(Throttle::new(by_route(settings, throttle), Arc::clone(&world.counters)))
-        .with(Cors::new(by_route(settings, cors)))
-        .with(Csrf::new(by_route(settings, csrf)))
+        .with(
+            Throttle::new(
+                by_route(settings, |route| ThrottleSettings { limits: route.throttle.clone() }),
+                Arc::clone(&world.counters),
+            )
+            .everywhere(&limits.throttle)
+            .with_local(Arc::<MemoryCounters>::clone(&local))
+            .with_patience(settings.store_timeout)
+            .with_prefix(limits.ipv6_prefix),
+        )
+        .with(Cors::new(by_route(settings, browser::cors)))
+        .with(Csrf::new(by_route(settings, |route| browser::csrf(route, world))))
         .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
         .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))
-        .with(Assure)
-        .with(Quota::new(Arc::clone(&world.counters)))
+        .with(Assure::new(Arc::clone(&world.clock)))
+        .with(
+            Quota::new(Arc::clone(&world.counters))
+                .with_local(local)
+                .with_patience(settings.store_timeout)
+                .with_prefix(limits.ipv6_prefix),
+        )
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
-        .with(ContractStage)
+        .with(ContractStage::new(by_route(settings, payload)))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
             true => Markup::Allow,
             false => Markup::Refuse,
         })))
-        .with(Reveal::new(by_route(settings, |route| match route.responses {
-            Responses::Enforce => RevealSettings::Enforce,
-            Responses::Off => RevealSettings::Off,
-            Responses::Report => RevealSettings::Report,
-        })))
-        .with(Present::new(by_route(settings, |route| match route.credentials {
-            settings::Credentials::Forward => Credentials::Forward,
-            settings::Credentials::Strip => Credentials::Strip,
-        })))
+        .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
+        .with(present(settings, signer))
         .with(Guard::new(settings.routes.iter().map(|route| {
             settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
                 failures: upstream.failures,
@@ -144,48 +168,80 @@ fn chain(
         })))
 }
 
+/// Who signs identities for the backends. The configuration has checked the key.
+fn signer(settings: &Settings, world: &World) -> Option<Arc<IdentitySigner>> {
+    let key = Arc::clone(settings.present.signer.as_ref()?);
+    IdentitySigner::new(key, settings.present.issuer.as_str(), Arc::clone(&world.clock)).ok().map(Arc::new)
+}
+
+fn present(settings: &Settings, signer: Option<Arc<IdentitySigner>>) -> Present {
+    let present = Present::new(by_route(settings, |route| match route.credentials {
+        settings::Credentials::Forward => Credentials::Forward,
+        settings::Credentials::Strip => Credentials::Strip,
+    }));
+    let plain = if settings.present.plain_headers { Plain::Told } else { Plain::Untold };
+    let present = present.telling(plain);
+    match signer {
+        Some(signer) => present.signing(signer, by_route(settings, |route| Some(Arc::clone(&route.upstream)))),
+        None => present,
+    }
+}
+
 /// One setting for each route; requests without a route have the stage's default.
 fn by_route<T: Default>(settings: &Settings, of: impl Fn(&settings::Route) -> T) -> PerRoute<T> {
     PerRoute::new(T::default(), settings.routes.iter().map(of).collect())
+}
+
+/// One setting for each operation of a route.
+fn by_operation<T>(route: &settings::Route, of: impl Fn(&Strictness) -> T) -> PerOperation<T> {
+    let own = route.operations.iter().map(|(id, rules)| (id.clone(), of(rules)));
+    PerOperation::new(of(&route.strictness), own)
+}
+
+fn reveal(rules: &Strictness) -> RevealSettings {
+    RevealSettings {
+        state: match rules.responses {
+            Responses::Enforce => State::Enforce,
+            Responses::Off => State::Off,
+            Responses::Report => State::Report,
+        },
+        undeclared: match rules.undeclared {
+            settings::Undeclared::Refuse => Undeclared::Refuse,
+            settings::Undeclared::Strip => Undeclared::Strip,
+        },
+        leaks: state(rules.leaks),
+        danger_show: rules.danger_show.clone(),
+    }
+}
+
+fn state(state: settings::State) -> State {
+    match state {
+        settings::State::Enforce => State::Enforce,
+        settings::State::Off => State::Off,
+        settings::State::Report => State::Report,
+    }
 }
 
 fn pattern(route: &settings::Route) -> RoutePattern {
     RoutePattern { name: route.name.clone(), host: route.host.clone(), path: route.path.clone() }
 }
 
-fn throttle(route: &settings::Route) -> ThrottleSettings {
-    let limit = route.throttle.limit;
-    let burst = std::num::NonZeroU32::new(limit.requests).unwrap_or(std::num::NonZeroU32::MIN);
-    let on_failure = match route.throttle.on_failure {
-        OnFailure::Allow => palisade::limit::OnFailure::Allow,
-        OnFailure::Deny => palisade::limit::OnFailure::Deny,
+fn payload(route: &settings::Route) -> ContractSettings {
+    let raw = route.payload;
+    let caps = Caps {
+        depth: raw.max_depth as usize,
+        nodes: raw.max_values as usize,
+        keys: raw.max_keys as usize,
+        items: raw.max_items as usize,
+        string: raw.max_string as usize,
+        parts: raw.max_parts as usize,
+        part: raw.max_part.map_or(usize::MAX, |most| most as usize),
     };
-    ThrottleSettings { rate: Rate { burst, per: limit.per }, on_failure }
-}
-
-fn cors(route: &settings::Route) -> CorsSettings {
-    let Some(cors) = &route.cors else { return CorsSettings::default() };
-    let origins = match &cors.origins {
-        CorsOrigins::Any => Readers::Anyone,
-        CorsOrigins::These(list) if cors.credentials => Readers::Credentialed(origins(list)),
-        CorsOrigins::These(list) => Readers::Listed(origins(list)),
+    let forward = match raw.forward {
+        settings::Forwarding::Canonical => Writing::Canonical,
+        settings::Forwarding::PreserveBytes => Writing::PreserveBytes,
     };
-    CorsSettings {
-        origins,
-        methods: cors.methods.clone(),
-        headers: cors.headers.clone(),
-        expose: cors.expose.clone(),
-        max_age: Some(cors.max_age),
-    }
-}
-
-fn csrf(route: &settings::Route) -> CsrfSettings {
-    CsrfSettings { trusted: origins(&route.csrf.trusted_origins) }
-}
-
-/// Origins that the configuration has checked. One that is not an origin after all is trusted by nobody.
-fn origins(list: &[String]) -> Vec<Origin> {
-    list.iter().filter_map(|origin| Origin::parse(origin).ok()).collect()
+    ContractSettings { caps, forward, states: by_operation(route, |rules| state(rules.requests)) }
 }
 
 /// The compiled contract of each route, with the operations that the route declares public.
@@ -210,7 +266,16 @@ fn contracts(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<A
                 add_new(diagnostics, found.diagnostics.into_iter().filter(open).collect());
                 for unknown in contract.declare_public(&route.public) {
                     failed = true;
-                    diagnostics.push(unknown_operation(loaded, route, unknown.as_str(), &contract));
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    diagnostics.push(loaded.locate(diagnostic, &["route", route.name.as_str(), "public"]));
+                }
+                let has =
+                    |id: &OperationId| contract.operations().iter().any(|operation| operation.operation.id == *id);
+                for (unknown, _) in route.operations.iter().filter(|(id, _)| !has(id)) {
+                    failed = true;
+                    let diagnostic = unknown_operation(unknown.as_str(), &contract);
+                    let place = ["route", route.name.as_str(), "operation", unknown.as_str()];
+                    diagnostics.push(loaded.locate(diagnostic, &place));
                 }
                 if contract.operations().is_empty() {
                     failed = true;
@@ -234,12 +299,11 @@ fn add_new(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
     }
 }
 
-fn unknown_operation(loaded: &Loaded, route: &settings::Route, name: &str, contract: &Contract) -> Diagnostic {
+fn unknown_operation(name: &str, contract: &Contract) -> Diagnostic {
     let known = contract.operations().iter().map(|operation| operation.operation.id.as_str());
     let near = known.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-    let diagnostic = Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
-        .help(format!("did you mean `{}`?", near.unwrap_or_default()));
-    loaded.locate(diagnostic, &["route", route.name.as_str(), "public"])
+    Diagnostic::error("operation-unknown", format!("the contract has no operation `{name}`"))
+        .help(format!("did you mean `{}`?", near.unwrap_or_default()))
 }
 
 /// A route on which nobody can sign in, in front of operations that need a credential: legal, and refused every time.

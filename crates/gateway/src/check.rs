@@ -8,12 +8,12 @@ use std::sync::Arc;
 use palisade::observe::Kept;
 use palisade::preset::World;
 use palisade_core::diagnostic::{Diagnostic, Severity};
-use palisade_core::operation::{Audience, LimitBy, Operation};
+use palisade_core::operation::{Audience, Limit, LimitBy, Operation};
 use palisade_core::principal::Level;
 use palisade_core::stage::StageId;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
-use palisade_store::memory::MemoryCounters;
+use palisade_store::memory::{MemoryCounters, MemoryOnce};
 
 use crate::build::{Built, build};
 use crate::config::settings::{Authenticate, CredentialRef};
@@ -49,6 +49,7 @@ pub fn check(path: &Path) -> Checked {
         entropy: Arc::new(SystemEntropy),
         counters: Arc::new(MemoryCounters::default()),
         events: Arc::new(Kept::default()),
+        once: Some(Arc::new(MemoryOnce::default())),
     };
     match build(&loaded, &world) {
         Err(problems) => failed(loaded.diagnostics.iter().cloned().chain(problems).collect()),
@@ -71,7 +72,14 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
             Authenticate::Gateway(list) => list.iter().map(name).collect::<Vec<_>>().join(", "),
         };
         let bases = contract.bases().iter().map(|base| format!("`{base}/`")).collect::<Vec<_>>().join(", ");
-        let throttle = route.throttle.limit;
+        let throttle = loaded
+            .settings
+            .limits
+            .throttle
+            .iter()
+            .chain(&route.throttle)
+            .map(|limit| format!("{}: {} requests in {:?}", whose(limit.by), limit.requests, limit.per));
+        let throttle = throttle.collect::<Vec<_>>().join(", ");
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -81,11 +89,7 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
             contract.title(),
             contract.version()
         );
-        let _ = writeln!(
-            text,
-            "  credentials: {credentials}; per client: {} requests in {:?}",
-            throttle.requests, throttle.per
-        );
+        let _ = writeln!(text, "  credentials: {credentials}; {throttle}");
         let _ = writeln!(text, "  paths are below {bases}");
         let width = contract.operations().iter().map(|op| op.method.as_str().len() + op.template.len() + 1).max();
         for declared in contract.operations() {
@@ -101,6 +105,7 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
 fn name(reference: &CredentialRef) -> String {
     match reference {
         CredentialRef::Bearer(name) => format!("bearer.{name}"),
+        CredentialRef::Certificates(name) => format!("certificates.{name}"),
         CredentialRef::Keys(name) => format!("keys.{name}"),
     }
 }
@@ -117,20 +122,26 @@ fn rules(operation: &Operation) -> String {
     if !access.roles.is_empty() {
         rules.push(format!("one of the roles {}", access.roles));
     }
+    rules.extend(access.claims.iter().map(|rule| format!("{} is {}", rule.claim, rule.any_of.join(" or "))));
     if access.level > Level::Aal1 {
         rules.push(format!("level {}", access.level.as_str()));
     }
+    rules.extend(access.max_age.map(|age| format!("signed in within {age:?}")));
     rules.extend(access.owner.request.iter().map(|rule| format!("{{{}}} is own {}", rule.parameter, rule.claim)));
     rules.extend(access.owner.response.iter().map(|rule| format!("answer's {} is own {}", rule.pointer, rule.claim)));
     if !access.owner.exempt.is_empty() {
         rules.push(format!("owners do not matter to {}", access.owner.exempt));
     }
-    rules.extend(operation.limits.iter().map(|limit| {
-        let by = match limit.by {
-            LimitBy::Client => "client",
-            LimitBy::Principal => "principal",
-        };
-        format!("at most {} in {:?} per {by}", limit.requests, limit.per)
-    }));
+    let limit = |limit: &Limit| format!("at most {} in {:?} {}", limit.requests, limit.per, whose(limit.by));
+    rules.extend(operation.limits.iter().map(limit));
     rules.join("; ")
+}
+
+fn whose(by: LimitBy) -> &'static str {
+    match by {
+        LimitBy::All => "in all",
+        LimitBy::Client => "per client",
+        LimitBy::Principal => "per principal",
+        LimitBy::Tenant => "per tenant",
+    }
 }

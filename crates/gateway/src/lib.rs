@@ -6,6 +6,7 @@
 pub mod build;
 pub mod check;
 pub mod config;
+pub mod drift;
 pub mod init;
 pub mod listen;
 pub mod run;

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use palisade::chain::Guarded;
-use palisade::facts::Transport;
+use palisade::facts::{Malformed, Transport};
 use palisade::observe::{JsonLines, Sink};
 use palisade::preset::World;
 use palisade_core::diagnostic::Diagnostic;
@@ -46,6 +46,7 @@ impl Gateway {
         let listeners = bind(loaded).await?;
         let bounds = Bounds {
             max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
+            head: loaded.settings.limits.head_timeout,
             ..Bounds::default()
         };
         Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
@@ -76,20 +77,45 @@ impl std::fmt::Debug for Gateway {
 /// The chain behind the listeners.
 struct Behind(Guarded<Forward>);
 
-impl Handler for Behind {
-    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
+impl Behind {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+        malformed: Option<Malformed>,
+    ) -> BoxFuture<'static, Response<Body>> {
         let guarded = self.0.clone();
+        let &Connection { peer, index, secure, .. } = connection;
+        let certificate = connection.certificate.clone();
         Box::pin(async move {
             guarded
                 .serve(request.map(Body::new), |head| {
-                    head.facts.peer = Some(connection.peer);
-                    head.facts.transport = match connection.secure {
+                    head.facts.peer = Some(peer);
+                    head.facts.listener = index;
+                    head.facts.certificate = certificate;
+                    head.facts.malformed = malformed;
+                    head.facts.transport = match secure {
                         true => Transport::Encrypted,
                         false => Transport::Clear,
                     };
                 })
                 .await
         })
+    }
+}
+
+impl Handler for Behind {
+    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
+        self.answer(request, &connection, None)
+    }
+
+    fn refuse(
+        &self,
+        malformed: Malformed,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> BoxFuture<'static, Response<Body>> {
+        self.answer(request, &connection, Some(malformed))
     }
 }
 
@@ -113,7 +139,13 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
         Events::Stdout => Arc::new(JsonLines::new(io::stdout())),
     };
-    Ok(World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), counters: stores.counters, events })
+    Ok(World {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        counters: stores.counters,
+        events,
+        once: Some(stores.once),
+    })
 }
 
 /// Opens a log for appending. It names users and addresses, so that only its owner may read it.

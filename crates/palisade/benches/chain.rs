@@ -22,14 +22,12 @@ use axum::extract::Path;
 use axum::routing::get;
 use http::{Request, StatusCode, header};
 use palisade::Chain;
-use palisade::limit::OnFailure;
 use palisade::observe::Sink;
 use palisade::preset::World;
 use palisade::stage::throttle::ThrottleSettings;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
 use palisade_core::event::SecurityEvent;
 use palisade_core::port::Clock as _;
-use palisade_core::port::counter::Rate;
 use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
 use tower::ServiceExt as _;
 
@@ -39,6 +37,10 @@ type Failure = Box<dyn std::error::Error>;
 const ROUND: u32 = 500;
 
 fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
+        return count(arguments.get(at + 2).map_or(Ok(1), |count| count.parse())?);
+    }
     let requests = if std::env::args().any(|argument| argument == "--quick") { 4_000 } else { 20_000 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (bare, signer) = (router(), Signer::generate_es256("bench")?);
@@ -64,6 +66,19 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Only asks, for a program that counts instructions.
+fn count(requests: u32) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signer = Signer::generate_es256("bench")?;
+    let (chain, token) = (chain(&signer)?, token(&signer)?);
+    runtime.block_on(async {
+        for _ in 0..requests {
+            ask(&chain, &token).await?;
+        }
+        Ok(())
+    })
+}
+
 fn router() -> Router {
     Router::new().route("/users/{id}", get(|Path(id): Path<String>| async move { format!("{{\"id\":\"{id}\"}}") }))
 }
@@ -71,10 +86,9 @@ fn router() -> Router {
 fn chain(signer: &Signer) -> Result<Router, Failure> {
     let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256])?;
     let keys = StaticKeys::new(KeySet::new([signer.verify_key()?])?);
-    let rate = Rate { burst: std::num::NonZeroU32::MAX, per: Duration::from_secs(u64::from(u32::MAX)) };
     let world = World::new(SystemClock, SystemEntropy, MemoryCounters::default(), Nothing);
     let preset = Chain::api().bearer(rules, keys).owner("GET /users/{id}", "id", "sub");
-    Ok(preset.throttle(ThrottleSettings { rate, on_failure: OnFailure::Deny }).protect(router(), &world)?)
+    Ok(preset.throttle(ThrottleSettings::clients(u32::MAX, Duration::from_secs(1))).protect(router(), &world)?)
 }
 
 fn token(signer: &Signer) -> Result<String, Failure> {
@@ -89,15 +103,20 @@ fn token(signer: &Signer) -> Result<String, Failure> {
 async fn measure(app: &Router, token: &str) -> Result<f64, Failure> {
     let start = Stopwatch::start();
     for _ in 0..ROUND {
-        let request = Request::get("/users/u-alice").header(header::HOST, "api.example.com");
-        let request = request.header(header::AUTHORIZATION, token).body(Body::empty())?;
-        let response = app.clone().oneshot(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("the answer was {}", response.status()).into());
-        }
-        http_body_util::BodyExt::collect(response.into_body()).await?;
+        ask(app, token).await?;
     }
     Ok(start.elapsed().as_secs_f64() / f64::from(ROUND))
+}
+
+async fn ask(app: &Router, token: &str) -> Result<(), Failure> {
+    let request = Request::get("/users/u-alice").header(header::HOST, "api.example.com");
+    let request = request.header(header::AUTHORIZATION, token).body(Body::empty())?;
+    let response = app.clone().oneshot(request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("the answer was {}", response.status()).into());
+    }
+    http_body_util::BodyExt::collect(response.into_body()).await?;
+    Ok(())
 }
 
 fn median(mut rounds: Vec<f64>) -> f64 {

@@ -13,6 +13,8 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use crate::body::Body;
+use crate::credential::certificate::ClientCertificate;
+use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
@@ -20,7 +22,10 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// The one order of the stages, outermost first.
 ///
 /// `finish` is outside `rescue`, so that refusals carry security headers too. `client` and `firewall` come before
-/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route.
+/// anything is matched; `route` comes as soon as something may be matched, because what follows has settings by route:
+/// `network` first of all, which costs nothing, and `admit`, so that a busy service refuses before it waits for a body or
+/// a store. `publish` and `report` comes before `route`, because our own documents have no route and browsers
+/// report for every one; `report` has a limit of its own.
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
@@ -30,10 +35,13 @@ pub const ORDER: &[StageId] = &[
     StageId::Record,
     StageId::Finish,
     StageId::Rescue,
-    StageId::Admit,
     StageId::Client,
     StageId::Firewall,
+    StageId::Publish,
+    StageId::Report,
     StageId::Route,
+    StageId::Network,
+    StageId::Admit,
     StageId::Deadline,
     StageId::Size,
     StageId::Throttle,
@@ -310,7 +318,10 @@ where
         Box::pin(async move {
             let peer =
                 request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map(|info| info.0);
-            Ok(serve(&stages, service, request, |head| head.facts.peer = peer).await)
+            // A server that has seen a client certificate says so in an extension.
+            let certificate = request.extensions().get::<Arc<ClientCertificate>>().cloned();
+            let known = |head: &mut Head| (head.facts.peer, head.facts.certificate) = (peer, certificate);
+            Ok(serve(&stages, service, request, known).await)
         })
     }
 }
@@ -339,6 +350,9 @@ where
             *request.extensions_mut() = std::mem::take(&mut head.parts.extensions);
             if let Some(route) = &head.facts.route {
                 request.extensions_mut().insert(route.clone());
+            }
+            if let Some(client) = head.facts.known_client() {
+                request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
             service.call(Permitted { permit, request }).await.and_then(crate::extract::settle)

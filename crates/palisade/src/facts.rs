@@ -4,18 +4,21 @@
 //! documentation, and is absent until that stage has run.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::canon::path::CanonicalPath;
-use palisade_core::denial::{Denial, Evidence};
+use palisade_core::denial::{Denial, Evidence, Protection};
 use palisade_core::event::EventKind;
 use palisade_core::id::{RequestId, RouteName};
 use palisade_core::operation::{Operation, ResponseOwner};
 use palisade_core::policy::Parameters;
 use palisade_core::principal::Principal;
 use palisade_core::time::Timestamp;
+
+use crate::credential::Known;
+use crate::credential::certificate::ClientCertificate;
 
 /// The facts of one request.
 ///
@@ -31,14 +34,26 @@ use palisade_core::time::Timestamp;
 pub struct Facts {
     /// The address at the other end of the connection. Written by the listener, or from axum's `ConnectInfo`.
     pub peer: Option<SocketAddr>,
-    /// Whether the connection is encrypted. Written by the listener.
+    /// Which listener the connection came in on, by its place in the configuration. Written by the listener.
+    pub listener: usize,
+    /// Whether the client's connection is encrypted. Written by the listener; where a trusted proxy is in between,
+    /// `client` writes what that one says.
     pub transport: Transport,
+    /// What the listener found wrong with bytes that are no request. Written by the listener; `firewall` refuses.
+    pub malformed: Option<Malformed>,
+    /// The certificate that the client has proven to hold. Written by the listener, or by `client` from a trusted proxy.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// When the request arrived. Written by `trace`.
     pub received: Timestamp,
     /// The request's id. Written by `trace`.
     pub request_id: RequestId,
     /// The client's address behind trusted proxies. Written by `client`.
     pub client: Option<IpAddr>,
+    /// Whether a trusted proxy keeps the client's address to itself, so that [`Self::client`] is the proxy's. Written by
+    /// `client`.
+    pub is_client_hidden: bool,
+    /// The host that the client asked a trusted proxy for. Written by `client`.
+    pub forwarded_host: Option<CanonicalHost>,
     /// The canonical host. Written by `firewall`.
     pub host: Option<CanonicalHost>,
     /// The canonical path. Written by `firewall`.
@@ -51,6 +66,13 @@ pub struct Facts {
     pub principal: Principal,
     /// Which header carried the credential that established the principal. Written by `authenticate`.
     pub credential: Option<http::HeaderName>,
+    /// What is remembered of the credential. Written by `authenticate`; `present` keeps there what it signs.
+    pub(crate) known: Option<Arc<Known>>,
+    /// What the resource says of itself beside a challenge. Written by `authenticate`; `rescue` reads.
+    pub protection: Option<Arc<Protection>>,
+    /// Whether the caller is held to the owners of the operation's objects, and so may not learn which exist. Written by
+    /// `authorize`.
+    pub owned: bool,
     /// Owners that the response must name. Written by `authorize`.
     pub owners: Box<[ResponseOwner]>,
     /// The parsed payload and where its texts are. Written by `contract`.
@@ -64,21 +86,32 @@ pub struct Facts {
     pub backend: Option<Duration>,
 }
 
+/// The id of a request that `trace` has not seen.
+static UNNAMED: LazyLock<RequestId> = LazyLock::new(|| RequestId::new("-"));
+
 impl Facts {
     /// The facts before any stage has run.
     pub(crate) fn new() -> Self {
         Self {
             peer: None,
+            listener: 0,
             transport: Transport::Clear,
+            malformed: None,
+            certificate: None,
             received: Timestamp::default(),
-            request_id: RequestId::new("-"),
+            request_id: UNNAMED.clone(),
             client: None,
+            is_client_hidden: false,
+            forwarded_host: None,
             host: None,
             path: None,
             route: None,
             operation: None,
             principal: Principal::anonymous(),
             credential: None,
+            known: None,
+            protection: None,
+            owned: false,
             owners: Box::default(),
             #[cfg(feature = "contract")]
             payload: None,
@@ -86,6 +119,11 @@ impl Facts {
             denial: None,
             backend: None,
         }
+    }
+
+    /// The client's address, where it is certain to be the client's.
+    pub fn known_client(&self) -> Option<IpAddr> {
+        self.client.filter(|_| !self.is_client_hidden)
     }
 
     /// Adds something that deserves an event of its own.
@@ -112,6 +150,17 @@ pub enum Transport {
     Clear,
     /// TLS.
     Encrypted,
+}
+
+/// What is wrong with bytes in whose place a request stands that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// They break this rule.
+    Invalid(&'static str),
+    /// They are too many.
+    TooLarge,
+    /// They come too slowly.
+    TooSlow,
 }
 
 /// Something that happened beside the answer.

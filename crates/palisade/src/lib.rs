@@ -11,6 +11,7 @@
 //! - [`chain`]: THE ORDER of the stages, and how a chain is built by hand;
 //! - [`stage`]: one file for each stage, all of one shape, each usable alone as a tower layer;
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
+//! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
 //! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
 //! - [`observe`]: where events go;
 //! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
@@ -21,10 +22,14 @@
 
 pub mod body;
 pub mod chain;
+pub mod cookie;
 pub mod credential;
+pub mod csp;
+pub mod csrf;
 pub mod extract;
 pub mod facts;
 pub mod limit;
+pub mod network;
 pub mod observe;
 pub mod origin;
 pub mod plan;
@@ -36,6 +41,8 @@ pub mod testing;
 pub mod token;
 #[cfg(feature = "contract")]
 mod violations;
+#[cfg(feature = "contract")]
+mod would_deny;
 
 pub use chain::Chain;
 pub use palisade_core as core;

@@ -50,6 +50,32 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A domain whose subdomains are meant, such as `https://*.example.com`: hosts below it at whole labels, over TLS and on
+/// its usual port, and not the domain itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ParentDomain(Box<str>);
+
+impl ParentDomain {
+    /// Reads `https://*.example.com`. The domain has at least two labels: nobody trusts all of `com`.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let wrong = |reason| OriginError { text: text.to_owned(), reason };
+        let domain = text.strip_prefix("https://*.").ok_or_else(|| wrong("write it like `https://*.example.com`"))?;
+        let named = Origin::parse(&format!("https://{domain}"))?;
+        let is_name = domain.bytes().any(|b| b.is_ascii_lowercase()) && !domain.contains([':', '[']);
+        if !is_name || !named.as_str().contains('.') || domain.ends_with('.') {
+            return Err(wrong("the domain must be a name of at least two labels, without a port"));
+        }
+        Ok(Self(domain.into()))
+    }
+
+    /// Whether an origin is of a host below the domain.
+    pub fn is_above(&self, origin: &str) -> bool {
+        let below = || origin.strip_prefix("https://")?.strip_suffix(&*self.0)?.strip_suffix('.');
+        // What a browser did not write is no origin at all.
+        below().is_some_and(|label| !label.is_empty()) && Origin::parse(origin).is_ok()
+    }
+}
+
 /// Why a text is not an origin.
 ///
 /// ```
@@ -61,4 +87,60 @@ impl fmt::Display for Origin {
 pub struct OriginError {
     text: String,
     reason: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn subdomains_begin_at_labels() {
+        let parent = ParentDomain::parse("https://*.example.com").unwrap();
+        for (origin, expect) in [
+            ("https://app.example.com", true),
+            ("https://a.b.example.com", true),
+            ("https://example.com", false),
+            ("https://.example.com", false),
+            ("https://evilexample.com", false),
+            ("https://evil-example.com", false),
+            ("https://app.example.com.evil.example", false),
+            ("http://app.example.com", false),
+            ("https://app.example.com:8443", false),
+            ("https://evil.example/.example.com", false),
+            ("https://evil.example#.example.com", false),
+            ("https://a@b.example.com", false),
+            ("https://APP.example.com", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(parent.is_above(origin), expect, "{origin}");
+        }
+        for text in [
+            "https://*.com",
+            "http://*.example.com",
+            "https://*.example.com:8443",
+            "https://*.",
+            "https://*",
+            "https://*.*.example.com",
+            "https://a*.example.com",
+            "https://*.10.0.0.1",
+            "*.example.com",
+            "https://*.example.com/",
+            "https://*.Example.com",
+        ] {
+            assert!(ParentDomain::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_a_host_below_it_matches(origin in "(https?://)?[a-z.@/#:-]{0,10}example\\.com[a-z.]{0,4}") {
+            let parent = ParentDomain::parse("https://*.example.com").unwrap();
+            if parent.is_above(&origin) {
+                prop_assert!(Origin::parse(&origin).is_ok() && origin.ends_with(".example.com"));
+            }
+        }
+    }
 }

@@ -21,7 +21,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 #[derive(Debug, Default)]
 pub struct ResponsePlan {
     set: Vec<(HeaderName, HeaderValue)>,
-    remove: Vec<HeaderName>,
+    append: Vec<(HeaderName, HeaderValue)>,
+    remove: Vec<&'static [HeaderName]>,
     vary: Vec<HeaderName>,
 }
 
@@ -31,9 +32,29 @@ impl ResponsePlan {
         self.set.push((name, value));
     }
 
-    /// Takes a header of the backend away.
-    pub fn remove(&mut self, name: HeaderName) {
-        self.remove.push(name);
+    /// Adds items to a header that is a list (RFC 9651 section 3.1); those of the backend are replaced.
+    pub fn list(&mut self, name: HeaderName, items: HeaderValue) {
+        let Some((_, value)) = self.set.iter_mut().find(|(other, _)| *other == name) else {
+            return self.set(name, items);
+        };
+        if let Ok(joined) = HeaderValue::try_from([value.as_bytes(), b", ", items.as_bytes()].concat()) {
+            *value = joined;
+        }
+    }
+
+    /// Gives the response this header beside those of the same name.
+    pub fn append(&mut self, name: HeaderName, value: HeaderValue) {
+        self.append.push((name, value));
+    }
+
+    /// Takes headers of the backend away.
+    pub fn remove(&mut self, names: &'static [HeaderName]) {
+        self.remove.push(names);
+    }
+
+    /// Takes back what was to be given, so that a refusal does not have it.
+    pub fn unset(&mut self, names: &[HeaderName]) {
+        self.set.retain(|(name, _)| !names.contains(name));
     }
 
     /// Says that the response depends on a header of the request (RFC 9110 section 12.5.5).
@@ -43,11 +64,14 @@ impl ResponsePlan {
 
     /// Applies the plan: removes, sets, and extends `Vary`.
     pub fn apply(self, headers: &mut HeaderMap) {
-        for name in self.remove {
+        for name in self.remove.into_iter().flatten() {
             headers.remove(name);
         }
         for (name, value) in self.set {
             headers.insert(name, value);
+        }
+        for (name, value) in self.append {
+            headers.append(name, value);
         }
         for name in self.vary {
             let present = headers.get_all(http::header::VARY).iter().any(|value| {
@@ -75,13 +99,31 @@ mod tests {
         headers.append("x-a", HeaderValue::from_static("1"));
         headers.append("x-a", HeaderValue::from_static("2"));
         let mut plan = ResponsePlan::default();
-        plan.remove(SERVER);
+        static GONE: [HeaderName; 1] = [SERVER];
+        plan.set(HeaderName::from_static("x-c"), HeaderValue::from_static("1"));
+        plan.unset(&[HeaderName::from_static("x-c")]);
+        plan.remove(&GONE);
+        plan.append(HeaderName::from_static("x-b"), HeaderValue::from_static("1"));
         plan.set(HeaderName::from_static("x-a"), HeaderValue::from_static("3"));
         plan.vary(http::header::ORIGIN);
         plan.vary(http::header::COOKIE);
         plan.apply(&mut headers);
-        assert!(!headers.contains_key(SERVER));
+        assert!(!headers.contains_key(SERVER) && !headers.contains_key("x-c"));
+        assert_eq!(headers["x-b"], "1");
         assert_eq!(headers.get_all("x-a").iter().collect::<Vec<_>>(), ["3"]);
         assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), ["accept, Origin", "cookie"]);
+    }
+
+    #[test]
+    fn lists_are_joined_and_replace_those_of_the_backend() {
+        let mut headers = HeaderMap::new();
+        headers.insert("ratelimit", HeaderValue::from_static("\"backend\";r=1"));
+        let mut plan = ResponsePlan::default();
+        for (name, items) in [("ratelimit", "a"), ("ratelimit-policy", "p"), ("ratelimit", "b"), ("ratelimit", "c")] {
+            plan.list(HeaderName::from_static(name), HeaderValue::from_static(items));
+        }
+        plan.apply(&mut headers);
+        assert_eq!(headers.get_all("ratelimit").iter().collect::<Vec<_>>(), ["a, b, c"]);
+        assert_eq!(headers["ratelimit-policy"], "p");
     }
 }

@@ -1,5 +1,7 @@
 //! Secures an axum application in a few lines: the chains for an API and for an application that browsers use.
 
+mod browser;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -10,9 +12,9 @@ use futures_util::TryFutureExt;
 use futures_util::future::MapErr;
 use http::{HeaderName, Request, Response};
 use palisade_core::id::PolicyVersion;
-use palisade_core::operation::{AccessRule, Audience, Limit, RequestOwner};
+use palisade_core::operation::{AccessRule, Audience, ClaimRule, Limit, RequestOwner};
 use palisade_core::policy::Policy;
-use palisade_core::port::{Clock, CounterStore, Entropy};
+use palisade_core::port::{Clock, CounterStore, Entropy, OnceStore};
 use palisade_core::principal::{RoleSet, ScopeSet};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -30,17 +32,18 @@ use crate::stage::authenticate::{Authenticate, Bearer, Credential};
 use crate::stage::authorize::Authorize;
 use crate::stage::client::Client;
 use crate::stage::cors::{Cors, CorsSettings, Readers};
-use crate::stage::csrf::{Csrf, CsrfSettings};
+use crate::stage::csrf::CsrfSettings;
 use crate::stage::deadline::Deadline;
-use crate::stage::finish::Finish;
 use crate::stage::firewall::Firewall;
 use crate::stage::operation::{Operation, Operations, RouteRules};
+use crate::stage::publish::Publish;
 use crate::stage::quota::Quota;
 use crate::stage::record::Record;
 use crate::stage::rescue::Rescue;
 use crate::stage::size::Size;
 use crate::stage::throttle::{Throttle, ThrottleSettings};
 use crate::stage::trace::Trace;
+use crate::token::dpop::Dpop;
 use crate::token::jwks::KeySource;
 use crate::token::jwt::{Rules, Verifier};
 
@@ -63,6 +66,8 @@ pub struct World {
     pub counters: Arc<dyn CounterStore>,
     /// Takes events.
     pub events: Arc<dyn Sink>,
+    /// Remembers what was used once, where something needs that.
+    pub once: Option<Arc<dyn OnceStore>>,
 }
 
 impl World {
@@ -74,6 +79,7 @@ impl World {
             entropy: Arc::new(entropy),
             counters: Arc::new(counters),
             events: Arc::new(events),
+            once: None,
         }
     }
 }
@@ -114,21 +120,31 @@ pub struct Preset {
     throttle: ThrottleSettings,
     size: Size,
     policy: Policy,
+    browser: browser::Browser,
+    publish: Publish,
 }
 
 /// A kind of credential, which may have to wait for the clock.
 #[derive(Clone)]
 enum Wanted {
     Ready(Credential),
-    Tokens { rules: Rules, keys: Arc<dyn KeySource> },
+    Identity { rules: Rules, keys: Arc<dyn KeySource> },
+    Tokens { rules: Rules, keys: Arc<dyn KeySource>, proofs: Option<Arc<dyn OnceStore>> },
 }
 
 impl Wanted {
     fn ready(self, world: &World) -> Credential {
         match self {
             Self::Ready(credential) => credential,
-            Self::Tokens { rules, keys } => {
-                Credential::Bearer(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            Self::Identity { rules, keys } => {
+                Credential::Identity(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            }
+            Self::Tokens { rules, keys, proofs } => {
+                let bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
+                Credential::Bearer(Arc::new(match proofs {
+                    Some(once) => bearer.with_proofs(Dpop::new(once, Arc::clone(&world.clock))),
+                    None => bearer,
+                }))
             }
         }
     }
@@ -138,7 +154,7 @@ impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(credential) => credential.fmt(f),
-            Self::Tokens { rules, .. } => rules.fmt(f),
+            Self::Identity { rules, .. } | Self::Tokens { rules, .. } => rules.fmt(f),
         }
     }
 }
@@ -154,27 +170,46 @@ impl Preset {
             throttle: ThrottleSettings::default(),
             size: Size::default(),
             policy: Policy::new(PolicyVersion::new(concat!("library-", env!("CARGO_PKG_VERSION")))),
+            browser: browser::Browser::default(),
+            publish: Publish::default(),
         }
     }
 
     pub(crate) fn browser_app() -> Self {
         // Pages load many parts at once; forms are small.
-        let throttle = ThrottleSettings {
-            rate: palisade_core::port::counter::Rate {
-                burst: std::num::NonZeroU32::MIN.saturating_add(299),
-                per: std::time::Duration::from_secs(1),
-            },
-            ..ThrottleSettings::default()
-        };
+        let throttle = ThrottleSettings::clients(300, std::time::Duration::from_secs(1));
         let size = Size { max_body: PerRoute::same(256 << 10), ..Size::default() };
-        Self { throttle, size, ..Self::api() }
+        Self { throttle, size, browser: browser::Browser::with_pages(), ..Self::api() }
     }
 
     /// Takes bearer tokens that follow `rules`, signed with keys of their issuer. Roles are read from the claim
     /// `roles`; for another claim, or a tenant, give a [`Credential::Bearer`] to [`Preset::credential`].
     #[must_use]
     pub fn bearer(mut self, rules: Rules, keys: impl KeySource) -> Self {
-        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys) });
+        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: None });
+        self
+    }
+
+    /// The same as [`Preset::bearer`], also taking tokens that are bound to a key of their caller, with a proof for each
+    /// request (DPoP, RFC 9449). `once` remembers which proofs were used.
+    #[must_use]
+    pub fn bearer_with_proofs(mut self, rules: Rules, keys: impl KeySource, once: impl OnceStore) -> Self {
+        self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: Some(Arc::new(once)) });
+        self
+    }
+
+    /// Takes identities that the service in front has signed for this one: see [`crate::token::identity`], whose `rules`
+    /// name the two, and whose signer's public keys these are.
+    #[must_use]
+    pub fn identity(mut self, rules: Rules, keys: impl KeySource) -> Self {
+        self.credentials.push(Wanted::Identity { rules, keys: Arc::new(keys) });
+        self
+    }
+
+    /// Publishes documents that describe the application.
+    #[must_use]
+    pub fn publish(mut self, documents: Publish) -> Self {
+        self.publish = documents;
         self
     }
 
@@ -209,6 +244,15 @@ impl Preset {
     pub fn scopes<'s>(self, route: &str, scopes: impl IntoIterator<Item = &'s str>) -> Self {
         let scopes = scopes.into_iter().collect::<ScopeSet>();
         self.amend(route, |access| access.scopes = scopes)
+    }
+
+    /// Lets only those call a route whose claim has one of these values; several claims are all needed.
+    #[must_use]
+    pub fn require<'v>(self, route: &str, claim: &str, any_of: impl IntoIterator<Item = &'v str>) -> Self {
+        let rule = ClaimRule { claim: claim.into(), any_of: any_of.into_iter().map(Into::into).collect() };
+        self.amend(route, |access| {
+            access.claims = std::mem::take(&mut access.claims).into_iter().chain([rule]).collect();
+        })
     }
 
     /// Lets only those call a route whose claim equals its path parameter: `GET /users/{id}`, `id`, `sub`.
@@ -264,7 +308,7 @@ impl Preset {
     /// Believes what these proxies say of their clients.
     #[must_use]
     pub fn behind(mut self, proxies: Vec<ipnet::IpNet>) -> Self {
-        self.client.trusted_proxies = proxies;
+        self.client.proxies = Client::behind(proxies).proxies;
         self
     }
 
@@ -280,24 +324,30 @@ impl Preset {
         let credentials: Vec<Credential> = self.credentials.into_iter().map(|wanted| wanted.ready(world)).collect();
         let challenge = credentials.first().map(Credential::challenge);
         let policy = Arc::new(self.policy);
-        Chain::new()
+        let (finish, csrf, report) = self.browser.stages(self.csrf, world);
+        let chain = Chain::new()
             .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
             .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
-            .with(Finish)
+            .with(finish)
             .with(Rescue)
             .with(Deadline::default())
             .with(Admit::default())
             .with(self.client)
             .with(Firewall)
+            .with(self.publish)
             .with(self.size)
             .with(Throttle::new(PerRoute::same(self.throttle), Arc::clone(&world.counters)))
             .with(Cors::new(PerRoute::same(self.cors)))
-            .with(Csrf::new(PerRoute::same(self.csrf)))
+            .with(csrf)
             .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
             .with(Authenticate::new(PerRoute::same(credentials), Arc::clone(&world.clock)))
-            .with(Assure)
+            .with(Assure::new(Arc::clone(&world.clock)))
             .with(Quota::new(Arc::clone(&world.counters)))
-            .with(Authorize::new(policy, PerRoute::same(challenge)))
+            .with(Authorize::new(policy, PerRoute::same(challenge)));
+        match report {
+            None => chain,
+            Some(report) => chain.with(report),
+        }
     }
 
     /// Puts the chain in front of every route of an application. A handler finds who asks in the extension

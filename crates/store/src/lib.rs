@@ -7,8 +7,8 @@
 //! | `memory:` | one process; a restart forgets everything |
 //! | `sqlite:palisade.db` | one machine; survives a restart and is shared by processes |
 //!
-//! Both give the same answers, because the rate is counted by [`palisade_core::port::counter::gcra`] in either, and
-//! because one conformance suite (`palisade-testkit`) runs against both.
+//! Both give the same answers, because either counts by the pure steps of [`palisade_core::port::counter::Algorithm`],
+//! and because one conformance suite (`palisade-testkit`) runs against both.
 #![forbid(unsafe_code)]
 
 pub mod clock;

@@ -12,9 +12,9 @@ const NOTICE: &str = "<!-- Written by `cargo xtask generate`; what is changed he
 pub fn denials() -> String {
     let mut page = format!(
         "{NOTICE}# Denial codes\n\n\
-         A refused request gets a problem (RFC 9457) whose `code` is one of these and whose `type` is\n\
-         `urn:palisade:problem:` and the code. The caller sees status, title and, where the request itself is wrong, the\n\
-         places; why exactly it was refused is in the event with the same `request_id`.\n"
+         A refused request gets a problem (RFC 9457) whose `code` is one of these and whose `type` is the address of its\n\
+         paragraph here. The caller sees status, title and, where the request itself is wrong, the places; why exactly it\n\
+         was refused is in the event with the same `request_id`.\n"
     );
     for code in DenialCode::ALL {
         let event = code.event();
@@ -28,6 +28,9 @@ pub fn denials() -> String {
             code.meaning(),
             code.remedy()
         );
+        if code.public() != *code {
+            let _ = write!(page, "\n**What the caller is told:** `{}`\n", code.public());
+        }
     }
     page
 }

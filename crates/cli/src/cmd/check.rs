@@ -1,5 +1,7 @@
 //! `palisade check`: what is wrong with a configuration, in which order it works, and what it lets whom do.
 
+mod drift;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,12 +24,19 @@ pub(crate) struct Arguments {
     /// Print the rules in force, for every operation.
     #[arg(long)]
     explain: bool,
+    /// Read an event log and print how traffic departs from the contracts: a table on standard error, and on standard
+    /// output the OpenAPI Overlay that would declare it. Exit 1 when anything departs.
+    #[arg(long, value_name = "EVENTS", conflicts_with_all = ["chain", "explain"])]
+    drift: Option<PathBuf>,
     /// The form of the result.
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(log) = &arguments.drift {
+        return drift::run(&arguments.config, log, arguments.format);
+    }
     let checked = check(&arguments.config);
     match arguments.format {
         Format::Human => human(arguments, &checked),

@@ -58,6 +58,11 @@ fn every_command_explains_itself() {
               --explain
                   Print the rules in force, for every operation
 
+              --drift <EVENTS>
+                  Read an event log and print how traffic departs from the contracts: a table on standard
+                  error, and on standard output the OpenAPI Overlay that would declare it. Exit 1 when
+                  anything departs
+
               --format <FORMAT>
                   The form of the result
 

@@ -7,8 +7,12 @@ mod check;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod schemathesis;
 #[cfg(test)]
 mod shell;

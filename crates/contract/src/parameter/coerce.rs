@@ -1,6 +1,8 @@
 //! Texts of a URL, a header or a form turned into typed values, only where the writing is exact.
 
-use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+
+use serde_json::{Number, Value};
 
 use crate::document::{Document, items, members};
 
@@ -13,7 +15,12 @@ pub(crate) struct Coercion {
     string: bool,
     items: Option<Box<Self>>,
     object: bool,
+    /// Whether it may have properties that it does not name.
+    open: bool,
     properties: Vec<(Box<str>, Self)>,
+    /// Whether its bytes are not text, and how many of them there may be.
+    binary: bool,
+    lengths: (Option<u64>, Option<u64>),
 }
 
 impl Coercion {
@@ -35,6 +42,32 @@ impl Coercion {
         self.object
     }
 
+    /// Whether it is an object that states that it may have properties which it does not name.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether it is a file rather than a text: it says so, or it says nothing.
+    pub(crate) fn is_binary(&self) -> bool {
+        let typed = self.boolean || self.integer || self.number || self.string || self.object || self.items.is_some();
+        self.binary || !typed
+    }
+
+    /// `minLength` and `maxLength`.
+    pub(crate) fn lengths(&self) -> (Option<u64>, Option<u64>) {
+        self.lengths
+    }
+
+    /// The coercion of the items of a list.
+    pub(crate) fn items(&self) -> Option<&Self> {
+        self.items.as_deref()
+    }
+
+    /// The named properties of an object.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.properties.iter().map(|(name, coercion)| (name.as_ref(), coercion))
+    }
+
     /// The coercion of a property.
     pub(crate) fn property(&self, name: &str) -> Option<&Self> {
         self.properties.iter().find(|(known, _)| **known == *name).map(|(_, coercion)| coercion)
@@ -53,7 +86,7 @@ impl Coercion {
     }
 
     /// Several texts as a list; one text where the schema also allows a single value as that.
-    pub(crate) fn list(&self, texts: &[String]) -> Value {
+    pub(crate) fn list(&self, texts: &[Cow<'_, str>]) -> Value {
         let single = self.boolean || self.integer || self.number || self.string;
         match (&self.items, texts) {
             (Some(_), [text]) if single => self.scalar(text),
@@ -63,23 +96,24 @@ impl Coercion {
     }
 
     /// Named texts as an object; `Err` names a property that is there twice and is no list.
-    pub(crate) fn object(&self, pairs: &[(String, String)]) -> Result<Value, String> {
-        let mut object = Map::new();
-        for (name, _) in pairs {
-            if object.contains_key(name) {
-                continue;
+    pub(crate) fn object(&self, pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Result<Value, String> {
+        let mut groups: Vec<(Cow<'_, str>, Vec<Cow<'_, str>>)> = Vec::new();
+        for (name, text) in pairs {
+            match groups.iter_mut().find(|(known, _)| *known == name) {
+                None => groups.push((name, vec![text])),
+                Some((_, texts)) if self.property(&name).is_some_and(Self::is_list) => texts.push(text),
+                Some(_) => return Err(name.into_owned()),
             }
-            let texts: Vec<String> =
-                pairs.iter().filter(|(other, _)| other == name).map(|(_, text)| text.clone()).collect();
-            let value = match (self.property(name), texts.as_slice()) {
+        }
+        let read = |(name, texts): (Cow<'_, str>, Vec<Cow<'_, str>>)| {
+            let value = match (self.property(&name), texts.as_slice()) {
                 (Some(property), texts) if property.is_list() => property.list(texts),
                 (Some(property), [text]) => property.scalar(text),
-                (None, [text]) => Value::String(text.clone()),
-                _ => return Err(name.clone()),
+                (_, texts) => texts.concat().into(),
             };
-            object.insert(name.clone(), value);
-        }
-        Ok(Value::Object(object))
+            (name.into_owned(), value)
+        };
+        Ok(Value::Object(groups.into_iter().map(read).collect()))
     }
 
     /// Reads `schema`, whose properties and items may go `depth` levels down; `left` schemas may still be read.
@@ -119,6 +153,13 @@ impl Coercion {
                 self.properties.push((name.as_str().into(), property));
             }
         }
+        let text = |key: &str| schema.get(key).and_then(Value::as_str);
+        self.binary |= text("format") == Some("binary")
+            || (text("contentMediaType").is_some() && text("contentEncoding").is_none());
+        let number = |key: &str| schema.get(key).and_then(Value::as_u64);
+        self.lengths = (number("minLength").or(self.lengths.0), number("maxLength").or(self.lengths.1));
+        let stated = schema.get("additionalProperties").is_some_and(|rest| *rest != Value::Bool(false));
+        self.open |= stated || schema.get("patternProperties").is_some();
         for part in ["allOf", "anyOf", "oneOf"].iter().flat_map(|key| items(schema, key)) {
             self.collect(document, part, depth, left);
         }
@@ -167,8 +208,8 @@ fn number(text: &str) -> Option<Value> {
     text.parse().ok().and_then(Number::from_f64).map(Value::Number)
 }
 
-/// A property of an object, and an item of that.
-const MAX_DEPTH: usize = 2;
+/// A property of a form, a property of that, and an item of that.
+const MAX_DEPTH: usize = 3;
 /// Ends compositions that contain themselves.
 const MAX_SCHEMAS: usize = 1000;
 

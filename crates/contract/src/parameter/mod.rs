@@ -1,17 +1,24 @@
 //! Parameters of an operation: how each is written in a request, and which values it may have.
 
 mod coerce;
+pub(crate) mod pairs;
 mod read;
+pub(crate) mod style;
+pub(crate) mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
 pub(crate) use coerce::Coercion;
-pub(crate) use read::{Keys, Sent, form_owned, form_pairs, read};
+pub(crate) use read::{Keys, Sent, read};
+pub(crate) use style::{Field, Lead, Separator, Style};
+pub(crate) use value::Slot;
 
 use crate::document::{items, join, members};
+use crate::media::{Media, Reading};
 use crate::schema::definition::DefinitionId;
 use crate::schema::mode::Mode;
 use crate::schema::translate::Translator;
@@ -64,60 +71,46 @@ pub struct Parameter {
     pub schema: Value,
     /// The first example that the contract gives for it.
     pub example: Option<Value>,
-    pub(crate) style: Style,
-    pub(crate) coercion: Coercion,
+    pub(crate) field: Field,
     pub(crate) definition: DefinitionId,
 }
 
 impl Parameter {
     /// `/query/limit`.
     pub(crate) fn pointer(&self) -> String {
-        crate::violation::child(&format!("/{}", self.location), &self.name)
+        self.slot().pointer()
     }
-}
 
-/// How a parameter's value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// `name[key]=value`.
-    Deep,
-    /// JSON text.
-    Json,
-    /// `name=a,b` with a separator.
-    List(Separator),
-    /// `name=a&name=b`.
-    Repeated,
-    /// One plain value.
-    Single,
-}
-
-/// What separates the items of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Separator {
-    /// `,`
-    Comma,
-    /// `|` or `%7C`
-    Pipe,
-    /// `%20` or `+`
-    Space,
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        let base = match self.location {
+            Location::Cookie => "/cookie",
+            Location::Header => "/header",
+            Location::Path => "/path",
+            Location::Query => "/query",
+        };
+        Slot { base, name: &self.name, field: &self.field }
+    }
 }
 
 /// The typed values of a request's parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parameters(Vec<Given>);
+pub struct Parameters<'o> {
+    given: Vec<Given<'o>>,
+    canonical_query: Option<String>,
+}
 
 #[derive(Clone, Debug, PartialEq)]
-struct Given {
+struct Given<'o> {
     location: Location,
-    name: Box<str>,
+    name: &'o str,
     text: Option<Box<str>>,
     value: Value,
 }
 
-impl Parameters {
+impl<'o> Parameters<'o> {
     /// All parameters that were given.
     pub fn iter(&self) -> impl Iterator<Item = (Location, &str, &Value)> {
-        self.0.iter().map(|given| (given.location, given.name.as_ref(), &given.value))
+        self.given.iter().map(|given| (given.location, given.name, &given.value))
     }
 
     /// The value of one.
@@ -128,16 +121,22 @@ impl Parameters {
     /// The decoded text of one that is a single plain value, as an ownership check compares it. `None` for lists and
     /// objects, which are nobody's identifier.
     pub fn text(&self, location: Location, name: &str) -> Option<&str> {
-        self.given(location, name).and_then(|given| given.text.as_deref())
+        self.given(location, name).and_then(|given| given.text.as_deref().or_else(|| given.value.as_str()))
     }
 
-    pub(crate) fn add(&mut self, parameter: &Parameter, text: Option<String>, value: Value) {
-        let text = text.map(String::into_boxed_str);
-        self.0.push(Given { location: parameter.location, name: parameter.name.clone(), text, value });
+    /// The query in its canonical writing, rebuilt from what was read; `None` where it came like that.
+    pub fn canonical_query(&self) -> Option<&str> {
+        self.canonical_query.as_deref()
     }
 
-    fn given(&self, location: Location, name: &str) -> Option<&Given> {
-        self.0.iter().find(|given| given.location == location && *given.name == *name)
+    pub(crate) fn add(&mut self, parameter: &'o Parameter, text: Option<Cow<'_, str>>, value: Value) {
+        // The text of a text is its value.
+        let text = text.filter(|_| !value.is_string()).map(|text| text.into());
+        self.given.push(Given { location: parameter.location, name: &parameter.name, text, value });
+    }
+
+    fn given(&self, location: Location, name: &str) -> Option<&Given<'o>> {
+        self.given.iter().find(|given| given.location == location && *given.name == *name)
     }
 }
 
@@ -178,9 +177,9 @@ fn compile_one(translator: &mut Translator<'_, '_>, item: &Value, place: &str) -
     if location == Location::Header && IGNORED_HEADERS.contains(&name.as_str()) {
         return None;
     }
-    let is_json = |media: &str| {
-        crate::media::Media::parse(media).is_some_and(|media| media.reading() == crate::media::Reading::Json)
-    };
+    let reads = |media: &str, reading| Media::parse(media).is_some_and(|media| media.reading() == reading);
+    let is_json = |media: &str| reads(media, Reading::Json);
+    let is_text = |media: &str| reads(media, Reading::Text);
     let content = members(item, "content").next().map(|(media, entry)| (media.clone(), entry));
     let (holder, schema_place) = match &content {
         Some((media, entry)) => (*entry, join(&join(&join(place, "content"), media), "schema")),
@@ -195,17 +194,25 @@ fn compile_one(translator: &mut Translator<'_, '_>, item: &Value, place: &str) -
         return None;
     };
     let coercion = Coercion::of(document, schema);
-    let style = match &content {
-        Some((media, _)) if is_json(media) => Some(Style::Json),
+    let field = match &content {
+        Some((media, _)) if is_json(media) => Some(Field::plain(Style::Json, coercion)),
+        Some((media, _)) if is_text(media) && !coercion.is_list() && !coercion.is_object() => {
+            Some(Field::plain(Style::Single, coercion))
+        }
         Some(_) => None,
-        None => style(item, location, &coercion),
+        None => Field::of(item, location, coercion),
     };
-    let Some(style) = style else {
+    let Some(field) = field else {
         let message = format!("the way in which the parameter `{name}` is written is not supported");
-        let help = "lists may be form, simple, pipeDelimited or spaceDelimited; objects deepObject or JSON content";
+        let help = "see the styles of OpenAPI for its place; an object in a cookie is `explode: false` or JSON content";
         translator.report().add(place, Diagnostic::error("parameter-unsupported", message).help(help));
         return None;
     };
+    if field.lead == Lead::Matrix {
+        let message = format!("the path parameter `{name}` is written with `;`, which is refused in every path");
+        let help = "write it in the style `simple` or `label`: servers disagree whether `;` ends a path";
+        translator.report().add(place, Diagnostic::warning("parameter-unreachable", message).help(help));
+    }
     let definition = translator.define(&schema_place, Mode::Closed);
     let schema = document.follow(schema);
     let example = example(holder).or_else(|| example(item)).or_else(|| example(schema));
@@ -215,34 +222,9 @@ fn compile_one(translator: &mut Translator<'_, '_>, item: &Value, place: &str) -
         required: location == Location::Path || crate::document::flag(item, "required"),
         schema: schema.clone(),
         example: example.map(|example| document.follow(example).clone()),
-        style,
-        coercion,
+        field,
         definition,
     })
-}
-
-/// The style by RFC 6570 as far as OpenAPI uses it. `None` where a value would be ambiguous.
-fn style(item: &Value, location: Location, coercion: &Coercion) -> Option<Style> {
-    let default = match location {
-        Location::Cookie | Location::Query => "form",
-        Location::Header | Location::Path => "simple",
-    };
-    let style = item.get("style").and_then(Value::as_str).unwrap_or(default);
-    let explode = item.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
-    if style == "deepObject" {
-        return (location == Location::Query && coercion.is_object()).then_some(Style::Deep);
-    }
-    if coercion.is_object() {
-        return None;
-    }
-    match (style, coercion.is_list()) {
-        ("form" | "simple", false) => Some(Style::Single),
-        ("form", true) if explode && location == Location::Query => Some(Style::Repeated),
-        ("form" | "simple", true) => Some(Style::List(Separator::Comma)),
-        ("pipeDelimited", true) if !explode => Some(Style::List(Separator::Pipe)),
-        ("spaceDelimited", true) if !explode => Some(Style::List(Separator::Space)),
-        _ => None,
-    }
 }
 
 /// `example`, the first of `examples` in either of its forms, or `default`.

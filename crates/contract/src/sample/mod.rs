@@ -13,7 +13,7 @@ use crate::contract::Contract;
 use crate::document::Document;
 use crate::media::{Media, Reading};
 use crate::operation::ContractOperation;
-use crate::parameter::{Location, Parameter, Separator, Style};
+use crate::parameter::{Lead, Location, Parameter, Separator, Style};
 
 /// One request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,13 +86,17 @@ fn body(operation: &ContractOperation) -> Option<(String, Vec<u8>)> {
             pairs.collect::<Vec<_>>().join("&").into_bytes()
         }
         Reading::Json => value.to_string().into_bytes(),
-        Reading::Opaque => plain(&value, ",").into_bytes(),
+        Reading::Multipart => {
+            let (media, bytes) = operation.parts.body.as_ref()?.form(media)?.sample(&value)?;
+            return Some((media, bytes));
+        }
+        Reading::Opaque | Reading::Text => plain(&value, ",").into_bytes(),
     };
     Some((name.to_owned(), bytes))
 }
 
 fn in_query(parameter: &Parameter, value: &Value) -> Vec<String> {
-    match (parameter.style, value) {
+    match (parameter.field.style, value) {
         (Style::Repeated, Value::Array(items)) => {
             items.iter().map(|item| pair(&parameter.name, &plain(item, ","))).collect()
         }
@@ -100,23 +104,38 @@ fn in_query(parameter: &Parameter, value: &Value) -> Vec<String> {
             .iter()
             .map(|(key, member)| pair(&format!("{}[{key}]", parameter.name), &plain(member, ",")))
             .collect(),
+        (Style::Spread, Value::Object(members)) => {
+            members.iter().map(|(key, member)| pair(key, &plain(member, ","))).collect()
+        }
         _ => vec![format!("{}={}", encode(&parameter.name), written(parameter, value))],
     }
 }
 
 /// One value in its parameter's style, encoded.
 fn written(parameter: &Parameter, value: &Value) -> String {
-    match (parameter.style, value) {
+    let (style, lead) = (parameter.field.style, parameter.field.lead);
+    let repeated = lead == Lead::Matrix && style == Style::List(Separator::Semicolon);
+    let text = match (style, value) {
         (Style::Json, value) => encode(&value.to_string()),
         (Style::List(separator), Value::Array(items)) => {
-            let by = match separator {
-                Separator::Comma => ",",
-                Separator::Pipe => "%7C",
-                Separator::Space => "%20",
-            };
-            items.iter().map(|item| encode(&plain(item, ","))).collect::<Vec<_>>().join(by)
+            let by = if repeated { format!(";{}=", parameter.name) } else { separator.canonical().to_owned() };
+            items.iter().map(|item| encode(&plain(item, ","))).collect::<Vec<_>>().join(&by)
+        }
+        (Style::Flat(separator), Value::Object(members)) => {
+            let texts = members.iter().flat_map(|(key, member)| [encode(key), encode(&plain(member, ","))]);
+            texts.collect::<Vec<_>>().join(separator.canonical())
+        }
+        (Style::Named(separator), Value::Object(members)) => {
+            let texts = members.iter().map(|(key, member)| pair(key, &plain(member, ",")));
+            texts.collect::<Vec<_>>().join(separator.canonical())
         }
         (_, value) => encode(&plain(value, ",")),
+    };
+    match (lead, style) {
+        (Lead::None, _) => text,
+        (Lead::Label, _) => format!(".{text}"),
+        (Lead::Matrix, Style::Named(_)) => format!(";{text}"),
+        (Lead::Matrix, _) => format!(";{}={text}", parameter.name),
     }
 }
 

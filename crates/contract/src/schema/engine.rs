@@ -85,12 +85,25 @@ impl Schemas {
 
     /// Everything in which a value departs from a definition; `base` is the pointer of the value itself.
     pub(crate) fn check(&self, id: DefinitionId, value: &Value, base: &str) -> Vec<Violation> {
-        match self.table.get().and_then(|table| table.get(&id)) {
-            Some(validator) if validator.is_valid(value) => Vec::new(),
+        if self.is_valid(id, value) { Vec::new() } else { self.explain(id, value, base) }
+    }
+
+    /// Whether a value meets a definition.
+    pub(crate) fn is_valid(&self, id: DefinitionId, value: &Value) -> bool {
+        self.validator(id).is_some_and(|validator| validator.is_valid(value))
+    }
+
+    /// Everything in which a value that is not valid departs from a definition.
+    pub(crate) fn explain(&self, id: DefinitionId, value: &Value, base: &str) -> Vec<Violation> {
+        match self.validator(id) {
             Some(validator) => explain::violations(validator.iter_errors(value), value, base, self),
             // INVARIANT: every id that an operation keeps was wanted. A gap must refuse, not let pass.
             None => vec![explain::uncompiled(base)],
         }
+    }
+
+    fn validator(&self, id: DefinitionId) -> Option<&Validator> {
+        self.table.get().and_then(|table| table.get(&id))
     }
 
     /// Takes out of a value what a definition does not declare, and names the places.
@@ -98,9 +111,15 @@ impl Schemas {
         self.shapes.strip(id, value)
     }
 
-    /// The pointers of all texts that a definition does not restrict.
-    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value) -> Vec<String> {
-        self.shapes.free_text(id, value)
+    /// The pointers of all texts that a definition does not restrict; refuses what no schema says a word about and no
+    /// backend expects ([`Shapes::examine`]).
+    pub(crate) fn examine(
+        &self,
+        id: Option<DefinitionId>,
+        value: &Value,
+        base: &str,
+    ) -> Result<Vec<String>, Vec<Violation>> {
+        self.shapes.examine(id, value, base)
     }
 }
 

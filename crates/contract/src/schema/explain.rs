@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::schema::engine::Schemas;
 use crate::schema::keyword::LINK;
-use crate::violation::{Violation, ViolationCode as Code, child};
+use crate::violation::{LIMIT, Violation, ViolationCode as Code, child};
 
 /// Tells the errors of `value`, whose pointer is `base`, at most [`LIMIT`] of them.
 pub(crate) fn violations<'a>(
@@ -15,7 +15,7 @@ pub(crate) fn violations<'a>(
     base: &str,
     schemas: &Schemas,
 ) -> Vec<Violation> {
-    let mut told = Told { value, base, schemas, certain: Vec::new(), unevaluated: Vec::new() };
+    let mut told = Told { value, base, schemas, certain: Vec::new(), vague: Vec::new(), unevaluated: Vec::new() };
     for error in errors {
         told.tell(&error);
     }
@@ -32,6 +32,9 @@ struct Told<'t> {
     base: &'t str,
     schemas: &'t Schemas,
     certain: Vec<Violation>,
+    /// Values without any of their declared forms, with the places where each form wants something that is not there.
+    /// Where one of those places has a violation of its own, such as a discriminator's, that is the better explanation.
+    vague: Vec<(Vec<String>, Violation)>,
     /// Properties that a composition did not evaluate, with the object they are in. When a part of a composition
     /// fails, all of its properties count as not evaluated; such a claim is dropped in favor of the failure.
     unevaluated: Vec<(String, Violation)>,
@@ -67,15 +70,19 @@ impl Told<'_> {
                 Some(errors) => errors.iter().for_each(|error| self.tell(error)),
                 None => {
                     let message = "does not have any of the declared forms";
-                    self.certain.push(Violation::new(place, Code::Invalid, message));
+                    let wanted = context.iter().flatten().filter_map(|error| wanted(error, self.base)).collect();
+                    self.vague.push((wanted, Violation::new(place, Code::Invalid, message)));
                 }
             },
-            kind => self.certain.push(Violation::new(place, Code::Invalid, rule(kind))),
+            kind => self.certain.push(Violation::new(place, Code::Invalid, rule(kind)).of(keyword(kind))),
         }
     }
 
     fn finish(self) -> Vec<Violation> {
-        let Self { certain: mut told, unevaluated, base, .. } = self;
+        let Self { certain: mut told, vague, unevaluated, base, .. } = self;
+        let vague = vague.into_iter().filter(|(wanted, _)| !told.iter().any(|other| wanted.contains(&other.pointer)));
+        let vague: Vec<Violation> = vague.map(|(_, violation)| violation).collect();
+        told.extend(vague);
         let explained = |object: &str| {
             told.iter().any(|violation| {
                 violation.pointer.strip_prefix(object).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -115,6 +122,15 @@ fn intended<'c>(
     let mut fitting = forms.iter().filter(fits);
     match (fitting.next(), fitting.next()) {
         (Some(errors), None) => Some(errors),
+        _ => None,
+    }
+}
+
+/// Where a form wants another value, or one at all.
+fn wanted(error: &ValidationError<'_>, base: &str) -> Option<String> {
+    match error.kind() {
+        Kind::Enum { .. } => Some(place(error, base)),
+        Kind::Required { property } => Some(child(&place(error, base), property.as_str()?)),
         _ => None,
     }
 }
@@ -162,6 +178,29 @@ fn rule(kind: &Kind) -> String {
     }
 }
 
+/// The keyword that was broken, where a change of it alone would mend it.
+fn keyword(kind: &Kind) -> &'static str {
+    const KNOWN: [&str; 16] = [
+        "const",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxItems",
+        "maximum",
+        "maxLength",
+        "maxProperties",
+        "minItems",
+        "minimum",
+        "minLength",
+        "minProperties",
+        "multipleOf",
+        "pattern",
+        "type",
+    ];
+    KNOWN.into_iter().find(|known| *known == kind.keyword()).unwrap_or("")
+}
+
 /// Allowed values as a list, cut when it is long.
 fn listed(values: &Value) -> String {
     match values {
@@ -174,5 +213,4 @@ fn listed(values: &Value) -> String {
     }
 }
 
-const LIMIT: usize = 32;
 const MAX_LISTED: usize = 12;

@@ -5,6 +5,7 @@ pub(crate) mod definition;
 pub(crate) mod engine;
 pub(crate) mod explain;
 mod hidden;
+mod inherit;
 mod keyword;
 pub(crate) mod mode;
 mod pattern;

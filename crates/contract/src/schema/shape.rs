@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::keyword::{LINK, MARKUP};
-use crate::violation::Trail;
+use crate::violation::{LIMIT, Trail, Violation, ViolationCode as Code};
 
 /// The shapes of all schemas. The first ones have the numbers of the definitions.
 #[derive(Debug, Default)]
@@ -34,8 +34,10 @@ struct Shape {
     parts: Vec<usize>,
     /// This shape, its parts and theirs; known when all shapes are read.
     whole: Box<[usize]>,
-    /// Whether it says more about a text than how long it may be, or declares it to be markup.
+    /// Whether it says more about a text than how long it may be.
     rules_text: bool,
+    /// Whether it declares a text to be markup.
+    is_markup: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,21 @@ enum Property {
     /// Write-only: it never leaves.
     Hidden,
     Shown(usize),
+}
+
+/// What an examination has found so far.
+struct Examined<'b> {
+    base: &'b str,
+    free: Vec<String>,
+    violations: Vec<Violation>,
+}
+
+impl Examined<'_> {
+    fn refuse(&mut self, trail: &Trail<'_>, code: Code, message: &str) {
+        if self.violations.len() < LIMIT {
+            self.violations.push(Violation::new(format!("{}{}", self.base, trail.pointer()), code, message));
+        }
+    }
 }
 
 impl Shapes {
@@ -105,13 +122,22 @@ impl Shapes {
     }
 
     /// The pointers of all texts that no shape restricts.
-    pub(crate) fn free_text(&self, id: DefinitionId, value: &Value) -> Vec<String> {
-        let mut found = Vec::new();
-        self.free_text_below(&[id], value, &Trail::Root, &mut found);
-        found
+    ///
+    /// Refused is what passes a schema that is silent about it: control characters in such a text or in a name that is
+    /// not declared, and names by which JavaScript reaches the prototype of all objects (CWE-1321). A schema that names
+    /// the property, or gives the text a pattern or a list of values, has spoken.
+    pub(crate) fn examine(
+        &self,
+        id: Option<DefinitionId>,
+        value: &Value,
+        base: &str,
+    ) -> Result<Vec<String>, Vec<Violation>> {
+        let mut found = Examined { base, free: Vec::new(), violations: Vec::new() };
+        self.examine_below(id.as_slice(), value, &Trail::Root, &mut found);
+        if found.violations.is_empty() { Ok(found.free) } else { Err(found.violations) }
     }
 
-    fn free_text_below(&self, ids: &[usize], value: &Value, trail: &Trail<'_>, found: &mut Vec<String>) {
+    fn examine_below(&self, ids: &[usize], value: &Value, trail: &Trail<'_>, found: &mut Examined<'_>) {
         if matches!(value, Value::Bool(_) | Value::Null | Value::Number(_)) {
             return;
         }
@@ -120,16 +146,31 @@ impl Shapes {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     let within = shapes.iter().filter_map(|shape| shape.prefix.get(at).copied().or(shape.items));
-                    self.free_text_below(&within.collect::<Vec<_>>(), item, &Trail::Index(trail, at), found);
+                    self.examine_below(&within.collect::<Vec<_>>(), item, &Trail::Index(trail, at), found);
                 }
             }
             Value::Object(members) => {
                 for (name, member) in members {
+                    let place = Trail::Name(trail, name);
+                    if !shapes.iter().any(|shape| shape.properties.contains_key(name.as_str())) {
+                        if PROTOTYPES.contains(&name.as_str()) {
+                            found.refuse(&place, Code::Undeclared, "is not declared");
+                        } else if has_control(name) {
+                            found.refuse(&place, Code::Invalid, "must not contain control characters");
+                        }
+                    }
                     let within = verdict(&shapes, name).unwrap_or_default();
-                    self.free_text_below(&within, member, &Trail::Name(trail, name), found);
+                    self.examine_below(&within, member, &place, found);
                 }
             }
-            Value::String(_) if !shapes.iter().any(|shape| shape.rules_text) => found.push(trail.pointer()),
+            Value::String(text) if !shapes.iter().any(|shape| shape.rules_text) => {
+                if has_control(text) {
+                    found.refuse(trail, Code::Invalid, "must not contain control characters");
+                }
+                if !shapes.iter().any(|shape| shape.is_markup) {
+                    found.free.push(trail.pointer());
+                }
+            }
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
         }
     }
@@ -172,8 +213,10 @@ impl Shapes {
                 ("$ref" | LINK, Value::String(reference)) => {
                     shape.parts.extend(reference.rsplit('/').next().and_then(|id| id.parse::<usize>().ok()));
                 }
-                ("const" | "enum" | "format" | "pattern", _) => shape.rules_text = true,
-                (MARKUP, Value::Bool(true)) => shape.rules_text = true,
+                ("const" | "enum" | "pattern", _) => shape.rules_text = true,
+                // A format that nobody checks restricts nothing.
+                ("format", Value::String(format)) => shape.rules_text |= CHECKED_FORMATS.contains(&format.as_str()),
+                (MARKUP, Value::Bool(true)) => shape.is_markup = true,
                 ("properties", Value::Object(properties)) => {
                     shape.declares = true;
                     for (name, member) in properties {
@@ -240,3 +283,28 @@ fn verdict(shapes: &[&Shape], name: &str) -> Option<Vec<usize>> {
     }
     (declared || !within.is_empty()).then_some(within)
 }
+
+/// Whether a text has characters that no text needs: terminals, logs and C programs act on them.
+pub(crate) fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f) && !matches!(byte, b'\t' | b'\n' | b'\r'))
+}
+
+const PROTOTYPES: [&str; 3] = ["__proto__", "constructor", "prototype"];
+/// The formats that the engine checks and that leave no room for other text.
+const CHECKED_FORMATS: [&str; 15] = [
+    "byte",
+    "date",
+    "date-time",
+    "duration",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "time",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
+];

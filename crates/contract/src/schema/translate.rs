@@ -15,7 +15,7 @@ use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::keyword::{self, DESTINATIONS, Keyword, LINK};
 use crate::schema::mode::Mode;
 use crate::schema::rewrite::{and, discriminator_values, integer_bounds, may_be_object, names_type, nullable};
-use crate::schema::{hidden, pattern};
+use crate::schema::{hidden, inherit, pattern};
 
 /// Translates schemas on demand.
 #[derive(Debug)]
@@ -137,6 +137,11 @@ impl<'d, 's> Translator<'d, 's> {
         };
         if self.is_plain_reference(schema) {
             return json!({"$ref": self.reference(schema, pointer, mode)});
+        }
+        if mode == Mode::Closed
+            && let Some(choice) = self.choice_of_heirs(schema, pointer)
+        {
+            return choice;
         }
         let mut hidden = hidden.clone();
         if let Some(keyword) = mode.hiding_keyword() {
@@ -283,6 +288,9 @@ impl<'d, 's> Translator<'d, 's> {
             }
             "anyOf" | "oneOf" => {
                 let list = self.alternatives(value, place, here, object.get("discriminator"));
+                if let Some(known) = object.get("discriminator").and_then(|d| known_values(value, d)) {
+                    and(out, known);
+                }
                 // Two forms that a response meets at once are a flaw of the contract, not a leak.
                 if mode == Mode::Answer {
                     and(out, json!({"anyOf": list}));
@@ -325,12 +333,35 @@ impl<'d, 's> Translator<'d, 's> {
             let written = value.get(at).and_then(|written| written.get("$ref")).and_then(Value::as_str);
             let name = discriminator.and_then(|d| d.get("propertyName")).and_then(Value::as_str);
             if let (Some(reference), Some(name), Some(discriminator)) = (written, name, discriminator) {
-                let values = discriminator_values(reference, discriminator);
-                let condition = json!({"properties": {name: {"enum": values}}, "required": [name]});
+                let condition = names(name, &discriminator_values(reference, discriminator));
                 *member = json!({"allOf": [condition, member.take()]});
             }
         }
         Value::Array(list)
+    }
+
+    /// A schema with a discriminator and without alternatives stands for its heirs: the schemas that name it in their
+    /// `allOf`. The value of the discriminator says which of them is meant; its own name means itself.
+    fn choice_of_heirs(&mut self, schema: &Value, pointer: &str) -> Option<Value> {
+        let discriminator = schema.get("discriminator")?;
+        let name = discriminator.get("propertyName").and_then(Value::as_str)?;
+        let heirs = inherit::heirs(self.document, pointer);
+        if heirs.is_empty() || schema.get("oneOf").is_some() || schema.get("anyOf").is_some() {
+            return None;
+        }
+        let (mut list, mut known) = (Vec::new(), Vec::new());
+        for heir in std::iter::once(pointer.to_owned()).chain(heirs) {
+            let values = discriminator_values(&format!("#{heir}"), discriminator);
+            known.extend(values.iter().cloned());
+            let part = if heir == pointer { Mode::Part } else { Mode::Closed };
+            let id = self.enter(&heir, part);
+            let mut form = json!({"allOf": [names(name, &values), {"$ref": format!("#/$defs/{id}")}]});
+            if let Some(form) = form.as_object_mut().filter(|_| heir == pointer) {
+                form.insert("unevaluatedProperties".to_owned(), json!(false));
+            }
+            list.push(form);
+        }
+        Some(json!({"oneOf": list, "allOf": [names(name, &known)]}))
     }
 
     /// The rule for a URL, as the keyword that the engine knows.
@@ -382,6 +413,21 @@ impl<'d, 's> Translator<'d, 's> {
         let keyword = if composed { "unevaluatedProperties" } else { "additionalProperties" };
         out.insert(keyword.to_owned(), json!(false));
     }
+}
+
+/// That a property names one of these values.
+fn names(property: &str, values: &[String]) -> Value {
+    json!({"properties": {property: {"enum": values}}, "required": [property]})
+}
+
+/// That the discriminator names one of the alternatives at all, where each of them has a name: so that a caller hears of
+/// the name and not of every form that the value does not have.
+fn known_values(alternatives: &Value, discriminator: &Value) -> Option<Value> {
+    let property = discriminator.get("propertyName").and_then(Value::as_str)?;
+    let reference = |member: &Value| member.get("$ref").and_then(Value::as_str).map(str::to_owned);
+    let references = alternatives.as_array()?.iter().map(reference).collect::<Option<Vec<_>>>()?;
+    let values = references.iter().flat_map(|reference| discriminator_values(reference, discriminator));
+    Some(names(property, &values.collect::<Vec<_>>()))
 }
 
 /// Where a keyword is, and what for.

@@ -241,7 +241,7 @@ paths:
     post:
       requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/A' } } } }
       parameters:
-        - { name: o, in: query, schema: { type: object, properties: { a: { type: integer } } } }
+        - { name: o, in: cookie, schema: { type: object, properties: { a: { type: integer } } } }
         - { name: n, in: query }
         - { name: p, in: body, schema: {} }
       responses: { 200: { description: ok }, 20: { description: no } }
@@ -270,9 +270,9 @@ components:
             error[parameter-unsupported]: the way in which the parameter `o` is written is not supported
                --> openapi.yaml:10:11
                |
-            10 |         - { name: o, in: query, schema: { type: object, properties: { a: { type: integer } } } }
+            10 |         - { name: o, in: cookie, schema: { type: object, properties: { a: { type: integer } } } }
                |           ^
-              help: lists may be form, simple, pipeDelimited or spaceDelimited; objects deepObject or JSON content
+              help: see the styles of OpenAPI for its place; an object in a cookie is `explode: false` or JSON content
             error[parameter-invalid]: the parameter `n` has no schema, so any value is accepted
                --> openapi.yaml:11:11
                |
@@ -308,6 +308,12 @@ components:
             21 |         b: { type: string, pattern: '^(?=a).*$' }
                |                                     ^^^^^^^^^^^
               help: write it without look-around, back-references and high counts, or use `enum`, `format` and lengths
+            note[pattern-unanchored]: 1 pattern that only a part of the text must match
+               --> openapi.yaml:22:37
+               |
+            22 |         c: { type: string, pattern: '(a)\1' }
+               |                                     ^^^^^^^
+              help: begin it with `^` and end it with `$`, or any text around a match is accepted
             error[pattern-unsupported]: the pattern `(a)\1` cannot be checked in linear time and bounded memory
                --> openapi.yaml:22:37
                |
@@ -406,11 +412,18 @@ paths:
       security: [{ bearr: [] }]
       x-palisade: { limit: { requests: 1 }, roles: admin, owner: { request: [{ parameter: id }] } }
       responses: { 200: { description: ok } }
+    patch:
+      x-palisade:
+        limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+      responses: { 200: { description: ok } }
+    head:
+      x-palisade: { limit: { requests: 2, per: 1s, on_failure: allow } }
+      responses: { 200: { description: ok } }
 components:
   securitySchemes: { b: { type: http, scheme: bearer } }
 ",
         &expect![[r#"
-            warning[response-undescribed]: 3 operations with a success of whose content nothing is said: `GET /a/{id}`, `PUT /a/{id}`, `DELETE /a/{id}`
+            warning[response-undescribed]: 5 operations with a success of whose content nothing is said: `GET /a/{id}`, `PUT /a/{id}`, `DELETE /a/{id}` and 2 more
               --> openapi.yaml:8:5
               |
             8 |     get:
@@ -440,18 +453,18 @@ components:
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                    ^^
               help: write `60s`, `5m`, `1h` or `1d`
-            error[extension-invalid]: this is not a way to count
+            error[extension-invalid]: this is not a way to tell callers apart
                --> openapi.yaml:12:44
                |
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                            ^^^^
-              help: write client or principal
+              help: write one of client, principal, tenant, all
             error[extension-unknown]: unknown key `burst`
                --> openapi.yaml:12:50
                |
             12 |         limit: { requests: 0, per: 1w, by: user, burst: 1 }
                |                                                  ^^^^^
-              help: known keys are requests, per, by
+              help: known keys are requests, per, by, algorithm, cost, on_failure
             error[owner-unresolved]: the owner's parameter `user` is not declared
                --> openapi.yaml:13:9
                |
@@ -464,7 +477,7 @@ components:
             13 |         owner: { request: [{ parameter: user, claim: sub }], response: [{ pointer: owner, claim: sub }] }
                |                                                                                    ^^^^^
               help: write `/owner`, or `/items/*/owner` for every element of a list
-            error[extension-invalid]: an operation that is public cannot ask for scopes, roles or a level
+            error[extension-invalid]: an operation that is public cannot ask for scopes, roles, claims, a level or an age
                --> openapi.yaml:16:29
                |
             16 |       x-palisade: { public: true, scopes: [a] }
@@ -493,6 +506,36 @@ components:
             20 |       x-palisade: { limit: { requests: 1 }, roles: admin, owner: { request: [{ parameter: id }] } }
                |                                                                              ^
               help: name both
+            error[extension-invalid]: one request takes more than there is
+               --> openapi.yaml:24:47
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                               ^
+              help: write at most as much as `requests`
+            error[extension-invalid]: this is not a way to count
+               --> openapi.yaml:24:87
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                       ^^^^^
+              help: write one of gcra, sliding-window
+            error[extension-invalid]: this is not a choice for an outage
+               --> openapi.yaml:24:106
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                                          ^^^^
+              help: write one of deny, local, allow
+            error[extension-invalid]: this must be a whole number above zero
+               --> openapi.yaml:24:118
+               |
+            24 |         limit: [{ requests: 2, per: 1s, cost: 3 }, { requests: 2, per: 1s, algorithm: leaky, on_failure: open, cost: 0 }]
+               |                                                                                                                      ^
+              help: write how much one request takes
+            warning[danger]: requests pass uncounted while the store does not answer
+               --> openapi.yaml:27:64
+               |
+            27 |       x-palisade: { limit: { requests: 2, per: 1s, on_failure: allow } }
+               |                                                                ^^^^^
+              help: write `local` to count in the process meanwhile, or `deny`
         "#]],
     );
 }

@@ -55,7 +55,8 @@ Thing:
     );
     let deep = format!("{}{}", r#"{"children":["#.repeat(15), "]}".repeat(15));
     assert_eq!(send(&contract, &deep), "ok");
-    assert_eq!(send(&contract, &format!("{}{}", r#"{"children":["#.repeat(17), "]}".repeat(17))), "/body malformed");
+    let deeper = format!("/body{} malformed", "/children/0".repeat(16));
+    assert_eq!(send(&contract, &format!("{}{}", r#"{"children":["#.repeat(17), "]}".repeat(17))), deeper);
     assert_eq!(
         reveal(&contract, r#"{"children":[{"name":"a","x":1,"children":[{"y":2,"name":"b"}]}]}"#),
         r#"{"children":[{"name":"a","children":[{"name":"b"}]}]} without /children/0/x /children/0/children/0/y"#
@@ -91,11 +92,93 @@ Dog:
             (r#"{"kind":"Cat","bark":true}"#, "/body/bark undeclared"),
             (r#"{"kind":"hound","bark":1}"#, "/body/bark invalid"),
             (r#"{"kind":"hound"}"#, "/body/bark missing"),
-            (r#"{"kind":"Cow"}"#, "/body invalid"),
-            (r#"{"lives":9}"#, "/body invalid"),
+            (r#"{"kind":"Cat","lives":"x"}"#, "/body/lives invalid"),
+            (r#"{"kind":"Cow"}"#, "/body/kind invalid"),
+            (r#"{"kind":7}"#, "/body/kind invalid"),
+            (r#"{"kind":null,"bark":true}"#, "/body/kind invalid"),
+            (r#"{"lives":9}"#, "/body/kind missing"),
         ] {
             assert_eq!(send(&contract, body), expect, "{keyword} {body}");
         }
+    }
+}
+
+#[test]
+fn a_discriminator_chooses_among_heirs() {
+    let contract = thing(
+        "3.0.3",
+        "
+Thing:
+  type: object
+  properties: { pet: { $ref: '#/components/schemas/Pet' }, cat: { $ref: '#/components/schemas/Cat' } }
+Pet:
+  type: object
+  required: [kind]
+  properties: { kind: { type: string, maxLength: 9 }, name: { type: string, maxLength: 9 } }
+  discriminator: { propertyName: kind, mapping: { kitten: '#/components/schemas/Kitten' } }
+Cat:
+  allOf:
+    - $ref: '#/components/schemas/Pet'
+    - { type: object, properties: { lives: { type: integer } } }
+Kitten:
+  allOf:
+    - $ref: '#/components/schemas/Cat'
+    - { type: object, required: [weeks], properties: { weeks: { type: integer } } }
+",
+    );
+    for (body, expect) in [
+        (r#"{"pet":{"kind":"Pet","name":"n"}}"#, "ok"),
+        (r#"{"pet":{"kind":"Cat","name":"n","lives":9}}"#, "ok"),
+        (r#"{"pet":{"kind":"kitten","lives":9,"weeks":2}}"#, "ok"),
+        (r#"{"pet":{"kind":"Pet","lives":9}}"#, "/body/pet/lives undeclared"),
+        (r#"{"pet":{"kind":"Cat","weeks":2}}"#, "/body/pet/weeks undeclared"),
+        (r#"{"pet":{"kind":"kitten"}}"#, "/body/pet/weeks missing"),
+        (r#"{"pet":{"kind":"Cat","lives":"x"}}"#, "/body/pet/lives invalid"),
+        (r#"{"pet":{"kind":"Cow"}}"#, "/body/pet/kind invalid"),
+        (r#"{"pet":{"name":"n"}}"#, "/body/pet/kind missing"),
+        (r#"{"cat":{"kind":"Cat","lives":9}}"#, "ok"),
+        (r#"{"cat":{"kind":"Cat","admin":9}}"#, "/body/cat/admin undeclared"),
+    ] {
+        assert_eq!(send(&contract, body), expect, "{body}");
+    }
+}
+
+#[test]
+fn names_of_prototypes_and_control_characters_are_for_the_contract_to_allow() {
+    let contract = thing(
+        "3.1.0",
+        "
+Thing:
+  type: object
+  properties:
+    open: { type: object, additionalProperties: true }
+    any: {}
+    map: { type: object, additionalProperties: { type: string, maxLength: 9 } }
+    named: { type: object, additionalProperties: true, properties: { constructor: { type: string, maxLength: 9 } } }
+    text: { type: string, maxLength: 9 }
+    phone: { type: string, format: phone, maxLength: 9 }
+    ruled: { type: string, pattern: '^[a\\x00]*$' }
+    html: { type: string, maxLength: 9, x-palisade-markup: true }
+",
+    );
+    for (body, expect) in [
+        (r#"{"open":{"a":{"b":[{"c":1}]}},"any":[1],"map":{"k":"v"},"named":{"constructor":"ford"}}"#, "ok"),
+        (r#"{"open":{"__proto__":{"admin":true}}}"#, "/body/open/__proto__ undeclared"),
+        (r#"{"open":{"\u005f_proto__":1}}"#, "/body/open/__proto__ undeclared"),
+        (
+            r#"{"any":[{"a":{"constructor":{"prototype":1}}}]}"#,
+            "/body/any/0/a/constructor undeclared, /body/any/0/a/constructor/prototype undeclared",
+        ),
+        (r#"{"map":{"prototype":"x"}}"#, "/body/map/prototype undeclared"),
+        (r#"{"named":{"__proto__":1}}"#, "/body/named/__proto__ undeclared"),
+        (r#"{"text":"a\tb\r\nc"}"#, "ok"),
+        (r#"{"text":"a\u0000"}"#, "/body/text invalid"),
+        (r#"{"text":"\u001b[2J","phone":"\u007f"}"#, "/body/phone invalid, /body/text invalid"),
+        (r#"{"html":"\u0000"}"#, "/body/html invalid"),
+        (r#"{"any":{"a\u0000":1}}"#, "/body/any/a\u{fffd} invalid"),
+        (r#"{"ruled":"a\u0000"}"#, "ok"),
+    ] {
+        assert_eq!(send(&contract, body), expect, "{body}");
     }
 }
 

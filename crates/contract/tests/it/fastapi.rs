@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use palisade_contract::{ContractOperation, Revealed};
-use palisade_core::operation::{Audience, Limit, LimitBy, Safety};
+use palisade_core::operation::{Audience, Limit, LimitBy, OnFailure, Safety};
+use palisade_core::port::counter::Algorithm;
 use palisade_core::principal::Level;
 use std::time::Duration;
 
@@ -123,7 +124,8 @@ paths:
           request: [{ parameter: user_id, claim: sub }]
           response: [{ pointer: /items/*/owner, claim: sub }]
           exempt_roles: [admin]
-        limit: [{ requests: 10, per: 60s, by: client }, { requests: 100, per: 1d, by: principal }]
+        limit: [{ requests: 10, per: 60s, by: client }, { requests: 100, per: 1d, by: principal },
+          { requests: 500, per: 1h, by: tenant, algorithm: sliding-window, cost: 5, on_failure: local }, { requests: 9, per: 1s, by: all }]
       responses: { 2XX: { description: ok } }
 components:
   parameters:
@@ -155,8 +157,15 @@ fn an_operation_has_its_rules() {
     assert_eq!(
         *operation.limits,
         [
-            Limit { requests: 10, per: Duration::from_secs(60), by: LimitBy::Client },
-            Limit { requests: 100, per: Duration::from_secs(86_400), by: LimitBy::Principal },
+            Limit::new(10, Duration::from_secs(60), LimitBy::Client),
+            Limit::new(100, Duration::from_secs(86_400), LimitBy::Principal),
+            Limit {
+                algorithm: Algorithm::SlidingWindow,
+                cost: 5,
+                on_failure: OnFailure::Local,
+                ..Limit::new(500, Duration::from_secs(3600), LimitBy::Tenant)
+            },
+            Limit::new(9, Duration::from_secs(1), LimitBy::All),
         ]
     );
     assert!(remove.extension().third_party);

@@ -1,11 +1,15 @@
 //! The contract crate as its users see it.
 
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod fastapi;
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
@@ -16,5 +20,9 @@ mod responses;
 mod robust;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
+mod styles;
 #[cfg(test)]
 mod support;

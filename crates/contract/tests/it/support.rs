@@ -76,7 +76,7 @@ pub(crate) fn reveal(contract: &Contract, body: &str) -> String {
         Revealed::Stripped { body, removed, .. } => {
             format!("{} without {}", String::from_utf8(body).unwrap(), removed.join(" "))
         }
-        Revealed::Violates(violations) => format!("violates: {}", told::<()>(Err(violations))),
+        Revealed::Violates { violations, .. } => format!("violates: {}", told::<()>(Err(violations))),
     }
 }
 

@@ -17,14 +17,21 @@ pub const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Headers that some frameworks obey in place of the request line, and so a way around every rule.
+/// Headers that some frameworks obey in place of the request line or of `Host`, and so a way around every rule.
 pub const OVERRIDES: &[&str] = &[
+    "x-envoy-original-path",
+    "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-middleware-subrequest",
+    "x-original-host",
     "x-original-method",
+    "x-original-path",
     "x-original-uri",
     "x-original-url",
+    "x-override-url",
     "x-rewrite-url",
 ];
 
@@ -65,16 +72,34 @@ pub fn check(headers: &HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
     Ok(())
 }
 
+/// Removes the headers that `Connection` names and that are not hop-by-hop anyway. One that every recipient needs may not
+/// be named (RFC 9110 section 7.6.1): it would be gone for some and not for others.
+pub fn strip_named(headers: &mut HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
+    if !headers.contains_key(header::CONNECTION) {
+        return Ok(());
+    }
+    for name in named(headers) {
+        if SINGLE.contains(&name) && name != header::TRANSFER_ENCODING {
+            return Err((Ambiguous::new("header_named_by_connection"), name));
+        }
+        if !HOP_BY_HOP.contains(&name.as_str()) {
+            headers.remove(name);
+        }
+    }
+    Ok(())
+}
+
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|list| list.split(',')).map(str::trim);
+    // What every client writes is no name of a header.
+    let names = names.filter(|name| !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive"));
+    names.filter_map(|name| name.parse().ok()).collect()
+}
+
 /// Removes the hop-by-hop headers and those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
+    for name in named(headers) {
         headers.remove(name);
     }
     for name in HOP_BY_HOP {
@@ -122,6 +147,23 @@ mod tests {
         let mut map = headers(&[("connection", "close, X-Auth"), ("x-auth", "1"), ("te", "trailers"), ("accept", "a")]);
         strip_hop_by_hop(&mut map);
         assert_eq!(map, headers(&[("accept", "a")]));
+    }
+
+    #[test]
+    fn strips_early_what_connection_names() {
+        let check = |connection: &str, expect: Result<&[&str], &str>| {
+            let mut map =
+                headers(&[("connection", connection), ("x-auth", "1"), ("upgrade", "h2c"), ("cookie", "a=1")]);
+            let found = strip_named(&mut map).map_err(|(_, name)| name.to_string());
+            let mut left: Vec<&str> = map.keys().map(HeaderName::as_str).filter(|name| *name != "connection").collect();
+            left.sort_unstable();
+            assert_eq!(found.as_ref().map(|()| left.as_slice()).map_err(String::as_str), expect, "{connection}");
+        };
+        check("close", Ok(&["cookie", "upgrade", "x-auth"]));
+        check("Close, X-Auth", Ok(&["cookie", "upgrade"]));
+        check("upgrade, not a name, x-absent,", Ok(&["cookie", "upgrade", "x-auth"]));
+        check("Cookie", Err("cookie"));
+        check("x-auth, host", Err("host"));
     }
 
     #[test]

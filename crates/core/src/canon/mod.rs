@@ -2,6 +2,7 @@
 //!
 //! Bytes become canonical once, in the `firewall` stage; routes, rules and the backend all see the same form.
 
+pub mod forwarded;
 pub mod header;
 pub mod host;
 pub mod path;

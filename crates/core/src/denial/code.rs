@@ -39,6 +39,15 @@ macro_rules! codes {
                 match self { $(Self::$name => $title,)* }
             }
 
+            /// The code that the caller is told. Refusals that would tell which objects exist have one code in common.
+            #[must_use]
+            pub const fn public(self) -> Self {
+                match self {
+                    Self::ObjectForbidden | Self::ResponseForeign => Self::ObjectUnknown,
+                    other => other,
+                }
+            }
+
             /// What has happened.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)* }
@@ -59,16 +68,32 @@ codes! {
         "Let the client sign in again with the factor that the challenge names (RFC 9470), or lower `level` in the contract."
     BodyTooLarge "body-too-large" PAYLOAD_TOO_LARGE InputRefused
         "The request body is too large"
-        "The body is longer than the route's `max_body`."
+        "The body is longer than the route's `max_body`, as it is sent or once it is decompressed."
         "Raise `max_body` for this route, or let the client send less."
     CircuitOpen "circuit-open" SERVICE_UNAVAILABLE ServiceFailed
         "The service is temporarily unavailable"
         "The backend failed several times in a row and is given time to recover."
         "Look at the backend. Requests are tried again after the pause that `Retry-After` names."
+    ClaimInsufficient "claim-insufficient" FORBIDDEN AuthorizationDenied
+        "You may not do this"
+        "A claim of the principal is absent or has none of the values that the operation's `require` lists."
+        "Give the principal the claim, or correct `require` in the contract."
     ClientForbidden "client-forbidden" FORBIDDEN OriginRefused
         "The request is not allowed from this address"
         "The client's address is in a denied network, or not in an allowed one."
-        "Correct `client.allow` and `client.deny`; behind a proxy also `trusted_proxies`."
+        "Correct `client.allow` and `client.deny`, in `[client]` or on the route; behind a proxy also `trusted_proxies`."
+    CodingExcessive "coding-excessive" PAYLOAD_TOO_LARGE InputRefused
+        "The request body is compressed too far"
+        "The compressed body becomes more than 100 times its size: a small request that would cost much memory and time (a decompression bomb)."
+        "Let the client send the body with less compression, or without."
+    CodingInvalid "coding-invalid" BAD_REQUEST InputRefused
+        "The request body is not compressed as it says"
+        "The compressed body is damaged, breaks off, has a wrong checksum, or is followed by something else."
+        "Read `error` in the event; send one whole member of the format that `Content-Encoding` names."
+    CodingUndeclared "coding-undeclared" UNSUPPORTED_MEDIA_TYPE InputRefused
+        "The request body's coding is not accepted"
+        "`Content-Encoding` names a coding that the route's `accept_encoding` does not list, or more than one."
+        "Send the body as it is, or list the coding under `accept_encoding` if callers need it."
     CredentialAmbiguous "credential-ambiguous" BAD_REQUEST AuthenticationFailed
         "More than one credential was sent"
         "The request carries several credentials, or one several times, and it is not clear which counts."
@@ -83,8 +108,8 @@ codes! {
         "Send a credential of a kind that the route's `authenticate` lists, or declare the operation public."
     CrossSiteRequest "cross-site-request" FORBIDDEN OriginRefused
         "The request came from another site"
-        "A browser sent a state-changing request with an ambient credential on behalf of a site that is not trusted."
-        "Add the site to `csrf.trusted_origins` if it is yours."
+        "A browser sent a request with an ambient credential on behalf of a site that is not trusted, or without the token that the route asks for."
+        "Read `reason` in the event: add a site of yours to `csrf.trusted_origins`; with `csrf.tokens` let scripts send the cookie `__Host-csrf` back in `X-CSRF-Token`."
     DeadlineExceeded "deadline-exceeded" GATEWAY_TIMEOUT ServiceFailed
         "The answer took too long"
         "The answer did not begin within the route's `timeout`."
@@ -115,24 +140,28 @@ codes! {
         "If the property is meant to hold HTML, set `x-palisade-markup: true` on its schema and sanitize it in the backend."
     MediaTypeUndeclared "media-type-undeclared" UNSUPPORTED_MEDIA_TYPE InputRefused
         "The request body's type is not declared"
-        "`Content-Type` is missing, repeated, or not among those the contract declares; or the body is encoded."
-        "Send a declared type without `Content-Encoding`, or declare the type in the contract."
+        "`Content-Type` is missing, repeated, or not among those the contract declares."
+        "Send a declared type, or declare the type in the contract."
     MethodUndeclared "method-undeclared" METHOD_NOT_ALLOWED UndeclaredRequested
         "The path does not have this method"
         "The contract declares the path, but not with this method."
         "Declare the operation in the contract."
     ObjectForbidden "object-forbidden" NOT_FOUND AuthorizationDenied
         "There is no such object"
-        "A parameter names somebody else's object. The status is that of an object that does not exist; the code is not, so that honest clients can tell a mistake of theirs."
+        "A parameter names somebody else's object. The caller is told `object-unknown`, as for an object that does not exist."
         "Correct `owner` in the contract, or add the caller's role to `exempt_roles`."
+    ObjectUnknown "object-unknown" NOT_FOUND ResponseWithheld
+        "There is no such object"
+        "The backend says that the object does not exist, on an operation that has owners. Its own words are withheld, because they would tell such an object from one that exists and belongs to somebody else; for that reason this code is also what the caller is told in place of `object-forbidden` and `response-foreign`."
+        "Nothing, where the object does not exist. The event of the same request says which of the three it was."
     OperationUndeclared "operation-undeclared" NOT_FOUND UndeclaredRequested
         "There is no such operation"
         "The contract does not declare the path."
         "Declare the operation in the contract. If nobody knows who asks for it, it is worth finding out."
     Overloaded "overloaded" SERVICE_UNAVAILABLE LimitExceeded
         "The service is busy"
-        "As many requests as `max_concurrent` allows are under way."
-        "Raise `max_concurrent`, or look at why answers take long."
+        "As many requests as `max_concurrent` allows are under way, in all or on this route."
+        "Raise `max_concurrent`, or look at why answers take long. What must work in overload can have `reserved_concurrent`."
     ParameterInvalid "parameter-invalid" BAD_REQUEST InputRefused
         "A request parameter is not valid"
         "A path, query, header or cookie parameter is missing, undeclared, repeated or breaks its schema."
@@ -149,22 +178,34 @@ codes! {
         "The origin may not make this request"
         "A CORS preflight asked for an origin, method or header that is not allowed."
         "Add the origin, method or header to the route's `cors`."
+    ProofInvalid "proof-invalid" UNAUTHORIZED AuthenticationFailed
+        "The proof of possession is not valid"
+        "The token is bound to a key, and what came with it does not prove that the caller has the key: the proof is missing, old, for another request, or was used before (RFC 9449)."
+        "Read `reason` in the event. With `nonce_needed` nothing is wrong: the client repeats the request with the nonce from `DPoP-Nonce`."
     QuotaExhausted "quota-exhausted" TOO_MANY_REQUESTS LimitExceeded
         "The budget for this operation is used up"
         "The principal called the operation more often than its `limit` in the contract allows."
         "Wait as `Retry-After` says, or raise `limit` in the contract."
+    RequestMalformed "request-malformed" BAD_REQUEST InputRefused
+        "The request is not valid HTTP"
+        "The bytes of the request break a rule of HTTP, or could be read as different requests by different programs: two lengths, a length beside a transfer coding, bare line feeds, folded lines, control characters."
+        "Read `reason` in the event. An honest client has a broken HTTP library; anybody else tries to smuggle requests."
     RequestTimeout "request-timeout" REQUEST_TIMEOUT InputRefused
-        "The request body arrived too slowly"
-        "The client stopped sending the body for longer than the route's `body_timeout`."
-        "Send the body without pauses, or raise `body_timeout`."
+        "The request arrived too slowly"
+        "The head of the request took longer than `head_timeout`; or the client stopped sending the body for longer than the route's `body_timeout`, sent it more slowly than `body_min_rate`, or had not finished it by `timeout`."
+        "Send the request without pauses, or change these bounds."
     ResponseForeign "response-foreign" NOT_FOUND AuthorizationDenied
         "There is no such object"
-        "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself."
+        "The backend answered with an object of another principal, which was withheld. The backend lacks this check itself. The caller is told `object-unknown`."
         "Fix the check in the backend; if sharing is meant, correct `owner` in the contract."
     ResponseInvalid "response-invalid" BAD_GATEWAY ResponseWithheld
         "The service gave an answer that cannot be passed on"
         "The backend's answer breaks the response schema of the contract and was withheld."
         "Read `errors` in the event and correct the backend or the contract."
+    ResponseLeaks "response-leaks" BAD_GATEWAY ResponseWithheld
+        "The service gave an answer that cannot be passed on"
+        "The backend's answer holds a stack trace, an error of its database, or a secret such as a private key or a password hash; it was withheld. The event says what was found and where, not what it was."
+        "Correct the backend. Where a property is meant to hold such a text, list its pointer in the operation's `danger_show`."
     ResponseUndeclared "response-undeclared" BAD_GATEWAY ResponseWithheld
         "The service gave an answer that cannot be passed on"
         "The backend answered with a status or media type that the contract does not declare; the answer was withheld."
@@ -232,6 +273,9 @@ mod tests {
                 !code.title().ends_with('.') && code.meaning().ends_with('.') && code.remedy().ends_with('.'),
                 "{code}"
             );
+            let public = code.public();
+            let same = (public.status(), public.title()) == (code.status(), code.title());
+            assert!(same && public.public() == public, "{code} and {public} differ for the caller");
         }
     }
 }

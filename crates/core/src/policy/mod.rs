@@ -1,7 +1,8 @@
 //! The policy: immutable, versioned, and decided by one pure function.
 //!
 //! Nothing is permitted unless a rule says so. The rules of an operation are asked in this order, and the first that
-//! refuses ends it: audience ([`attribute`]), scopes ([`scope`]), roles ([`role`]), owner ([`object`]).
+//! refuses ends it: audience ([`attribute`]), scopes ([`scope`]), roles ([`role`]), claims ([`attribute`]), owner
+//! ([`object`]).
 //! The assurance level is the `assure` stage's, which can ask for a stronger sign-in before anything is decided.
 
 pub mod attribute;
@@ -79,11 +80,13 @@ impl Policy {
         let held = self.roles.expand(ask.principal.roles());
         let refusal = attribute::audience(ask.principal, access)
             .or_else(|| scope::missing(ask.principal, access))
-            .or_else(|| role::missing(&held, access));
+            .or_else(|| role::missing(&held, access))
+            .or_else(|| attribute::unmet(ask.principal, access));
         let exempt = held.intersects(&access.owner.exempt);
         let refusal = refusal.or_else(|| (!exempt).then(|| object::foreign_parameter(ask)).flatten());
         let owners = if exempt { Box::default() } else { access.owner.response.clone() };
-        self.decision(refusal, Asked::Operation, Obligations { owners })
+        let owned = !exempt && (!access.owner.request.is_empty() || !access.owner.response.is_empty());
+        self.decision(refusal, Asked::Operation, Obligations { owned, owners })
     }
 
     /// Decides whether `principal` may do `A` to the object of kind `R` named `id`, which belongs to `owner`. An

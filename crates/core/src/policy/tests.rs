@@ -3,9 +3,11 @@
 use super::*;
 use crate::denial::DenialCode;
 use crate::id::{OperationId, UserId};
-use crate::operation::{AccessRule, Audience, Lifecycle, Ownership, Pointer, RequestOwner, ResponseOwner, Safety};
+use crate::operation::{
+    AccessRule, Audience, ClaimRule, Lifecycle, Ownership, Pointer, RequestOwner, ResponseOwner, Safety,
+};
 use crate::principal::RoleSet;
-use crate::principal::{Assurance, Level, ScopeSet, Subject};
+use crate::principal::{Assurance, Attribute, Level, ScopeSet, Subject};
 use crate::time::Timestamp;
 
 fn user(roles: &[&str], scopes: &[&str]) -> Principal {
@@ -62,6 +64,35 @@ fn decides_by_the_table() {
     check("own", &owned(), user(&[], &[]), &[("user_id", "u-1")], None);
     check("foreign", &owned(), user(&[], &[]), &[("user_id", "u-2")], Some(ObjectForbidden));
     check("absent parameter", &owned(), user(&[], &[]), &[], Some(ObjectForbidden));
+    let sales = AccessRule {
+        claims: [("department", &["sales", "support"][..]), ("level", &["3"]), ("trusted", &["true"])]
+            .map(|(claim, any_of)| ClaimRule {
+                claim: claim.into(),
+                any_of: any_of.iter().map(|value| (*value).into()).collect(),
+            })
+            .into(),
+        ..AccessRule::default()
+    };
+    let public_sales = AccessRule { audience: Audience::Public, ..sales.clone() };
+    let nobody = AccessRule {
+        claims: [ClaimRule { claim: "sub".into(), any_of: Box::default() }].into(),
+        ..AccessRule::default()
+    };
+    let claims = |department: Attribute, level: Attribute, trusted: bool| {
+        let named = [("department", department), ("level", level), ("trusted", Attribute::Flag(trusted))];
+        user(&[], &[]).with_attributes(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    let text = |text: &str| Attribute::Text(text.to_owned());
+    let both = Attribute::List(vec!["it".to_owned(), "support".to_owned()]);
+    check("claims", &sales, claims(text("sales"), Attribute::Number(3), true), &[], None);
+    check("one of a claim's values", &sales, claims(both, text("3"), true), &[], None);
+    check("another value", &sales, claims(text("salesman"), text("3"), true), &[], Some(ClaimInsufficient));
+    check("another number", &sales, claims(text("sales"), Attribute::Number(33), true), &[], Some(ClaimInsufficient));
+    check("another flag", &sales, claims(text("sales"), text("3"), false), &[], Some(ClaimInsufficient));
+    check("no claim", &sales, user(&[], &[]), &[], Some(ClaimInsufficient));
+    check("empty claim", &sales, claims(text(""), text("3"), true), &[], Some(ClaimInsufficient));
+    check("public with claims", &public_sales, Principal::anonymous(), &[], Some(CredentialMissing));
+    check("a claim without values", &nobody, user(&[], &[]), &[], Some(ClaimInsufficient));
     check("exempt", &owned(), user(&["support"], &[]), &[("user_id", "u-2")], None);
 }
 
@@ -82,7 +113,8 @@ fn obliges_to_check_the_owner_of_the_response() {
         let who = user(roles, &[]);
         let decision =
             policy.decide(&Ask { principal: &who, operation: &operation, parameters: &Owned(&[("user_id", "u-1")]) });
-        assert_eq!(decision.into_request_permit(who).unwrap().obligations().owners.len(), expect);
+        let permit = decision.into_request_permit(who).unwrap();
+        assert_eq!((permit.obligations().owners.len(), permit.obligations().owned), (expect, expect == 1));
     }
 }
 

@@ -1,145 +1,207 @@
-//! Counting requests against a limit, as one atomic act.
+//! Counting requests against limits, as one atomic act.
 
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::StoreError;
+pub use super::tally::{Acquired, Algorithm, Rate, Step, Tally, gcra, sliding_window};
+use crate::id::TenantId;
+use crate::principal::Subject;
 use crate::time::Timestamp;
 
 /// Holds the state of rate limits.
 #[async_trait]
 pub trait CounterStore: Send + Sync + 'static {
-    /// Takes one request out of the budget that `key` names, or says when the next one will fit. The two cannot come
-    /// apart: of any number of parallel calls exactly as many are granted as the budget holds.
-    async fn try_acquire(&self, key: &LimitKey, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError>;
-}
+    /// Takes what each ask wants out of the budget that its key names, and writes its outcome into it. If one is refused
+    /// nothing is taken for any of them. Asking and taking cannot come apart: of any number of parallel calls exactly as
+    /// many are granted as the budgets hold. No two asks of one call have the same key.
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError>;
 
-/// Whose requests to what are counted: a rule's name and its holder.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LimitKey(Box<str>);
-
-impl LimitKey {
-    /// A count of `rule` for `holder`. The parts cannot run into each other, whatever they contain.
-    pub fn new(rule: &str, holder: &str) -> Self {
-        Self(format!("{}:{rule}:{holder}", rule.len()).into())
+    /// The same at once, for stores that need not wait for anything. `None`, which is the default, says that this one
+    /// has to: then nothing has happened.
+    fn acquire_all_now(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Option<Result<(), StoreError>> {
+        let _ = (asks, now);
+        None
     }
 
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Takes one unit out of one budget, by [`gcra`].
+    async fn try_acquire(&self, key: &LimitKey<'_>, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError> {
+        let mut ask = Ask::new(*key, rate);
+        self.acquire_all(std::slice::from_mut(&mut ask), now).await?;
+        Ok(ask.outcome)
     }
 }
 
-/// `burst` requests at once, refilled evenly so that any `per` sees about `burst` of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many requests may come at once.
-    pub burst: NonZeroU32,
-    /// How long an empty budget takes to fill up.
-    pub per: Duration,
+/// What is wanted of one budget, and after the call what came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'k> {
+    /// Whose requests to what are counted.
+    pub key: LimitKey<'k>,
+    /// How large the budget is.
+    pub rate: Rate,
+    /// How it is counted.
+    pub algorithm: Algorithm,
+    /// How many units the request takes.
+    pub cost: NonZeroU32,
+    /// What came of it: refused until a store has granted it.
+    pub outcome: Acquired,
 }
 
-/// The outcome of asking for one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acquired {
-    /// The request is within the budget.
-    Granted {
-        /// How many more would be granted at once.
-        remaining: u32,
-        /// When the budget is full again, from now.
-        reset: Duration,
-    },
-    /// The budget is used up.
-    Refused {
-        /// When the next request will be granted, from now.
-        retry_after: Duration,
-    },
-}
-
-/// The generic cell rate algorithm as a pure step, shared by every store so that they give the same answers.
-///
-/// The state of a key is one number, the theoretical arrival time in milliseconds: when the budget will be full again.
-/// Returns the outcome and the state to keep; a refusal leaves the state as it was.
-///
-/// ```
-/// use palisade_core::port::counter::{Acquired, Rate, gcra};
-/// use palisade_core::time::Timestamp;
-///
-/// let rate = Rate { burst: 2.try_into().unwrap(), per: std::time::Duration::from_secs(60) };
-/// let now = Timestamp::from_secs(1_000);
-/// let (first, state) = gcra(None, rate, now);
-/// let (second, state) = gcra(Some(state), rate, now);
-/// let (third, _) = gcra(Some(state), rate, now);
-/// assert!(matches!((first, second), (Acquired::Granted { .. }, Acquired::Granted { remaining: 0, .. })));
-/// assert_eq!(third, Acquired::Refused { retry_after: std::time::Duration::from_secs(30) });
-/// ```
-pub fn gcra(state: Option<Timestamp>, rate: Rate, now: Timestamp) -> (Acquired, Timestamp) {
-    let per = u64::try_from(rate.per.as_millis()).unwrap_or(u64::MAX).max(1);
-    let burst = u64::from(rate.burst.get());
-    let interval = (per / burst).max(1);
-    let window = interval.saturating_mul(burst);
-    let now_ms = now.as_millis();
-    // A clock that was set back must not lock a key for longer than one whole window.
-    let full_at = state.map_or(now_ms, Timestamp::as_millis).clamp(now_ms, now_ms.saturating_add(window));
-    let next = full_at.saturating_add(interval);
-    let used = next - now_ms;
-    if used > window {
-        let retry_after = Duration::from_millis(used - window);
-        return (Acquired::Refused { retry_after }, Timestamp::from_millis(full_at));
+impl<'k> Ask<'k> {
+    /// Asks for one unit, to be counted by [`gcra`].
+    pub fn new(key: LimitKey<'k>, rate: Rate) -> Self {
+        let outcome = Acquired::Refused { retry_after: rate.per };
+        Self { key, rate, algorithm: Algorithm::Gcra, cost: NonZeroU32::MIN, outcome }
     }
-    let remaining = u32::try_from((window - used) / interval).unwrap_or(u32::MAX);
-    (Acquired::Granted { remaining, reset: Duration::from_millis(used) }, Timestamp::from_millis(next))
+
+    /// One step from what a store has kept.
+    pub fn step(&self, state: Option<Tally>, now: Timestamp) -> Step {
+        self.algorithm.step(state, self.rate, self.cost, now)
+    }
+}
+
+/// Whose requests to what are counted. It borrows its parts, so that asking allocates nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LimitKey<'k> {
+    /// The rule, from the general to the particular: a stage, a route, an operation.
+    pub rule: [&'k str; 3],
+    /// The place of the rule among those of the same name.
+    pub index: usize,
+    /// Whose budget it is.
+    pub holder: Holder<'k>,
+}
+
+/// Whose budget it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holder<'k> {
+    /// Everybody's: one budget for all.
+    All,
+    /// That of one client address, or of one network.
+    Client(IpAddr),
+    /// That of whatever the text names.
+    Name(&'k str),
+    /// That of one principal, within its organization.
+    Principal(Option<&'k TenantId>, &'k Subject),
+    /// That of one organization.
+    Tenant(&'k TenantId),
+    /// That of all whose address is not known.
+    Unknown,
+}
+
+impl<'k> LimitKey<'k> {
+    /// A count of `rule` for the holder that the text names.
+    pub const fn new(rule: &'k str, holder: &'k str) -> Self {
+        Self { rule: [rule, "", ""], index: 0, holder: Holder::Name(holder) }
+    }
+}
+
+impl Holder<'_> {
+    /// The client at an address. An IPv6 address stands for its network, because whoever has one has the whole network
+    /// and could take another address for each request.
+    pub fn client(address: Option<IpAddr>, prefix: Ipv6Prefix) -> Self {
+        match address {
+            None => Self::Unknown,
+            Some(IpAddr::V4(address)) => Self::Client(address.into()),
+            Some(IpAddr::V6(address)) => Self::Client(prefix.network(address).into()),
+        }
+    }
+}
+
+/// How many leading bits of an IPv6 address say whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ipv6Prefix(u8);
+
+impl Ipv6Prefix {
+    /// A length from 32 to 128. A shorter prefix would count whole providers as one client.
+    pub const fn new(bits: u8) -> Option<Self> {
+        if bits >= 32 && bits <= 128 { Some(Self(bits)) } else { None }
+    }
+
+    fn network(self, address: Ipv6Addr) -> Ipv6Addr {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.0)).unwrap_or(0);
+        Ipv6Addr::from_bits(address.to_bits() & mask)
+    }
+}
+
+impl Default for Ipv6Prefix {
+    /// 64 bits: the smallest network that a host is given (RFC 4291 section 2.5.1).
+    fn default() -> Self {
+        Self(64)
+    }
+}
+
+impl fmt::Display for LimitKey<'_> {
+    /// A text that no other key has: each part stands behind its length.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.rule {
+            write!(f, "{}:{part}", part.len())?;
+        }
+        write!(f, "{}", self.index)?;
+        match self.holder {
+            Holder::All => f.write_str("*"),
+            Holder::Client(address) => write!(f, "@{address}"),
+            Holder::Name(name) => write!(f, "={name}"),
+            Holder::Principal(tenant, subject) => {
+                let tenant = tenant.map(TenantId::as_str);
+                // The length tells a principal without an organization from one in the organization of no name.
+                write!(f, "&{:?}:{}{subject}", tenant.map(str::len), tenant.unwrap_or_default())
+            }
+            Holder::Tenant(tenant) => write!(f, "%{tenant}"),
+            Holder::Unknown => f.write_str("?"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::collections::HashSet;
 
     use super::*;
-
-    fn rate(burst: u32, secs: u64) -> Rate {
-        Rate { burst: burst.try_into().unwrap(), per: Duration::from_secs(secs) }
-    }
-
-    proptest! {
-        #[test]
-        fn grants_no_more_than_twice_the_burst_in_any_window(gaps in prop::collection::vec(0u64..500, 1..200)) {
-            let (rate, mut now, mut state, mut granted) = (rate(5, 1), 0, None, vec![]);
-            for gap in gaps {
-                now += gap;
-                let (outcome, next) = gcra(state, rate, Timestamp::from_millis(now));
-                if matches!(outcome, Acquired::Granted { .. }) { granted.push(now); }
-                state = Some(next);
-            }
-            for start in &granted {
-                prop_assert!(granted.iter().filter(|at| (*start..start + 1000).contains(at)).count() <= 10);
-            }
-        }
-
-        #[test]
-        fn waiting_as_told_is_granted(used in 1u32..20) {
-            let (rate, now) = (rate(3, 9), Timestamp::from_secs(50));
-            let mut state = None;
-            for _ in 0..used { state = Some(gcra(state, rate, now).1); }
-            if let (Acquired::Refused { retry_after }, _) = gcra(state, rate, now) {
-                let (later, _) = gcra(state, rate, now.plus(retry_after));
-                let granted = matches!(later, Acquired::Granted { .. });
-                prop_assert!(granted);
-            }
-        }
-    }
-
-    #[test]
-    fn a_clock_set_back_costs_one_window_at_most() {
-        let (_, state) = gcra(None, rate(1, 60), Timestamp::from_secs(1_000_000));
-        let (outcome, _) = gcra(Some(state), rate(1, 60), Timestamp::from_secs(10));
-        assert_eq!(outcome, Acquired::Refused { retry_after: Duration::from_secs(60) });
-    }
+    use crate::id::{ClientId, UserId};
 
     #[test]
     fn keys_do_not_run_into_each_other() {
-        assert_ne!(LimitKey::new("a:b", "c"), LimitKey::new("a", "b:c"));
+        let (acme, empty) = (TenantId::new("acme"), TenantId::new(""));
+        let (user, service) = (Subject::User(UserId::new("a")), Subject::Service(ClientId::new("a")));
+        let holders = [
+            Holder::All,
+            Holder::Unknown,
+            Holder::Name("*"),
+            Holder::Name("@192.0.2.1"),
+            Holder::Client("192.0.2.1".parse().unwrap()),
+            Holder::Client("::ffff:192.0.2.1".parse().unwrap()),
+            Holder::Principal(None, &user),
+            Holder::Principal(Some(&empty), &user),
+            Holder::Principal(Some(&acme), &user),
+            Holder::Principal(Some(&acme), &service),
+            Holder::Tenant(&acme),
+            Holder::Tenant(&empty),
+        ];
+        let rules = [["a", "b", ""], ["a:b", "", ""], ["a", "", "b"], ["ab", "", ""], ["", "ab", ""], ["a", "1:b", ""]];
+        let mut texts = HashSet::new();
+        for rule in rules {
+            for index in [0, 1, 10] {
+                for holder in holders {
+                    let key = LimitKey { rule, index, holder };
+                    assert!(texts.insert(key.to_string()), "{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_is_its_network() {
+        let client =
+            |address: &str, bits| Holder::client(Some(address.parse().unwrap()), Ipv6Prefix::new(bits).unwrap());
+        assert_eq!(client("2001:db8::1", 64), client("2001:db8::ffff:0:1", 64));
+        assert_ne!(client("2001:db8::1", 64), client("2001:db8:0:1::1", 64));
+        assert_eq!(client("2001:db8:0:1::1", 48), client("2001:db8:0:2::1", 48));
+        assert_ne!(client("2001:db8::1", 128), client("2001:db8::2", 128));
+        assert_ne!(client("192.0.2.1", 64), client("192.0.2.2", 64));
+        assert_eq!(Holder::client(None, Ipv6Prefix::default()), Holder::Unknown);
+        assert_eq!((Ipv6Prefix::new(31), Ipv6Prefix::new(129)), (None, None));
     }
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod counter;
 pub mod entropy;
 pub mod once;
+mod tally;
 
 pub use clock::Clock;
 pub use counter::CounterStore;

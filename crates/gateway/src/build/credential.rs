@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
+use palisade::credential::certificate::Certificates;
 use palisade::preset::World;
 use palisade::stage::authenticate::{Bearer, Credential};
+use palisade::stage::publish::{Publish, Resource};
 use palisade::token::algorithm::Algorithm as JwsAlgorithm;
+use palisade::token::dpop::Dpop;
+use palisade::token::identity::IdentitySigner;
 use palisade::token::jwk::VerifyKey;
 use palisade::token::jwks::{KeySet, KeySource, StaticKeys};
 use palisade::token::jwt::{Rules, TokenKind, Verifier};
 use palisade::token::remote::{RemoteKeys, RemoteSettings};
 use palisade_contract::{Contract, Location};
+use palisade_core::denial::Proofs;
 use palisade_core::diagnostic::Diagnostic;
 
 use crate::config::Loaded;
-use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, TokenType};
+use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, DpopMode, TokenType};
 use crate::upstream::{Pool, PoolFetch};
 
 /// The credentials of each route. One section makes one verifier, however many routes use it, so that they share what
@@ -50,11 +55,16 @@ pub(super) fn all(
             }
         }
     }
+    for section in &settings.certificates {
+        let certificates = Certificates::new(section.records.iter().cloned());
+        made.insert(format!("certificates.{}", section.name), Credential::Certificate(Arc::new(certificates)));
+    }
     if diagnostics.len() > before {
         return None;
     }
     let of = |reference: &CredentialRef| match reference {
         CredentialRef::Bearer(name) => made.get(&format!("bearer.{name}")).cloned(),
+        CredentialRef::Certificates(name) => made.get(&format!("certificates.{name}")).cloned(),
         CredentialRef::Keys(name) => made.get(&format!("keys.{name}")).cloned(),
     };
     Some(
@@ -105,11 +115,65 @@ fn bearer(section: &settings::Bearer, world: &World) -> Result<Credential, KeyAn
         .with_leeway(section.leeway)
         .map_err(|error| ("leeway", error.to_string()))?;
     let keys = source(&section.keys, world)?;
-    Ok(Credential::Bearer(Arc::new(Bearer {
-        verifier: Verifier::new(rules, keys, Arc::clone(&world.clock)),
-        roles_claim: section.roles_claim.0.iter().map(ToString::to_string).collect(),
-        tenant_claim: section.tenant_claim.0.iter().map(ToString::to_string).collect(),
+    let mut bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
+    bearer.roles_claim = section.roles_claim.0.iter().map(ToString::to_string).collect();
+    bearer.tenant_claim = section.tenant_claim.0.iter().map(ToString::to_string).collect();
+    if let Some(resource) = &section.resource {
+        bearer = bearer.described_at(&resource.metadata());
+    }
+    Ok(Credential::Bearer(Arc::new(match section.dpop {
+        DpopMode::Off => bearer,
+        DpopMode::Optional => bearer.with_proofs(proofs(section, world)?),
+        DpopMode::Required => bearer.with_required_proofs(proofs(section, world)?),
     })))
+}
+
+/// What proofs of possession are checked with.
+fn proofs(section: &settings::Bearer, world: &World) -> Result<Dpop, KeyAndMessage> {
+    let once = world.once.clone().ok_or_else(|| ("dpop", "nothing remembers which proofs were used".to_owned()))?;
+    let mut dpop = Dpop::new(once, Arc::clone(&world.clock));
+    if let Some(key) = &section.dpop_nonce_key {
+        dpop = dpop.with_nonces(&key.0);
+    }
+    match &section.resource {
+        None => Ok(dpop),
+        Some(resource) => {
+            dpop.at_origin(resource.origin()).ok_or_else(|| ("resource", "proofs cannot be for it".to_owned()))
+        }
+    }
+}
+
+/// The documents that describe the API, and what its backends check identities with.
+pub(super) fn documents(settings: &settings::Settings, signer: Option<&IdentitySigner>) -> Publish {
+    let mut resources: Vec<Resource> = Vec::new();
+    for section in &settings.bearer {
+        let Some(resource) = &section.resource else { continue };
+        let proofs = match section.dpop {
+            DpopMode::Off => Proofs::Off,
+            DpopMode::Optional => Proofs::Optional,
+            DpopMode::Required => Proofs::Required,
+        };
+        // Two issuers for one API are described together.
+        match resources.iter_mut().find(|known| known.metadata() == resource.metadata()) {
+            Some(known) => {
+                known.issuers.push(section.issuer.clone());
+                if known.proofs != proofs {
+                    known.proofs = Proofs::Optional;
+                }
+            }
+            None => {
+                let issuers = vec![section.issuer.clone()];
+                let mut resource = resource.clone();
+                (resource.issuers, resource.proofs) = (issuers, proofs);
+                resources.push(resource);
+            }
+        }
+    }
+    let documents = resources.iter().fold(Publish::default(), Publish::with_resource);
+    match signer {
+        Some(signer) => documents.with_keys(&signer.jwks()),
+        None => documents,
+    }
 }
 
 fn source(keys: &BearerKeys, world: &World) -> Result<Arc<dyn KeySource>, KeyAndMessage> {

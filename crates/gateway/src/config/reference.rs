@@ -53,9 +53,13 @@ impl Page {
                 Some(default) => format!("`{default}`"),
             };
             self.write(&format!("| `{prefix}{name}` | {} | {default} | {} |\n", type_of(property), meaning(property)));
-            let inner = property.get("items").unwrap_or(property);
-            if inner.get("properties").is_some() {
+            let inner = schema::alternatives(property).map(|one| one.get("items").unwrap_or(one));
+            if let Some(inner) = inner.into_iter().find(|inner| inner.get("properties").is_some()) {
                 self.table(inner, &format!("{prefix}{name}."), |_| true);
+            }
+            if let Some(named) = property.get("additionalProperties").filter(|named| named.get("properties").is_some())
+            {
+                self.table(named, &format!("{prefix}{name}.NAME."), |_| true);
             }
         }
     }

@@ -16,6 +16,17 @@ pub enum Preset {
     PublicApi,
 }
 
+/// In which headers proxies say whose request they pass on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto`.
+    #[default]
+    XForwarded,
+}
+
 /// What becomes of the caller's credential on the way to the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +35,17 @@ pub enum Credentials {
     Forward,
     /// It ends at the gateway.
     Strip,
+}
+
+/// What the backend gets of a query and a body that are valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forwarding {
+    /// What was read, in its one canonical writing: no second reader can understand it otherwise.
+    #[default]
+    Canonical,
+    /// The bytes as they came, for a backend that verifies a signature over them.
+    PreserveBytes,
 }
 
 /// What happens to a response that the contract does not describe.
@@ -35,19 +57,78 @@ pub enum Responses {
     Enforce,
     /// Responses are not compared with the contract. Owners and server errors are looked at all the same.
     Off,
-    /// Everything passes, and events say what would have been done.
+    /// Everything passes, and an event says what would have been refused.
     Report,
 }
 
-/// What happens to requests while their counter cannot be asked.
+/// What happens to what departs from a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum OnFailure {
+pub enum State {
+    /// It is refused, with an event.
+    #[default]
+    Enforce,
+    /// Nobody looks.
+    Off,
+    /// It passes, and an event says what would have been refused.
+    Report,
+}
+
+/// What becomes of properties of an answer that the contract does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Undeclared {
+    /// The answer is refused.
+    Refuse,
+    /// They are taken out.
+    #[default]
+    Strip,
+}
+
+/// How a request's body may be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Coding {
+    /// Deflate within zlib (RFC 1950).
+    Deflate,
+    /// RFC 1952.
+    Gzip,
+}
+
+/// How requests are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Counting {
+    /// All at once if need be, then refilled evenly (the generic cell rate algorithm).
+    #[default]
+    Gcra,
+    /// What came within the last `per`, estimated from two counters.
+    SlidingWindow,
+}
+
+/// Whose requests are counted together, before anybody has signed in. Limits by principal and by tenant are in the
+/// contract, as `x-palisade.limit`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Holder {
+    /// Everybody's.
+    All,
+    /// Those of one client address.
+    #[default]
+    Client,
+}
+
+/// What happens to requests while the store does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnFailure {
     /// They pass uncounted.
     Allow,
     /// They are refused.
     #[default]
     Deny,
+    /// They are counted in this process until the store is back.
+    Local,
 }
 
 /// How a token is signed (RFC 7518 section 3.1, RFC 8037).
@@ -84,6 +165,30 @@ impl Algorithm {
             Self::Rs256 => "RS256",
         }
     }
+}
+
+/// Whether tokens come with a proof that the caller has the key they are bound to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DpopMode {
+    /// A token that needs a proof is refused.
+    #[default]
+    Off,
+    /// A token that is bound to a key comes with one.
+    Optional,
+    /// Every token is bound to a key or a certificate.
+    Required,
+}
+
+/// Whether a client may connect without a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateMode {
+    /// It may; a certificate that it shows must be genuine.
+    Optional,
+    /// It may not.
+    #[default]
+    Required,
 }
 
 /// Which `typ` a token must carry, so that a token made for another purpose is not accepted (RFC 8725 section 3.11).

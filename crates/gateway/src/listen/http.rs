@@ -2,7 +2,8 @@
 //!
 //! The versions a client may use: HTTP/1.1, HTTP/2 by ALPN, and HTTP/2 with prior knowledge on plain connections
 //! (RFC 9113 section 3.3); HTTP/1.0 is answered, and nothing is ever upgraded. Against HTTP/2 rapid reset
-//! (CVE-2023-44487) the number of streams that may be reset before they were answered is small.
+//! (CVE-2023-44487) the number of streams that may be reset before they were answered is small. What HTTP/1 leaves to
+//! the reader's taste is decided before its parser sees it, in [`super::strict`].
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,6 +22,8 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::activity::Activity;
+use super::strict::Strict;
+use super::strict::wire::{MAX_FIELDS, Wire};
 use super::{Bounds, Connection, Shared};
 
 /// Which version a connection speaks.
@@ -41,9 +44,20 @@ where
 {
     let activity = Activity::new();
     let peer = connection.peer;
+    let max_head = max_head(&shared.bounds);
+    let wire = match version {
+        Version::Http1 => Wire::http1(max_head),
+        Version::Http2 => Wire::opaque(),
+        Version::Sniffed => Wire::sniffed(max_head),
+    };
+    let stream = Strict::new(stream, wire, shared.bounds.head, activity.clone());
+    let verdict = stream.verdict();
     let service = service_fn(|request: Request<Incoming>| {
         let begun = activity.begin();
-        let answer = shared.handler.handle(request, connection.clone());
+        let answer = match verdict.of_next() {
+            None => shared.handler.handle(request, connection.clone()),
+            Some(malformed) => shared.handler.refuse(malformed, request, connection.clone()),
+        };
         async move {
             let response: Response<Body> = answer.await;
             drop(begun);
@@ -70,6 +84,10 @@ where
     }
 }
 
+fn max_head(bounds: &Bounds) -> usize {
+    usize::try_from(bounds.max_head).unwrap_or(MIN_BUFFER).max(MIN_BUFFER)
+}
+
 fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {
     if let Err(error) = result {
         debug!(%peer, %error, "connection ended");
@@ -77,14 +95,14 @@ fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {
 }
 
 fn builder(version: Version, bounds: &Bounds) -> auto::Builder<TokioExecutor> {
-    let max_head = usize::try_from(bounds.max_head).unwrap_or(MIN_BUFFER).max(MIN_BUFFER);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(bounds.head)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(max_head)
+        // How long a head may take is measured in front of the parser, where its end can be answered.
+        .header_read_timeout(None)
+        .max_headers(MAX_FIELDS)
+        .max_buf_size(max_head(bounds))
         .half_close(false)
         .keep_alive(true);
     builder
@@ -102,7 +120,6 @@ fn builder(version: Version, bounds: &Bounds) -> auto::Builder<TokioExecutor> {
     }
 }
 
-const MAX_HEADERS: usize = 100;
 const MAX_STREAMS: u32 = 200;
 const MAX_PENDING_RESETS: usize = 20;
 const PING: Duration = Duration::from_secs(20);

@@ -9,6 +9,9 @@
 
 mod activity;
 mod http;
+mod proxied;
+pub mod proxy;
+mod strict;
 mod tcp;
 mod tls;
 
@@ -20,10 +23,13 @@ use ::http::{Request, Response};
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
+use palisade::credential::certificate::ClientCertificate;
+use palisade::facts::Malformed;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+pub use strict::wire;
 pub use tcp::{Listener, bind};
 
 /// What answers requests.
@@ -31,7 +37,8 @@ pub use tcp::{Listener, bind};
 /// ```
 /// use axum_core::body::Body;
 /// use futures_util::future::{BoxFuture, ready};
-/// use http::{Request, Response};
+/// use http::{Request, Response, StatusCode};
+/// use palisade::facts::Malformed;
 /// use palisade_gateway::listen::{Connection, Handler};
 ///
 /// struct Greeting;
@@ -40,24 +47,44 @@ pub use tcp::{Listener, bind};
 ///     fn handle(&self, _: Request<hyper::body::Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
 ///         Box::pin(ready(Response::new(Body::from(format!("hello, {}", connection.peer.ip())))))
 ///     }
+///
+///     fn refuse(&self, _: Malformed, _: Request<hyper::body::Incoming>, _: Connection) -> BoxFuture<'static, Response<Body>> {
+///         let mut answer = Response::new(Body::empty());
+///         *answer.status_mut() = StatusCode::BAD_REQUEST;
+///         Box::pin(ready(answer))
+///     }
 /// }
 /// ```
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the client goes away.
     fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>>;
+
+    /// Answers bytes that are no request. `request` stands in their place and has their request line where that was
+    /// valid, and nothing else of them.
+    fn refuse(
+        &self,
+        malformed: Malformed,
+        request: Request<Incoming>,
+        connection: Connection,
+    ) -> BoxFuture<'static, Response<Body>>;
 }
 
 /// The connection that a request came in on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The other end; an IPv4 address as such even on a socket for both families.
+    /// The other end, or what a load balancer says of it by PROXY protocol; an IPv4 address as such even on a socket for
+    /// both families.
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
     /// The name of the `[listen.NAME]` section.
     pub listener: Arc<str>,
+    /// The place of that section in the configuration.
+    pub index: usize,
     /// Whether it is encrypted.
     pub secure: bool,
+    /// The certificate that the client has proven to hold.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// How long and how much: the ends of every wait for a client.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use palisade_core::diagnostic::Diagnostic;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::{Connection, Shared, http, tls};
+use super::{Connection, Shared, http, proxied, tls};
 use crate::config::Loaded;
 use crate::config::settings::Listen;
 
@@ -20,7 +21,9 @@ use crate::config::settings::Listen;
 #[derive(Debug)]
 pub struct Listener {
     name: Arc<str>,
+    index: usize,
     local: SocketAddr,
+    announced_by: Arc<[IpNet]>,
     tls: Option<Arc<ServerConfig>>,
     socket: TcpListener,
 }
@@ -46,8 +49,8 @@ impl Listener {
 pub async fn bind(loaded: &Loaded) -> Result<Vec<Listener>, Vec<Diagnostic>> {
     let mut listeners = Vec::new();
     let mut diagnostics = Vec::new();
-    for listen in &loaded.settings.listen {
-        match bind_one(listen).await {
+    for (index, listen) in loaded.settings.listen.iter().enumerate() {
+        match bind_one(index, listen).await {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
                 let diagnostic = unavailable(listen.address, &error);
@@ -58,10 +61,11 @@ pub async fn bind(loaded: &Loaded) -> Result<Vec<Listener>, Vec<Diagnostic>> {
     if diagnostics.is_empty() { Ok(listeners) } else { Err(diagnostics) }
 }
 
-async fn bind_one(listen: &Listen) -> io::Result<Listener> {
+async fn bind_one(index: usize, listen: &Listen) -> io::Result<Listener> {
     let socket = TcpListener::bind(listen.address).await?;
     let local = socket.local_addr()?;
-    Ok(Listener { name: Arc::clone(&listen.name), local, tls: listen.tls.clone(), socket })
+    let announced_by = listen.proxy_protocol.clone().into();
+    Ok(Listener { name: Arc::clone(&listen.name), index, local, announced_by, tls: listen.tls.clone(), socket })
 }
 
 fn unavailable(address: SocketAddr, error: &io::Error) -> Diagnostic {
@@ -102,11 +106,14 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
                     peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
                     local: stream.local_addr().unwrap_or(listener.local),
                     listener: Arc::clone(&listener.name),
+                    index: listener.index,
                     secure: listener.is_secure(),
+                    certificate: None,
                 };
-                let (tls, shared) = (listener.tls.clone(), Arc::clone(&shared));
+                let (tls, announced_by) = (listener.tls.clone(), Arc::clone(&listener.announced_by));
+                let shared = Arc::clone(&shared);
                 connections.spawn(async move {
-                    serve(stream, tls, connection, &shared).await;
+                    serve(stream, tls, connection, &announced_by, &shared).await;
                     drop(slot);
                 });
             }
@@ -142,10 +149,29 @@ async fn next(listener: &Listener, shared: &Shared) -> io::Result<Option<Accepte
     Ok(Some((stream, peer, slot)))
 }
 
-async fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, connection: Connection, shared: &Shared) {
+async fn serve(
+    mut stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    mut connection: Connection,
+    announced_by: &[IpNet],
+    shared: &Shared,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(peer = %connection.peer, %error, "connection lost");
         return;
+    }
+    if announced_by.iter().any(|network| network.contains(&connection.peer.ip())) {
+        let announced = tokio::select! {
+            () = shared.stopped() => return,
+            announced = proxied::accept(&mut stream, shared.bounds.handshake) => announced,
+        };
+        match announced {
+            Ok(source) => connection.peer = source.unwrap_or(connection.peer),
+            Err(error) => {
+                warn!(peer = %connection.peer, listener = %connection.listener, %error, "no PROXY header");
+                return;
+            }
+        }
     }
     let Some(config) = tls else {
         return http::serve(stream, http::Version::Sniffed, connection, shared).await;
@@ -155,7 +181,9 @@ async fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, connection: Co
         handshake = tls::accept(stream, config, shared.bounds.handshake) => handshake,
     };
     match handshake {
-        Ok((stream, version)) => http::serve(stream, version, connection, shared).await,
+        Ok((stream, version, certificate)) => {
+            http::serve(stream, version, Connection { certificate, ..connection }, shared).await;
+        }
         Err(error) => debug!(peer = %connection.peer, %error, "no TLS connection"),
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use axum_core::body::Body;
 use expect_test::expect;
 use futures_util::future::BoxFuture;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use palisade::facts::Malformed;
 use palisade_core::diagnostic::Source;
 use palisade_gateway::config::{self, Loaded};
 use palisade_gateway::listen::{Bounds, Connection, Drained, Handler, bind, serve};
@@ -44,6 +45,21 @@ impl Handler for Echoing {
             let Connection { peer, listener, secure, .. } = connection;
             Response::new(Body::from(format!("{:?} {listener} {} secure={secure}", request.version(), peer.ip())))
         })
+    }
+
+    fn refuse(
+        &self,
+        malformed: Malformed,
+        request: Request<Incoming>,
+        _: Connection,
+    ) -> BoxFuture<'static, Response<Body>> {
+        let mut answer = Response::new(Body::from(format!("{} {}", request.method(), request.uri())));
+        *answer.status_mut() = match malformed {
+            Malformed::Invalid(_) => StatusCode::BAD_REQUEST,
+            Malformed::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Malformed::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 

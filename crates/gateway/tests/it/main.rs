@@ -6,8 +6,12 @@ mod chain;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod grid;
+#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
 mod python;
+#[cfg(test)]
+mod seeds;

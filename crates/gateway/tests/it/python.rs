@@ -68,9 +68,10 @@ async fn a_first_policy_protects_any_backend() {
     let seen: Vec<Value> = serde_json::from_slice(seen.body()).unwrap();
     let sent = SERVED.iter().map(|(line, _, body, ..)| {
         let (method, target) = line.split_once(' ').unwrap();
+        let body = REWRITTEN.iter().find(|(sent, _)| sent == body).map_or(*body, |(_, arrives)| arrives);
         json!({"method": method, "target": target, "body": body})
     });
-    assert_eq!(seen, sent.collect::<Vec<_>>(), "the backend got what was sent");
+    assert_eq!(seen, sent.collect::<Vec<_>>(), "the backend got what was sent, in one writing");
 
     let mut refused = Vec::new();
     for (line, fields, body, code) in REFUSED {
@@ -131,6 +132,15 @@ const SERVED: &[(&str, &str, &str, u16, &str)] = &[
     ),
     ("PUT /library/loans/dune", FORM, "until=2026-12-24&note=a+b%26c", 200, ""),
     ("DELETE /library/loans/dune", "", "", 204, ""),
+];
+
+/// Bodies, and how they arrive.
+const REWRITTEN: &[(&str, &str)] = &[
+    (
+        "{ \"title\":\"Caf\\u00e9 é\",\t\"isbn\" : \"c\", \"author\":{\"born\":null,\"name\":\"x\"},\"similar\":[{\"isbn\":\"d\",\"title\":\"D\"}]}\n",
+        "{\"title\":\"Café é\",\"isbn\":\"c\",\"author\":{\"born\":null,\"name\":\"x\"},\"similar\":[{\"isbn\":\"d\",\"title\":\"D\"}]}",
+    ),
+    ("until=2026-12-24&note=a+b%26c", "until=2026-12-24&note=a%20b%26c"),
 ];
 
 /// Request line, headers, body; the code of the refusal.

@@ -21,6 +21,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use palisade_core::id::ClientId;
@@ -28,6 +29,8 @@ use palisade_core::port::Entropy;
 use palisade_core::principal::{RoleSet, ScopeSet};
 use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
+
+use super::Known;
 
 /// A key as its owner has it. It cannot be printed by accident.
 #[derive(Clone)]
@@ -41,7 +44,8 @@ impl ApiKey {
         }
         let body = random_text(entropy);
         let start = format!("pk_{prefix}_{body}");
-        Ok(Self(Secret::new(format!("{start}_{}", checksum(&start)))))
+        let sum: String = checksum(&start).collect();
+        Ok(Self(Secret::new(format!("{start}_{sum}"))))
     }
 
     /// Reads a key of the shape that [`ApiKey::generate`] makes, and checks its checksum.
@@ -84,6 +88,11 @@ impl ApiKeyHash {
     /// The hash whose bytes are known.
     pub fn from_bytes(hash: [u8; 32]) -> Self {
         Self(hash)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The hash that 64 hexadecimal digits spell, as `sha256sum` prints them.
@@ -130,7 +139,14 @@ impl ApiKeyRecord {
 /// The keys that are known. A client may have several, so that it can change over from one to the next.
 #[derive(Clone, Debug, Default)]
 pub struct ApiKeys {
-    records: HashMap<ApiKeyHash, ApiKeyRecord>,
+    records: HashMap<ApiKeyHash, Kept>,
+}
+
+/// A record, and what the stage `authenticate` has made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) record: ApiKeyRecord,
+    pub(crate) known: OnceLock<Arc<Known>>,
 }
 
 impl ApiKeys {
@@ -138,8 +154,9 @@ impl ApiKeys {
     pub fn new(records: impl IntoIterator<Item = ApiKeyRecord>) -> Result<Self, DuplicateKey> {
         let mut keys = Self::default();
         for record in records {
-            if let Some(previous) = keys.records.insert(record.hash, record) {
-                return Err(DuplicateKey { hash: previous.hash });
+            let kept = Kept { record, known: OnceLock::new() };
+            if let Some(previous) = keys.records.insert(kept.record.hash, kept) {
+                return Err(DuplicateKey { hash: previous.record.hash });
             }
         }
         Ok(keys)
@@ -150,16 +167,21 @@ impl ApiKeys {
     /// The key is looked up by its hash, so that the time this takes says nothing about the keys that exist: nobody can
     /// choose the hash of a guess.
     pub fn find(&self, presented: &str, now: Timestamp) -> Result<&ApiKeyRecord, ApiKeyError> {
+        self.kept(presented, now).map(|kept| &kept.record)
+    }
+
+    /// The record with what was made of it. Nothing is allocated.
+    pub(crate) fn kept(&self, presented: &str, now: Timestamp) -> Result<&Kept, ApiKeyError> {
         let printable = presented.bytes().all(|byte| byte.is_ascii_graphic());
         if presented.is_empty() || presented.len() > MAX_LENGTH || !printable || Shape::of(presented) == Shape::Mistyped
         {
             return Err(ApiKeyError::Malformed);
         }
-        let record = self.records.get(&ApiKeyHash::of(presented)).ok_or(ApiKeyError::Unknown)?;
-        if record.expires.is_some_and(|expires| now >= expires) {
+        let kept = self.records.get(&ApiKeyHash::of(presented)).ok_or(ApiKeyError::Unknown)?;
+        if kept.record.expires.is_some_and(|expires| now >= expires) {
             return Err(ApiKeyError::Expired);
         }
-        Ok(record)
+        Ok(kept)
     }
 
     /// How many keys there are.
@@ -225,7 +247,7 @@ impl Shape {
                 && sum.len() == SUM_LENGTH
                 && is_base62(sum)
         });
-        match (ours, checksum(start) == sum) {
+        match (ours, checksum(start).eq(sum.chars())) {
             (false, _) => Self::Foreign,
             (true, false) => Self::Mistyped,
             (true, true) => Self::Ours,
@@ -255,11 +277,11 @@ fn random_text(entropy: &dyn Entropy) -> String {
 
 /// The last six digits, in base 62, of the first eight bytes of the SHA-256 of everything before it. It finds mistakes
 /// and proves nothing.
-fn checksum(start: &str) -> String {
+fn checksum(start: &str) -> impl Iterator<Item = char> {
     let ApiKeyHash([a, b, c, d, e, f, g, h, ..]) = ApiKeyHash::of(start);
     let number = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     let digits = std::iter::successors(Some(number), |rest| Some(rest / 62));
-    digits.take(SUM_LENGTH).map(base62).collect()
+    digits.take(SUM_LENGTH).map(base62)
 }
 
 /// The last digit of a number in base 62.

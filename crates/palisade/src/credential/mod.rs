@@ -1,3 +1,20 @@
-//! What a caller proves itself with, other than a token that somebody else signed.
+//! Credentials that are not tokens, and what is remembered of one that was good.
 
 pub mod api_key;
+pub mod certificate;
+
+use palisade_core::principal::Principal;
+
+use crate::token::claims::Confirmation;
+use crate::token::identity::Signed;
+
+/// What was found out about a credential, kept as long as the credential is remembered.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Whom it names.
+    pub(crate) principal: Principal,
+    /// The key that the caller must prove to have.
+    pub(crate) confirmation: Option<Confirmation>,
+    /// What was signed for backends about the principal.
+    pub(crate) signed: Signed,
+}

@@ -141,11 +141,7 @@ fn compile<T: JsonSchema>() -> Compiled {
 }
 
 /// Checks an input twice: by the schema of its type, then by the code that makes a value of it.
-fn read<T>(
-    check: impl Fn(&Shape) -> Result<Value, Vec<Violation>>,
-    refuse: fn(&[Violation], StageId) -> Denial,
-    base: &str,
-) -> Result<T, Denial>
+fn read<T>(check: impl Fn(&Shape) -> Result<Value, Vec<Violation>>, base: &str) -> Result<T, Denial>
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {
@@ -153,7 +149,10 @@ where
         tracing::error!(%error, "an input cannot be checked");
         Denial::new(DenialCode::Internal, StageId::Forward).because("error", error.to_string())
     })?;
-    let told = |violations: Vec<Violation>| refuse(&violations, StageId::Forward).because("type", type_name::<T>());
+    let told = |violations: Vec<Violation>| {
+        let in_head = if base == BODY { 0 } else { violations.len() };
+        violations::of_request(&violations, in_head, StageId::Forward).because("type", type_name::<T>())
+    };
     let value = check(shape).map_err(told)?;
     serde_json::from_value(value).map_err(|_| {
         // What serde says may hold the value. Where it stumbled is found by reading once more: this is the slow path.
@@ -186,7 +185,7 @@ where
         let refused = |denial| Refusal::new(denial, &parts.headers);
         let bytes = whole(&parts, body).await.map_err(refused)?;
         let check = |shape: &Shape| shape.json(content_type(&parts.headers), &bytes);
-        read(check, violations::of_payload, "/body").map(|value| Self(Json(value))).map_err(refused)
+        read(check, BODY).map(|value| Self(Json(value))).map_err(refused)
     }
 }
 
@@ -202,7 +201,7 @@ where
         let refused = |denial| Refusal::new(denial, &parts.headers);
         let bytes = whole(&parts, body).await.map_err(refused)?;
         let check = |shape: &Shape| shape.form(content_type(&parts.headers), &bytes);
-        read(check, violations::of_payload, "/body").map(|value| Self(Form(value))).map_err(refused)
+        read(check, BODY).map(|value| Self(Form(value))).map_err(refused)
     }
 }
 
@@ -215,7 +214,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let check = |shape: &Shape| shape.query(parts.uri.query().unwrap_or_default());
-        let value = read(check, violations::of_parameters, "/query");
+        let value = read(check, "/query");
         value.map(|value| Self(Query(value))).map_err(|denial| Refusal::new(denial, &parts.headers))
     }
 }
@@ -232,12 +231,12 @@ where
         let value = match raw {
             Ok(raw) => {
                 let given: Vec<(String, String)> = raw.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-                read(|shape: &Shape| shape.path(&given), violations::of_parameters, "/path")
+                read(|shape: &Shape| shape.path(&given), "/path")
             }
             // Not UTF-8; or the handler is not behind a router, which is told by the log alone.
             Err(rejection) => {
                 let violation = Violation::new("/path", ViolationCode::Malformed, "cannot be read");
-                Err(violations::of_parameters(&[violation], StageId::Forward).because("error", rejection.to_string()))
+                Err(violations::of_request(&[violation], 1, StageId::Forward).because("error", rejection.to_string()))
             }
         };
         value.map(|value| Self(Path(value))).map_err(|denial| Refusal::new(denial, &parts.headers))
@@ -257,4 +256,5 @@ fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
     all.next().filter(|_| all.next().is_none())
 }
 
+const BODY: &str = "/body";
 const LONGEST: usize = 1 << 20;

@@ -1,33 +1,42 @@
 //! Establishes who asks. A credential that is not valid is refused, never taken for no credential.
 //!
-//! 1. The route lists the kinds of credentials it takes. Each looks at one header.
+//! 1. The route lists the kinds of credentials it takes. Each looks at one header; a client certificate has none.
 //! 2. A header of a listed kind that is present decides: valid, or refused. Two kinds at once are refused: it would not
-//!    be clear who asks.
+//!    be clear who asks. A certificate beside another credential says nothing about who asks; it is what a token may be
+//!    bound to.
 //! 3. A credential of a kind that the route does not list is refused as well, unless the backend checks it.
 //! 4. Without any credential the principal is anonymous; whether that is enough is the policy's to say.
 //! 5. When keys cannot be had, the request is refused as unavailable, and no verdict about the credential is made.
-//! 6. A route may leave the check to its backend: then a credential must be present where one is needed, the principal
+//! 6. A token that is bound to a key (`cnf`) needs the proof that the caller has it: the certificate of the connection
+//!    (RFC 8705), or a DPoP proof for this request (RFC 9449). Without one it is refused, as what it would be: stolen.
+//! 7. A route may leave the check to its backend: then a credential must be present where one is needed, the principal
 //!    has no claims, and rules about roles, scopes and owners refuse.
+//!
+//! What is remembered of a credential is the finished principal: a token that was verified a moment ago costs one hash
+//! and one look into a table. Whether the sign-in behind it is strong and recent enough is not asked here but by a later
+//! stage, which knows what the operation needs.
+
+mod bearer;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use bearer::Bearer;
+use bearer::{Bound, Scheme};
 use http::{HeaderName, HeaderValue, header};
 use palisade_core::canon::query;
-use palisade_core::denial::{Challenge, Denial, DenialCode};
-use palisade_core::id::{TenantId, UserId};
+use palisade_core::denial::{Challenge, Denial, DenialCode, Protection};
 use palisade_core::port::Clock;
-use palisade_core::principal::{
-    Assurance, Attribute, Attributes, Level, MethodSet, Principal, RoleSet, ScopeSet, Subject,
-};
+use palisade_core::principal::{Assurance, Level, Principal, ScopeSet, Subject};
 use palisade_core::stage::StageId;
-use serde_json::Value;
+use palisade_core::time::Timestamp;
 
-use super::{Head, Stage, Stop, Verdict};
+use super::{Head, Stage, Verdict};
+use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
+use crate::credential::certificate::{Certificates, ClientCertificate};
 use crate::settings::PerRoute;
-use crate::token::claims::Claims;
-use crate::token::jwt::Verifier;
+use crate::token::identity;
 
 /// The stage; takes no credential by default.
 #[derive(Clone)]
@@ -46,8 +55,12 @@ pub enum Credential {
         /// The names of query parameters.
         query: Vec<String>,
     },
-    /// A bearer token in `Authorization` (RFC 6750 section 2.1).
+    /// A token in `Authorization`, as bearer token (RFC 6750 section 2.1) or with a proof (RFC 9449 section 7.1).
     Bearer(Arc<Bearer>),
+    /// A client certificate of the connection.
+    Certificate(Arc<Certificates>),
+    /// A signed identity in `Palisade-Identity`, of the service in front ([`crate::token::identity`]).
+    Identity(Arc<Bearer>),
     /// An API key in a header.
     Key {
         /// The name of the header.
@@ -55,23 +68,6 @@ pub enum Credential {
         /// The keys that are known.
         keys: Arc<ApiKeys>,
     },
-}
-
-/// How a bearer token is verified, and where its claims say what.
-pub struct Bearer {
-    /// Proves the token.
-    pub verifier: Verifier,
-    /// The names that lead to the claim with the roles: `["roles"]`, or `["realm_access", "roles"]`.
-    pub roles_claim: Vec<String>,
-    /// The names that lead to the claim with the tenant; none where tokens name no tenant.
-    pub tenant_claim: Vec<String>,
-}
-
-impl Bearer {
-    /// Roles in the claim `roles`, and no tenant.
-    pub fn new(verifier: Verifier) -> Self {
-        Self { verifier, roles_claim: vec!["roles".to_owned()], tenant_claim: Vec::new() }
-    }
 }
 
 impl fmt::Debug for Authenticate {
@@ -85,14 +81,10 @@ impl fmt::Debug for Credential {
         f.write_str(match self {
             Self::Backend { .. } => "Backend",
             Self::Bearer(_) => "Bearer",
+            Self::Certificate(_) => "Certificate",
+            Self::Identity(_) => "Identity",
             Self::Key { .. } => "Key",
         })
-    }
-}
-
-impl fmt::Debug for Bearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bearer").field("roles_claim", &self.roles_claim).finish_non_exhaustive()
     }
 }
 
@@ -103,6 +95,8 @@ impl Credential {
         match self {
             Self::Backend { headers, .. } => headers.iter().find(|name| has(name)).cloned(),
             Self::Bearer(_) => Some(header::AUTHORIZATION).filter(has),
+            Self::Certificate(_) => None,
+            Self::Identity(_) => Some(identity::HEADER).filter(has),
             Self::Key { header, .. } => Some(header.clone()).filter(has),
         }
     }
@@ -120,6 +114,8 @@ impl Credential {
         match self {
             Self::Backend { headers, .. } => headers.contains(name),
             Self::Bearer(_) => name == header::AUTHORIZATION,
+            Self::Certificate(_) => false,
+            Self::Identity(_) => *name == identity::HEADER,
             Self::Key { header, .. } => header == name,
         }
     }
@@ -128,11 +124,33 @@ impl Credential {
     pub fn challenge(&self) -> Challenge {
         match self {
             Self::Backend { .. } | Self::Bearer(_) => {
-                Challenge::Bearer { error: None, scope: ScopeSet::default(), level: Level::None }
+                Challenge::Bearer { error: None, scope: ScopeSet::default(), level: Level::None, max_age: None }
             }
+            Self::Certificate(_) => Challenge::Certificate,
+            Self::Identity(_) => Challenge::Key { header: identity::HEADER.to_string() },
             Self::Key { header, .. } => Challenge::Key { header: header.to_string() },
         }
     }
+
+    /// What the resource says of itself beside a challenge for this kind.
+    fn protection(&self) -> Option<&Arc<Protection>> {
+        if let Self::Bearer(bearer) = self { bearer.protection() } else { None }
+    }
+}
+
+/// What a request presents.
+enum Presented<'a> {
+    Certificate(&'a Credential, &'a Certificates),
+    Header(&'a Credential, HeaderName, HeaderValue),
+    Nothing,
+    Query,
+}
+
+/// What is known of a credential: at once, or after waiting.
+enum Found<'a> {
+    Known(Arc<Known>),
+    Somebody(Principal),
+    Wait(&'a Bearer, Scheme, HeaderValue),
 }
 
 impl Authenticate {
@@ -141,68 +159,93 @@ impl Authenticate {
         Self { kinds, clock }
     }
 
-    async fn establish(&self, head: &mut Head) -> Result<(), Stop> {
+    /// The one credential that the request presents.
+    fn presented(&self, head: &Head) -> Result<Presented<'_>, Denial> {
         let kinds = self.kinds.of(head);
-        let deny = |code| Denial::new(code, StageId::Authenticate);
-        let mut presented = kinds.iter().filter_map(|kind| Some((kind, kind.presented(head)?)));
+        let ambiguous = |headers: &str| deny(DenialCode::CredentialAmbiguous).because("headers", headers);
         // A token that nobody here could check must neither pass for an anonymous request nor travel on to the backend
         // beside a credential that was checked.
         let unchecked = head.parts.headers.contains_key(header::AUTHORIZATION)
             && !kinds.iter().any(|kind| kind.reads(&header::AUTHORIZATION));
         if let (true, Some(first)) = (unchecked, kinds.first()) {
-            let denial = deny(DenialCode::CredentialInvalid).because("reason", "kind_not_accepted");
-            return Err(denial.challenging(rejected(first)).into());
+            return Err(invalid("kind_not_accepted").challenging(rejected(first)));
         }
+        let mut presented = kinds.iter().filter_map(|kind| Some((kind, kind.presented(head)?)));
         let Some((kind, header)) = presented.next() else {
-            if kinds.iter().any(|kind| kind.in_query(head)) {
-                head.facts.principal = delegated(self.clock.as_ref());
-            }
-            return Ok(());
+            let by_certificate = head.facts.certificate.is_some().then(|| {
+                kinds.iter().find_map(|kind| match kind {
+                    Credential::Certificate(certificates) => Some(Presented::Certificate(kind, certificates)),
+                    _ => None,
+                })
+            });
+            let in_query =
+                || if kinds.iter().any(|kind| kind.in_query(head)) { Presented::Query } else { Presented::Nothing };
+            return Ok(by_certificate.flatten().unwrap_or_else(in_query));
         };
         if let Some((_, second)) = presented.next() {
-            let headers = format!("{header}, {second}");
-            return Err(deny(DenialCode::CredentialAmbiguous).because("headers", headers).into());
+            return Err(ambiguous(&format!("{header}, {second}")));
         }
         let mut values = head.parts.headers.get_all(&header).iter();
-        let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(deny(DenialCode::CredentialAmbiguous).because("headers", header.as_str()).into());
-        };
-        let principal = self.verify(kind, value).await.map_err(|denial| denial.challenging(rejected(kind)))?;
-        head.facts.credential = Some(header);
-        head.facts.principal = principal;
-        Ok(())
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(Presented::Header(kind, header, value.clone())),
+            _ => Err(ambiguous(header.as_str())),
+        }
     }
 
-    async fn verify(&self, kind: &Credential, value: &HeaderValue) -> Result<Principal, Denial> {
-        let invalid =
-            |reason: &str| Denial::new(DenialCode::CredentialInvalid, StageId::Authenticate).because("reason", reason);
-        let text = value.to_str().map_err(|_| invalid("not_ascii"))?;
+    /// What can be said about a credential without waiting.
+    fn find<'a>(&'a self, kind: &'a Credential, value: &HeaderValue, head: &Head) -> Result<Found<'a>, Denial> {
+        let text = value.to_str().map_err(|_| invalid("not_ascii").challenging(rejected(kind)))?;
         match kind {
-            Credential::Backend { .. } => Ok(delegated(self.clock.as_ref())),
+            Credential::Backend { .. } => Ok(Found::Somebody(delegated(self.clock.as_ref()))),
             Credential::Bearer(bearer) => {
-                let (scheme, token) = text.split_once(' ').ok_or_else(|| invalid("scheme"))?;
-                if !scheme.eq_ignore_ascii_case("bearer") {
-                    return Err(invalid("scheme"));
-                }
-                match bearer.verifier.verify(token).await {
-                    Ok(claims) => Ok(bearer.principal(&claims, self.clock.as_ref())),
-                    Err(error) if error.is_unavailable() => {
-                        let unavailable = Denial::new(DenialCode::Unavailable, StageId::Authenticate);
-                        Err(unavailable.because("reason", error.reason()).because("error", error.to_string()))
-                    }
-                    Err(error) => Err(invalid(error.reason())),
-                }
+                let (scheme, token) =
+                    bearer.scheme(text).ok_or_else(|| invalid("scheme").challenging(rejected(kind)))?;
+                remembered(bearer, scheme, token, value, head)
             }
+            // It has no header, so that it is never found here.
+            Credential::Certificate(_) => Err(invalid("scheme").challenging(rejected(kind))),
+            Credential::Identity(bearer) => remembered(bearer, Scheme::Identity, text, value, head),
             Credential::Key { keys, .. } => {
-                let now = self.clock.now();
-                let record = keys.find(text, now).map_err(|error| invalid(error.reason()))?;
-                let assurance = Assurance::new(Level::Aal1, now);
-                Ok(Principal::establish(Subject::Service(record.client.clone()), assurance)
-                    .with_scopes(record.scopes.clone())
-                    .with_roles(record.roles.clone()))
+                let kept = keys.kept(text, self.clock.now());
+                let kept = kept.map_err(|error| invalid(error.reason()).challenging(rejected(kind)))?;
+                let known = kept.known.get_or_init(|| {
+                    let record = &kept.record;
+                    // A key says nothing of when somebody signed in: no operation that asks for that is open to it.
+                    let assurance = Assurance::new(Level::Aal1, Timestamp::default());
+                    let principal = Principal::establish(Subject::Service(record.client.clone()), assurance)
+                        .with_scopes(record.scopes.clone())
+                        .with_roles(record.roles.clone());
+                    Arc::new(Known { principal, confirmation: None, signed: Default::default() })
+                });
+                Ok(Found::Known(Arc::clone(known)))
             }
         }
     }
+}
+
+/// What is known of a token, unless it has to be verified first or its proof has to be asked about.
+fn remembered<'a>(
+    bearer: &'a Bearer,
+    scheme: Scheme,
+    token: &str,
+    value: &HeaderValue,
+    head: &Head,
+) -> Result<Found<'a>, Denial> {
+    let Some(known) = bearer.recall(token) else { return Ok(Found::Wait(bearer, scheme, value.clone())) };
+    match bearer.bound(&known, scheme, head)? {
+        Bound::Holds => Ok(Found::Known(known)),
+        Bound::NeedsProof => Ok(Found::Wait(bearer, scheme, value.clone())),
+    }
+}
+
+/// Whose certificate it is.
+fn holder(certificates: &Certificates, certificate: &ClientCertificate) -> Result<Principal, &'static str> {
+    let record = certificates.find(certificate).map_err(|error| error.reason())?;
+    let mut assurance = Assurance::new(Level::Aal1, Timestamp::default());
+    assurance.bound_to = Some(certificate.thumbprint().clone());
+    Ok(Principal::establish(Subject::Service(record.client.clone()), assurance)
+        .with_scopes(record.scopes.clone())
+        .with_roles(record.roles.clone()))
 }
 
 impl Stage for Authenticate {
@@ -211,72 +254,74 @@ impl Stage for Authenticate {
     }
 
     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
-        Verdict::Later(Box::pin(self.establish(head)))
+        head.facts.protection = self.kinds.of(head).iter().find_map(Credential::protection).cloned();
+        let (kind, header, value) = match self.presented(head) {
+            Err(denial) => return Verdict::from(Err(denial)),
+            Ok(Presented::Nothing) => return Verdict::PASS,
+            Ok(Presented::Query) => {
+                head.facts.principal = delegated(self.clock.as_ref());
+                return Verdict::PASS;
+            }
+            Ok(Presented::Certificate(kind, certificates)) => {
+                let found = head.facts.certificate.as_deref().map(|certificate| holder(certificates, certificate));
+                return match found {
+                    Some(Ok(principal)) => {
+                        head.facts.principal = principal;
+                        Verdict::PASS
+                    }
+                    Some(Err(reason)) => Verdict::from(Err(invalid(reason).challenging(rejected(kind)))),
+                    None => Verdict::PASS,
+                };
+            }
+            Ok(Presented::Header(kind, header, value)) => (kind, header, value),
+        };
+        match self.find(kind, &value, head) {
+            Err(denial) => Verdict::from(Err(denial)),
+            Ok(Found::Known(known)) => {
+                establish(head, header, known);
+                Verdict::PASS
+            }
+            Ok(Found::Somebody(principal)) => {
+                head.facts.credential = Some(header);
+                head.facts.principal = principal;
+                Verdict::PASS
+            }
+            Ok(Found::Wait(bearer, scheme, value)) => Verdict::Later(Box::pin(async move {
+                let known = bearer.verify(scheme, &value, head).await?;
+                establish(head, header, known);
+                Ok(())
+            })),
+        }
     }
+}
+
+fn establish(head: &mut Head, header: HeaderName, known: Arc<Known>) {
+    head.facts.credential = Some(header);
+    head.facts.principal = known.principal.clone();
+    head.facts.known = Some(known);
+}
+
+fn deny(code: DenialCode) -> Denial {
+    Denial::new(code, StageId::Authenticate)
+}
+
+fn invalid(reason: &str) -> Denial {
+    deny(DenialCode::CredentialInvalid).because("reason", reason)
 }
 
 /// The challenge of a refused credential.
 fn rejected(kind: &Credential) -> Challenge {
     match kind.challenge() {
-        Challenge::Bearer { scope, level, .. } => Challenge::Bearer { error: Some("invalid_token"), scope, level },
-        key @ Challenge::Key { .. } => key,
+        Challenge::Bearer { scope, level, max_age, .. } => {
+            Challenge::Bearer { error: Some("invalid_token"), scope, level, max_age }
+        }
+        other => other,
     }
 }
 
 /// Somebody whom only the backend knows.
 fn delegated(clock: &dyn Clock) -> Principal {
     Principal::establish(Subject::Delegated, Assurance::new(Level::Aal1, clock.now()))
-}
-
-impl Bearer {
-    fn principal(&self, claims: &Claims, clock: &dyn Clock) -> Principal {
-        let at = claims.issued().unwrap_or_else(|| clock.now());
-        let signed_in = claims.get("auth_time").and_then(Value::as_u64);
-        let assurance = Assurance {
-            level: claims.get("acr").and_then(Value::as_str).and_then(Level::parse).unwrap_or(Level::Aal1),
-            methods: texts(claims.get("amr")).into_iter().collect::<MethodSet>(),
-            at: signed_in.map_or(at, palisade_core::time::Timestamp::from_secs),
-            bound_to: None,
-        };
-        let principal = Principal::establish(Subject::User(UserId::new(claims.subject())), assurance)
-            .with_scopes(claims.scopes().clone())
-            .with_roles(texts(follow(claims, &self.roles_claim)).into_iter().collect::<RoleSet>())
-            .with_attributes(
-                claims.all().iter().filter_map(|(name, v)| Some((name.clone(), attribute(v)?))).collect::<Attributes>(),
-            );
-        match follow(claims, &self.tenant_claim).and_then(Value::as_str) {
-            Some(tenant) => principal.with_tenant(TenantId::new(tenant)),
-            None => principal,
-        }
-    }
-}
-
-/// The claim that these names lead to.
-fn follow<'c>(claims: &'c Claims, names: &[String]) -> Option<&'c Value> {
-    let (first, rest) = names.split_first()?;
-    rest.iter().try_fold(claims.get(first)?, |value, name| value.get(name))
-}
-
-/// The texts of a claim that is a text or a list of texts.
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(text)) => text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn attribute(value: &Value) -> Option<Attribute> {
-    match value {
-        Value::Array(items) => {
-            let texts: Option<Vec<String>> = items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-            Some(Attribute::List(texts?))
-        }
-        Value::Bool(flag) => Some(Attribute::Flag(*flag)),
-        Value::Number(number) => Some(Attribute::Number(number.as_i64()?)),
-        Value::String(text) => Some(Attribute::Text(text.clone())),
-        Value::Null | Value::Object(_) => None,
-    }
 }
 
 #[cfg(test)]

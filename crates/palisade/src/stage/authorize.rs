@@ -52,6 +52,7 @@ impl Authorize {
                 _ => denial,
             }
         })?;
+        head.facts.owned = permit.obligations().owned;
         head.facts.owners = permit.obligations().owners.clone();
         head.permit = Some(permit);
         Ok(())

@@ -3,7 +3,8 @@
 //! 1. Without a declared origin no `Access-Control-*` header ever leaves, also none of the backend's.
 //! 2. A preflight is an OPTIONS request with `Origin` and `Access-Control-Request-Method`; any other OPTIONS goes on.
 //! 3. A preflight for an undeclared origin, method or header is refused; nothing is reflected.
-//! 4. An origin matches byte for byte. `null` and patterns cannot be expressed; `*` cannot be combined with credentials.
+//! 4. An origin matches byte for byte, or as a name below a declared one over TLS. `null` and other patterns cannot be
+//!    expressed; neither `*` nor subdomains can be combined with credentials.
 //! 5. Every response that could differ by origin says `Vary: Origin`, also the refused ones.
 //!
 //! Caveat: CORS decides who may read answers, not who may send requests; that is `csrf` and `authorize`.
@@ -15,28 +16,29 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Answer, Head, Stage, Stop, Verdict};
-use crate::origin::Origin;
+use crate::origin::{Origin, ParentDomain};
 use crate::settings::PerRoute;
 
-/// The headers by which a response lets other origins read it.
-const ALLOWING: [HeaderName; 6] = [
+/// The headers by which a response lets other origins read it, or reach into a private network.
+static ALLOWING: [HeaderName; 7] = [
     ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_ALLOW_CREDENTIALS,
     ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_HEADERS,
     ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_MAX_AGE,
+    HeaderName::from_static("access-control-allow-private-network"),
 ];
 
 /// The stage; lets nobody read by default.
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
-    settings: PerRoute<CorsSettings>,
+    settings: PerRoute<Ready>,
 }
 
 /// Who may read what.
@@ -66,12 +68,44 @@ pub enum Readers {
     /// No page of another origin.
     #[default]
     Nobody,
+    /// Pages of hosts below these domains and of these origins, without the user's credentials: somebody may take over a
+    /// forgotten subdomain.
+    Subdomains(Vec<ParentDomain>, Vec<Origin>),
+}
+
+impl Readers {
+    /// What `Access-Control-Allow-Origin` says to a page of this origin, if it may read.
+    fn answer(&self, origin: &HeaderValue) -> Option<HeaderValue> {
+        let listed = |origins: &[Origin]| origins.iter().any(|o| o.as_str().as_bytes() == origin.as_bytes());
+        let below = |parents: &[ParentDomain]| {
+            origin.to_str().is_ok_and(|origin| parents.iter().any(|parent| parent.is_above(origin)))
+        };
+        match self {
+            Self::Anyone => Some(HeaderValue::from_static("*")),
+            Self::Credentialed(origins) | Self::Listed(origins) => listed(origins).then(|| origin.clone()),
+            Self::Nobody => None,
+            Self::Subdomains(parents, origins) => (below(parents) || listed(origins)).then(|| origin.clone()),
+        }
+    }
+}
+
+/// The settings of a route, with the headers that follow from them.
+#[derive(Clone, Debug, Default)]
+struct Ready {
+    origins: Readers,
+    /// The methods beyond the simple ones.
+    methods: Vec<Method>,
+    headers: Vec<HeaderName>,
+    expose: Option<HeaderValue>,
+    allow_methods: Option<HeaderValue>,
+    allow_headers: Option<HeaderValue>,
+    max_age: Option<HeaderValue>,
 }
 
 impl Cors {
     /// The stage with settings by route.
     pub fn new(settings: PerRoute<CorsSettings>) -> Self {
-        Self { settings }
+        Self { settings: settings.map(Ready::new) }
     }
 }
 
@@ -81,152 +115,95 @@ impl Stage for Cors {
     }
 
     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
-        let settings = self.settings.of(head);
-        ALLOWING.into_iter().for_each(|name| head.plan.remove(name));
-        let origin = head.parts.headers.get(ORIGIN).cloned();
-        let wanted = head.parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD).cloned();
-        if settings.origins != Readers::Nobody {
-            head.plan.vary(ORIGIN);
+        let ready = self.settings.of(head);
+        let Head { parts, plan, .. } = head;
+        plan.remove(&ALLOWING);
+        if ready.origins != Readers::Nobody {
+            plan.vary(ORIGIN);
         }
-        let allowed = origin.as_ref().is_some_and(|origin| settings.allow(origin, head));
-        match (head.parts.method == Method::OPTIONS && origin.is_some(), wanted) {
-            (true, Some(method)) => {
-                head.plan.vary(ACCESS_CONTROL_REQUEST_METHOD);
-                head.plan.vary(ACCESS_CONTROL_REQUEST_HEADERS);
-                Verdict::Now(Err(settings.preflight(allowed, &method, head)))
+        let mut origins = parts.headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Verdict::PASS };
+        // Which of several would the browser compare with?
+        let allowed = if origins.next().is_some() { None } else { ready.origins.answer(origin) };
+        let may_read = allowed.is_some();
+        if let Some(value) = allowed {
+            plan.set(ACCESS_CONTROL_ALLOW_ORIGIN, value);
+            if matches!(ready.origins, Readers::Credentialed(_)) {
+                plan.set(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
-            _ => Verdict::PASS,
+            if let Some(expose) = &ready.expose {
+                plan.set(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
+            }
         }
+        let Some(method) = parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD) else { return Verdict::PASS };
+        if parts.method != Method::OPTIONS {
+            return Verdict::PASS;
+        }
+        plan.vary(ACCESS_CONTROL_REQUEST_METHOD);
+        plan.vary(ACCESS_CONTROL_REQUEST_HEADERS);
+        if let Err(reason) = ready.preflight(may_read, method, &parts.headers) {
+            // Nothing of what would have let the page read stays on the refusal.
+            plan.unset(&ALLOWING);
+            let denial = Denial::new(DenialCode::PreflightRefused, StageId::Cors).because("reason", reason);
+            return Verdict::Now(Err(denial.into()));
+        }
+        for (name, value) in [
+            (ACCESS_CONTROL_ALLOW_METHODS, &ready.allow_methods),
+            (ACCESS_CONTROL_ALLOW_HEADERS, &ready.allow_headers),
+            (ACCESS_CONTROL_MAX_AGE, &ready.max_age),
+        ] {
+            if let Some(value) = value {
+                plan.set(name, value.clone());
+            }
+        }
+        Verdict::Now(Err(Stop::Answer(Answer::Preflight)))
     }
 }
 
-impl CorsSettings {
-    /// Lets the origin read, if it may.
-    fn allow(&self, origin: &HeaderValue, head: &mut Head) -> bool {
-        let listed = |origins: &[Origin]| origins.iter().any(|o| o.as_str().as_bytes() == origin.as_bytes());
-        let value = match &self.origins {
-            Readers::Anyone => HeaderValue::from_static("*"),
-            Readers::Credentialed(origins) | Readers::Listed(origins) if listed(origins) => origin.clone(),
-            Readers::Credentialed(_) | Readers::Listed(_) | Readers::Nobody => return false,
-        };
-        head.plan.set(ACCESS_CONTROL_ALLOW_ORIGIN, value);
-        if matches!(self.origins, Readers::Credentialed(_)) {
-            head.plan.set(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+impl Ready {
+    fn new(settings: CorsSettings) -> Self {
+        let CorsSettings { origins, methods, headers, expose, max_age } = settings;
+        let age = max_age.unwrap_or(Duration::from_secs(600)).as_secs().min(86_400);
+        Self {
+            expose: list(&expose),
+            allow_methods: list(&SIMPLE.iter().chain(&methods).map(Method::as_str).collect::<Vec<_>>()),
+            allow_headers: list(&headers),
+            max_age: Some(HeaderValue::from(age)),
+            origins,
+            methods,
+            headers,
         }
-        set_list(head, ACCESS_CONTROL_EXPOSE_HEADERS, &self.expose);
-        true
     }
 
-    fn preflight(&self, origin_allowed: bool, method: &HeaderValue, head: &mut Head) -> Stop {
-        let refuse = |reason| Denial::new(DenialCode::PreflightRefused, StageId::Cors).because("reason", reason).into();
-        if !origin_allowed {
-            return refuse("origin");
+    /// What a preflight asks for that is not declared, if anything.
+    fn preflight(&self, may_read: bool, method: &HeaderValue, asked: &HeaderMap) -> Result<(), &'static str> {
+        if !may_read {
+            return Err("origin");
         }
-        let simple = [Method::GET, Method::HEAD, Method::POST];
-        let known = |m: &&Method| m.as_str().as_bytes() == method.as_bytes();
-        if simple.iter().chain(&self.methods).find(known).is_none() {
-            return refuse("method");
+        let is_method = |known: &Method| known.as_str().as_bytes() == method.as_bytes();
+        if !SIMPLE.iter().chain(&self.methods).any(is_method) {
+            return Err("method");
         }
-        let asked = head.text(ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or("").to_owned();
-        let mut names = asked.split(',').map(str::trim).filter(|name| !name.is_empty());
-        if !names.all(|name| self.headers.iter().any(|header| name.eq_ignore_ascii_case(header.as_str()))) {
-            return refuse("header");
+        for line in asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS) {
+            let names = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            for name in names.filter(|name| !name.is_empty()) {
+                if !self.headers.iter().any(|header| name.eq_ignore_ascii_case(header.as_str().as_bytes())) {
+                    return Err("header");
+                }
+            }
         }
-        let methods: Vec<&str> = simple.iter().chain(&self.methods).map(Method::as_str).collect();
-        set_list(head, ACCESS_CONTROL_ALLOW_METHODS, &methods);
-        set_list(head, ACCESS_CONTROL_ALLOW_HEADERS, &self.headers);
-        let age = self.max_age.unwrap_or(Duration::from_secs(600)).as_secs().min(86_400);
-        head.plan.set(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age));
-        Stop::Answer(Answer::Preflight)
+        Ok(())
     }
 }
 
-fn set_list(head: &mut Head, name: HeaderName, items: &[impl AsRef<str>]) {
-    let list: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
-    if let (false, Ok(value)) = (list.is_empty(), HeaderValue::from_str(&list.join(", "))) {
-        head.plan.set(name, value);
-    }
+/// The methods that pages may use without asking.
+const SIMPLE: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
+
+/// The items in one header; no header where there is none of them.
+fn list(items: &[impl AsRef<str>]) -> Option<HeaderValue> {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    HeaderValue::try_from(items.join(", ")).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{assert_stage, head, stop};
-
-    fn cors(origins: Readers) -> Cors {
-        let settings = CorsSettings {
-            origins,
-            methods: vec![Method::DELETE],
-            headers: vec![http::header::AUTHORIZATION],
-            ..CorsSettings::default()
-        };
-        Cors::new(PerRoute::same(settings))
-    }
-
-    fn app() -> Vec<Origin> {
-        vec![Origin::parse("https://app.example.com").unwrap()]
-    }
-
-    /// The stop, if any, and the response headers of a request.
-    fn outcome(cors: &Cors, request: &str) -> (Option<Stop>, http::HeaderMap) {
-        let mut head = head(request);
-        let stopped = stop(cors, &mut head);
-        let mut headers = http::HeaderMap::new();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://backend.example"));
-        head.plan.apply(&mut headers);
-        (stopped, headers)
-    }
-
-    #[test]
-    fn only_listed_origins_can_read() {
-        for (readers, origin, expect) in [
-            (Readers::Nobody, "https://app.example.com", None),
-            (Readers::Listed(app()), "https://app.example.com", Some("https://app.example.com")),
-            (Readers::Listed(app()), "https://app.example.com.evil.example", None),
-            (Readers::Listed(app()), "https://evil-app.example.com", None),
-            (Readers::Listed(app()), "http://app.example.com", None),
-            (Readers::Credentialed(app()), "null", None),
-            (Readers::Anyone, "https://evil.example", Some("*")),
-        ] {
-            let (stopped, headers) = outcome(&cors(readers), &format!("GET /\norigin: {origin}"));
-            assert!(stopped.is_none());
-            assert_eq!(headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|v| v.to_str().unwrap()), expect, "{origin}");
-        }
-    }
-
-    #[test]
-    fn never_reflects_with_credentials() {
-        // CVE-2026-54290: an unlisted origin was reflected together with Allow-Credentials.
-        let (_, headers) = outcome(&cors(Readers::Credentialed(app())), "GET /\norigin: https://evil.example");
-        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
-        let (_, headers) = outcome(&cors(Readers::Anyone), "GET /\norigin: https://evil.example");
-        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
-    }
-
-    #[test]
-    fn answers_preflights_and_only_those() {
-        let cors = cors(Readers::Listed(app()));
-        let ask = |rest: &str| outcome(&cors, &format!("OPTIONS /\norigin: https://app.example.com{rest}")).0;
-        assert!(matches!(ask("\naccess-control-request-method: DELETE"), Some(Stop::Answer(Answer::Preflight))));
-        assert!(ask("").is_none(), "an OPTIONS request that is no preflight goes on");
-        for refused in [
-            "\naccess-control-request-method: PUT",
-            "\naccess-control-request-method: delete",
-            "\naccess-control-request-method: GET\naccess-control-request-headers: authorization, x-admin",
-        ] {
-            let Some(Stop::Deny(denial)) = ask(refused) else { panic!("{refused} was not refused") };
-            assert_eq!(denial.code(), DenialCode::PreflightRefused);
-        }
-    }
-
-    #[test]
-    fn varies_by_origin_also_when_refused() {
-        let (_, headers) = outcome(&cors(Readers::Listed(app())), "GET /");
-        assert_eq!(headers[http::header::VARY], "origin");
-    }
-
-    #[test]
-    fn behaves_as_a_stage() {
-        assert_stage(&Cors::default());
-    }
-}
+mod tests;

@@ -1,8 +1,12 @@
 //! Keeps slow callers and slow backends from holding a connection for ever.
 //!
-//! 1. The answer must begin within `total` of the request's head.
-//! 2. While the body is read, the sender may not pause longer than `body_pause`: slow-body attacks end there.
-//! 3. An answer that has begun may take as long as it needs, so that downloads and event streams live.
+//! 1. The answer must begin within `total` of the request's head; reading the request's body is part of that. Who was
+//!    waited for when the time was up is told: the sender, or the backend.
+//! 2. While the body is read, the sender may not pause longer than `body_pause`.
+//! 3. Behind `body_grace` the sender must have sent `body_floor` bytes a second on average: a byte now and then, always
+//!    just before the pause is too long, is a slow-body attack too. Only the time counts in which we wait for the sender,
+//!    so that a slow backend is not its fault.
+//! 4. An answer that has begun may take as long as it needs, so that downloads and event streams live.
 
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
-use crate::body::{self, Body};
+use crate::body::{self, Body, Pace};
 use crate::settings::PerRoute;
 
 /// The stage.
@@ -41,12 +45,17 @@ pub struct DeadlineSettings {
     pub total: Duration,
     /// The longest pause in the request body.
     pub body_pause: Duration,
+    /// The least that the sender of a body has to send in a second, on average, in bytes; zero asks for nothing.
+    pub body_floor: u32,
+    /// How long the sender has before that counts.
+    pub body_grace: Duration,
 }
 
 impl Default for DeadlineSettings {
-    /// 30 seconds in all, 10 seconds of pause.
+    /// 30 seconds in all, 10 seconds of pause, and behind the first 5 seconds 240 bytes a second.
     fn default() -> Self {
-        Self { total: Duration::from_secs(30), body_pause: Duration::from_secs(10) }
+        let secs = Duration::from_secs;
+        Self { total: secs(30), body_pause: secs(10), body_floor: 240, body_grace: secs(5) }
     }
 }
 
@@ -63,21 +72,71 @@ impl Stage for Deadline {
     }
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
-        let DeadlineSettings { total, body_pause } = *self.settings.of(head);
-        let (body, broken) = body::watched(body, body_pause);
+        let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace } =
+            *self.settings.of(head);
+        let (body, broken) = body::watched(body, Pace { pause, grace, floor });
         Box::pin(async move {
             match tokio::time::timeout(total, next.run(head, body)).await {
-                Ok(outcome) => broken.refuse(outcome, DenialCode::RequestTimeout, StageId::Deadline),
+                Ok(outcome) => broken.refuse(outcome, StageId::Deadline),
+                Err(_) if broken.is_waiting() => {
+                    let denial = Denial::new(DenialCode::RequestTimeout, StageId::Deadline);
+                    Err(denial.because("error", "the body was not complete in time").into())
+                }
                 Err(_) => Err(Denial::new(DenialCode::DeadlineExceeded, StageId::Deadline).into()),
             }
         })
+    }
+
+    fn dangers(&self) -> Vec<String> {
+        let danger = "on a route the sender of a body may be as slow as it likes";
+        self.settings.any(|settings| settings.body_floor == 0).then(|| danger.to_owned()).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use futures_util::StreamExt as _;
+    use futures_util::stream;
+    use http::Response;
+    use tokio::time::{Instant, sleep};
+
     use super::*;
+    use crate::stage::{End, Stop};
     use crate::testing::{assert_stage, head, refusal_of_pending};
+
+    /// A backend that waits between the parts that it takes of a body, and answers at its end or at its fault.
+    struct Takes(Duration);
+
+    impl End for Takes {
+        fn serve<'a>(&'a self, _: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome> {
+            Box::pin(async move {
+                let mut parts = body.into_data_stream();
+                while let Some(Ok(_)) = parts.next().await {
+                    sleep(self.0).await;
+                }
+                Ok(Response::new(Body::empty()))
+            })
+        }
+    }
+
+    /// A body of so many parts, each of so many bytes and so long after the one before.
+    fn trickle(parts: usize, bytes: usize, gap: Duration) -> Body {
+        Body::from_stream(stream::iter(0..parts).then(move |_| async move {
+            sleep(gap).await;
+            Ok::<_, axum_core::Error>(Bytes::from(vec![0; bytes]))
+        }))
+    }
+
+    async fn refusal(stage: &Deadline, body: Body, end: Takes) -> (Option<DenialCode>, Duration) {
+        let begun = Instant::now();
+        let outcome = stage.wrap(&mut head("POST /"), body, Next::new(&[], &end)).await;
+        let code = outcome.err().and_then(|stop| match stop {
+            Stop::Answer(_) => None,
+            Stop::Deny(denial) => Some(denial.code()),
+        });
+        (code, begun.elapsed())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_never_begins_is_given_up() {
@@ -86,13 +145,43 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_pauses_is_given_up() {
-        let (body, _) = body::watched(
-            Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, axum_core::Error>>()),
-            Duration::from_secs(1),
-        );
-        let denial = body::read(body, StageId::Contract).await.unwrap_err();
-        assert_eq!(denial.code(), DenialCode::RequestTimeout);
+    async fn a_sender_keeps_the_pace_or_is_given_up() {
+        let secs = Duration::from_secs;
+        let slow = Some(DenialCode::RequestTimeout);
+        let late = Some(DenialCode::DeadlineExceeded);
+        let stage = Deadline::default();
+        let lenient = DeadlineSettings { body_floor: 0, ..DeadlineSettings::default() };
+        let lenient = Deadline::new(PerRoute::same(lenient));
+        for (name, stage, body, end, expect, after) in [
+            ("all at once", &stage, trickle(3, 10, Duration::ZERO), Takes(secs(0)), None, secs(0)),
+            ("a pause that is too long", &stage, trickle(2, 9999, secs(11)), Takes(secs(0)), slow, secs(5)),
+            ("the same without a floor", &lenient, trickle(2, 9999, secs(11)), Takes(secs(0)), slow, secs(10)),
+            ("a byte a second", &stage, trickle(60, 1, secs(1)), Takes(secs(0)), slow, Duration::from_millis(5020)),
+            ("the same without a floor", &lenient, trickle(60, 1, secs(1)), Takes(secs(0)), slow, secs(30)),
+            ("fast enough", &stage, trickle(20, 240, secs(1)), Takes(secs(0)), None, secs(20)),
+            (
+                "too slow in the end",
+                &stage,
+                trickle(29, 200, secs(1)),
+                Takes(secs(0)),
+                slow,
+                Duration::from_millis(25_833),
+            ),
+            ("fast, but not done in time", &stage, trickle(60, 9999, secs(1)), Takes(secs(0)), slow, secs(30)),
+            ("a backend that takes it slowly", &stage, trickle(9, 1, secs(0)), Takes(secs(3)), None, secs(27)),
+            ("a backend that is not done in time", &stage, trickle(99, 1, secs(0)), Takes(secs(3)), late, secs(30)),
+        ] {
+            let (code, elapsed) = refusal(stage, body, end).await;
+            assert_eq!(code, expect, "{name}");
+            assert!(elapsed.abs_diff(after) < Duration::from_millis(20), "{name} took {elapsed:?}");
+        }
+    }
+
+    #[test]
+    fn to_ask_for_nothing_is_a_danger() {
+        let settings = DeadlineSettings { body_floor: 0, ..DeadlineSettings::default() };
+        assert_eq!(Deadline::new(PerRoute::same(settings)).dangers().len(), 1);
+        assert!(Deadline::default().dangers().is_empty());
     }
 
     #[test]

@@ -6,17 +6,20 @@
 //! 3. The path is made canonical ([`palisade_core::canon::path`]); the query must be well-formed.
 //! 4. Headers that intermediaries read differently, or that override the request line, are refused
 //!    ([`palisade_core::canon::header`]).
-//! 5. The canonical path is what routes, rules and the backend see: the request's URI is rewritten.
+//! 5. Headers that `Connection` names are gone before anybody decides by them: the backend will not see them either.
+//! 6. The canonical path is what routes, rules and the backend see: the request's URI is rewritten.
 //!
-//! Message framing (`Content-Length` with `Transfer-Encoding`, bare line feeds, folded lines) is the HTTP parser's: what
-//! reaches this stage has one framing, and the backend gets a new one.
+//! Message framing (`Content-Length` with `Transfer-Encoding`, bare line feeds, folded lines) is gone before a stage can
+//! see it. The gateway's listener finds it in the bytes and says so here; in an application the HTTP server has to, and
+//! hyper repairs some of it silently.
 
-use http::{Method, Uri, Version, header};
+use http::{Method, Uri, header};
 use palisade_core::canon::{self, host::CanonicalHost, path::CanonicalPath, query};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
+use crate::facts::Malformed;
 
 /// The stage. It has no settings: there is nothing about ambiguity that one deployment needs and another does not.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,14 +37,22 @@ impl Stage for Firewall {
 
 fn canonicalize(head: &mut Head) -> Result<(), Denial> {
     let deny = |code| Denial::new(code, StageId::Firewall);
+    match head.facts.malformed {
+        None => {}
+        Some(Malformed::Invalid(reason)) => return Err(deny(DenialCode::RequestMalformed).because("reason", reason)),
+        Some(Malformed::TooLarge) => return Err(deny(DenialCode::HeadersTooLarge)),
+        Some(Malformed::TooSlow) => return Err(deny(DenialCode::RequestTimeout).because("reason", "head_too_slow")),
+    }
     if matches!(head.parts.method, Method::CONNECT | Method::TRACE) {
         return Err(deny(DenialCode::MethodUndeclared).because("method", head.parts.method.as_str()));
     }
     canon::header::join_cookies(&mut head.parts.headers);
-    canon::header::check(&head.parts.headers).map_err(|(ambiguous, name)| {
+    let headers = &mut head.parts.headers;
+    canon::header::check(headers).and_then(|()| canon::header::strip_named(headers)).map_err(|(ambiguous, name)| {
         deny(DenialCode::HeaderForbidden).because("reason", ambiguous.reason).because("header", name.as_str())
     })?;
-    head.facts.host = host(head).map_err(|reason| deny(DenialCode::HostInvalid).because("reason", reason))?;
+    let own = host(head).map_err(|reason| deny(DenialCode::HostInvalid).because("reason", reason))?;
+    head.facts.host = Some(head.facts.forwarded_host.clone().unwrap_or(own));
     let ambiguous = |reason: canon::Ambiguous| deny(DenialCode::PathAmbiguous).because("reason", reason.reason);
     let path = CanonicalPath::parse(head.parts.uri.path()).map_err(ambiguous)?;
     let query = head.parts.uri.query();
@@ -58,8 +69,8 @@ fn canonicalize(head: &mut Head) -> Result<(), Denial> {
     Ok(())
 }
 
-/// The one host. HTTP/1.0 may have none.
-fn host(head: &Head) -> Result<Option<CanonicalHost>, &'static str> {
+/// The one host. HTTP/1.0 could do without, but what is asked of whom would then be a matter of taste.
+fn host(head: &Head) -> Result<CanonicalHost, &'static str> {
     let parse = |text: &str| CanonicalHost::parse(text).map_err(|ambiguous| ambiguous.reason);
     let authority = head.parts.uri.authority().map(|authority| parse(authority.as_str())).transpose()?;
     let field = match head.parts.headers.get(header::HOST) {
@@ -68,8 +79,7 @@ fn host(head: &Head) -> Result<Option<CanonicalHost>, &'static str> {
     };
     match (authority, field) {
         (Some(authority), Some(field)) if authority != field => Err("host_differs_from_authority"),
-        (Some(host), _) | (None, Some(host)) => Ok(Some(host)),
-        (None, None) if head.parts.version == Version::HTTP_10 => Ok(None),
+        (Some(host), _) | (None, Some(host)) => Ok(host),
         (None, None) => Err("host_missing"),
     }
 }
@@ -105,9 +115,39 @@ mod tests {
             ("GET /a\nhost: x\nx_forwarded_for: 1.1.1.1", Some(HeaderForbidden)),
             ("POST /a\nhost: x\ncontent-type: a/b\ncontent-type: c/d", Some(HeaderForbidden)),
             ("GET /a\nhost: x\ncookie: a=1\ncookie: b=2", None),
+            ("GET /a\nhost: x\nconnection: host", Some(HeaderForbidden)),
+            ("GET /a\nhost: x\nx-middleware-subrequest: a", Some(HeaderForbidden)),
         ] {
             assert_eq!(refusal(&Firewall, &mut head(request)), expect, "{request}");
         }
+    }
+
+    #[test]
+    fn refuses_what_the_listener_found_malformed() {
+        for (malformed, code) in [
+            (Malformed::Invalid("length_repeated"), DenialCode::RequestMalformed),
+            (Malformed::TooLarge, DenialCode::HeadersTooLarge),
+            (Malformed::TooSlow, DenialCode::RequestTimeout),
+        ] {
+            let mut head = head("GET /\nhost: x");
+            head.facts.malformed = Some(malformed);
+            assert_eq!(refusal(&Firewall, &mut head), Some(code));
+        }
+    }
+
+    #[test]
+    fn what_connection_names_is_gone_before_anybody_decides_by_it() {
+        let mut head = head("GET /\nhost: x\nconnection: close, x-auth\nx-auth: 1\nupgrade: h2c");
+        assert_eq!(refusal(&Firewall, &mut head), None);
+        assert!(!head.parts.headers.contains_key("x-auth") && head.parts.headers.contains_key("upgrade"));
+    }
+
+    #[test]
+    fn the_host_is_the_one_that_a_trusted_proxy_was_asked_for() {
+        let mut head = head("GET /\nhost: inside:8080");
+        head.facts.forwarded_host = CanonicalHost::parse("api.example").ok();
+        assert_eq!(refusal(&Firewall, &mut head), None);
+        assert_eq!(head.facts.host.map(|host| host.to_string()).as_deref(), Some("api.example"));
     }
 
     #[test]

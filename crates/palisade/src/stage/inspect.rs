@@ -132,7 +132,7 @@ mod tests {
         ] {
             let free_text = free.into_iter().map(str::to_owned).collect();
             let mut head = head("POST /");
-            head.facts.payload = Some(Payload { value: Some(value.clone()), free_text });
+            head.facts.payload = Some(Payload { value: Some(value.clone()), free_text, ..Payload::default() });
             let markup = if allow { Markup::Allow } else { Markup::Refuse };
             let stage = Inspect::danger_by_route(PerRoute::same(markup));
             assert_eq!(stage.dangers().is_empty(), !allow);

@@ -56,7 +56,7 @@ impl<S> Layer<S> for StageLayer {
 /// use palisade::stage::{StageLayer, StageService, finish::Finish};
 /// use tower::Layer as _;
 ///
-/// let service: StageService<axum::Router> = StageLayer::new(Finish).layer(axum::Router::new());
+/// let service: StageService<axum::Router> = StageLayer::new(Finish::default()).layer(axum::Router::new());
 /// let answer = palisade::testing::send(&service, palisade::testing::request("GET /")).await;
 /// assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
 /// # });

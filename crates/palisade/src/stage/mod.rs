@@ -21,10 +21,13 @@ pub mod guard;
 #[cfg(feature = "contract")]
 pub mod inspect;
 mod layer;
+pub mod network;
 pub mod operation;
 pub mod present;
+pub mod publish;
 pub mod quota;
 pub mod record;
+pub mod report;
 pub mod rescue;
 #[cfg(feature = "contract")]
 pub mod reveal;
@@ -163,10 +166,23 @@ impl From<Denial> for Stop {
 ///
 /// let stop = Stop::Answer(Answer::Preflight);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// A document that describes the API itself: 200.
+    Document(Document),
     /// A CORS preflight: 204; its headers are in the plan.
     Preflight,
+    /// A browser's report was taken: 204.
+    Received,
+}
+
+/// A document that describes the API itself, the same for everyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its media type.
+    pub media: &'static str,
+    /// Its text.
+    pub text: bytes::Bytes,
 }
 
 /// What comes back from the rest of the chain.

@@ -1,32 +1,51 @@
 //! Keeps a business flow from being run more often than it is meant to be, by anyone or anything that has a right to it.
 //!
 //! 1. Each limit that the contract gives an operation (`x-palisade.limit`) is a budget of its own.
-//! 2. The holder is the principal, or the client address where the limit says so or nobody is signed in.
-//! 3. All budgets must hold; the first that is used up refuses, with when to come again.
-//! 4. When the store fails, the request is refused: a budget that cannot be counted is not granted.
+//! 2. The holder is the principal, or its organization, the client or everybody, where the limit says so. Who has no
+//!    organization counts as a principal, and who is not signed in as a client.
+//! 3. All budgets must hold; a request that one of them refuses takes nothing from the others.
+//! 4. When the store fails or is late, the limit's own choice holds: refuse, which is the default, because a budget that
+//!    cannot be counted is not granted; count in this process; or let pass.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use palisade_core::denial::DenialCode;
-use palisade_core::operation::{Limit, LimitBy};
 use palisade_core::port::CounterStore;
-use palisade_core::port::counter::{LimitKey, Rate};
+use palisade_core::port::counter::Ipv6Prefix;
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
-use crate::limit::{OnFailure, settle};
+use crate::limit::{Counters, Rules};
 
 /// The stage. Its limits come from the operations.
 #[derive(Clone)]
 pub struct Quota {
-    store: Arc<dyn CounterStore>,
+    counters: Counters,
 }
 
 impl Quota {
     /// Counts in this store.
     pub fn new(store: Arc<dyn CounterStore>) -> Self {
-        Self { store }
+        Self { counters: Counters::new(store) }
+    }
+
+    /// Where limits of [`palisade_core::operation::OnFailure::Local`] are counted while the store is out of order: a store
+    /// in memory. Without one they refuse.
+    #[must_use]
+    pub fn with_local(self, local: Arc<dyn CounterStore>) -> Self {
+        Self { counters: self.counters.local(local) }
+    }
+
+    /// How long the store may take, in place of 100 milliseconds.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { counters: self.counters.patience(patience) }
+    }
+
+    /// How much of an IPv6 address is a client, in place of 64 bits.
+    #[must_use]
+    pub fn with_prefix(self, prefix: Ipv6Prefix) -> Self {
+        Self { counters: self.counters.prefix(prefix) }
     }
 }
 
@@ -42,46 +61,21 @@ impl Stage for Quota {
     }
 
     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
-        let Some(found) = &head.facts.operation else { return Verdict::PASS };
-        let operation = Arc::clone(&found.operation);
-        if operation.limits.is_empty() {
-            return Verdict::PASS;
-        }
-        Verdict::Later(Box::pin(async move {
-            for (index, limit) in operation.limits.iter().enumerate() {
-                let route = head.facts.route.as_ref().map_or("-", |route| route.name.as_str());
-                let rule = format!("quota/{route}/{}/{index}", operation.id);
-                let key = LimitKey::new(&rule, &holder(limit, head));
-                let burst = NonZeroU32::new(limit.requests).unwrap_or(NonZeroU32::MIN);
-                let rate = Rate { burst, per: limit.per };
-                let acquired = self.store.try_acquire(&key, rate, head.facts.received).await;
-                settle(head, acquired, rate, OnFailure::Deny, DenialCode::QuotaExhausted, StageId::Quota)?;
+        match &head.facts.operation {
+            Some(found) if !found.operation.limits.is_empty() => {
+                let operation = Arc::clone(&found.operation);
+                self.counters.spend(head, Rules::Operation(operation))
             }
-            Ok(())
-        }))
-    }
-}
-
-/// Whose budget it is.
-fn holder(limit: &Limit, head: &Head) -> String {
-    let subject = &head.facts.principal;
-    match limit.by {
-        LimitBy::Principal if subject.subject().id().is_some() => {
-            let tenant = subject.tenant().map_or("-", |tenant| tenant.as_str());
-            format!("{tenant}/{}", subject.subject())
-        }
-        LimitBy::Client | LimitBy::Principal => {
-            head.facts.client.map_or_else(|| "-".to_owned(), |client| format!("client/{client}"))
+            _ => Verdict::PASS,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use palisade_core::denial::DenialCode;
     use palisade_core::id::TenantId;
-    use palisade_core::operation::AccessRule;
+    use palisade_core::operation::{AccessRule, Limit, LimitBy, OnFailure};
     use palisade_core::principal::Principal;
     use palisade_core::time::Timestamp;
     use palisade_store::memory::MemoryCounters;
@@ -105,7 +99,7 @@ mod tests {
     }
 
     fn limit(requests: u32, secs: u64, by: LimitBy) -> Limit {
-        Limit { requests, per: Duration::from_secs(secs), by }
+        Limit::new(requests, Duration::from_secs(secs), by)
     }
 
     #[tokio::test]
@@ -143,10 +137,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn limits_by_tenant_and_for_all_are_shared() {
+        let exhausted = Some(DenialCode::QuotaExhausted);
+        let of = |name: &str, tenant: &str| user(name).with_tenant(TenantId::new(tenant));
+        for (by, first, second, expect) in [
+            (LimitBy::Tenant, of("u-1", "a"), of("u-2", "a"), exhausted),
+            (LimitBy::Tenant, of("u-1", "a"), of("u-1", "b"), None),
+            (LimitBy::Tenant, user("u-1"), user("u-2"), None),
+            (LimitBy::Tenant, user("u-1"), user("u-1"), exhausted),
+            (LimitBy::All, user("u-1"), of("u-2", "b"), exhausted),
+        ] {
+            let stage = Quota::new(Arc::new(MemoryCounters::default()));
+            let once = [limit(1, 60, by)];
+            assert_eq!(ask(&stage, first, "192.0.2.1", 0, &once).await, None);
+            let shown = format!("{by:?} {second:?}");
+            assert_eq!(ask(&stage, second, "192.0.2.2", 0, &once).await, expect, "{shown}");
+        }
+    }
+
+    #[tokio::test]
     async fn every_limit_must_hold() {
         let stage = Quota::new(Arc::new(MemoryCounters::default()));
         let both = [limit(2, 1, LimitBy::Principal), limit(3, 3600, LimitBy::Principal)];
-        for (secs, expect) in [(0, None), (0, None), (0, Some(())), (1, None), (2, Some(()))] {
+        for (secs, expect) in [(0, None), (0, None), (0, Some(())), (1, None), (2, Some(())), (1200, None)] {
             let refused = ask(&stage, user("u-1"), "192.0.2.1", secs, &both).await;
             assert_eq!(refused, expect.map(|()| DenialCode::QuotaExhausted), "{secs}");
         }
@@ -158,6 +171,10 @@ mod tests {
         let once = [limit(1, 60, LimitBy::Client)];
         assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &once).await, Some(DenialCode::Unavailable));
         assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &[]).await, None, "nothing to count, nobody to ask");
+        let local = [Limit { on_failure: OnFailure::Local, ..limit(1, 60, LimitBy::Client) }];
+        let stage = stage.with_local(Arc::new(MemoryCounters::default()));
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &local).await, None);
+        assert_eq!(ask(&stage, user("u-1"), "192.0.2.1", 0, &local).await, Some(DenialCode::QuotaExhausted));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use palisade_core::denial::Evidence;
 use palisade_core::event::{EventKind, Outcome as Ended, SecurityEvent, Took};
 use palisade_core::id::PolicyVersion;
@@ -43,8 +43,8 @@ impl Record {
         Self { sink, clock, policy }
     }
 
-    fn write(&self, head: &mut Head, status: StatusCode, method: &Method, asked: &str) {
-        let facts = &mut head.facts;
+    fn write(&self, head: &mut Head, status: StatusCode) {
+        let Head { parts, facts, .. } = head;
         let now = self.clock.now();
         let outcome = facts.denial.as_ref().map_or(Ended::Answered(status), |denial| Ended::Denied(denial.code()));
         let mut event = SecurityEvent {
@@ -54,8 +54,8 @@ impl Record {
             request: facts.request_id.clone(),
             who: facts.principal.subject().clone(),
             client: facts.client.or(facts.peer.map(|peer| peer.ip())),
-            method: method.clone(),
-            path: cut(facts.path.as_ref().map_or(asked, |path| path.as_str())).into(),
+            method: parts.method.clone(),
+            path: cut(facts.path.as_ref().map_or(parts.uri.path(), |path| path.as_str())).into(),
             route: facts.route.as_ref().map(|route| route.name.clone()),
             operation: facts.operation.as_ref().map(|found| found.operation.id.clone()),
             outcome,
@@ -90,10 +90,8 @@ impl Stage for Record {
     }
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
-        let method = head.parts.method.clone();
-        let asked = cut(head.parts.uri.path()).to_owned();
         Box::pin(async move {
-            let mut attended = Attended { record: self, head, method, asked, status: StatusCode::from_u16(499).ok() };
+            let mut attended = Attended { record: self, head, status: StatusCode::from_u16(499).ok() };
             let outcome = next.run(attended.head, body).await;
             attended.status = outcome.as_ref().ok().map(http::Response::status);
             outcome
@@ -105,8 +103,6 @@ impl Stage for Record {
 struct Attended<'a> {
     record: &'a Record,
     head: &'a mut Head,
-    method: Method,
-    asked: String,
     /// How it would be written down now.
     status: Option<StatusCode>,
 }
@@ -114,15 +110,18 @@ struct Attended<'a> {
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
         if let Some(status) = self.status {
-            self.record.write(self.head, status, &self.method, &self.asked);
+            self.record.write(self.head, status);
         }
     }
 }
 
 /// The beginning of a path: a log line must not grow with what an attacker sends.
 fn cut(path: &str) -> &str {
+    if path.len() <= Evidence::LONGEST {
+        return path;
+    }
     let end = (0..=Evidence::LONGEST).rev().find(|at| path.is_char_boundary(*at)).unwrap_or(0);
-    path.get(..end.min(path.len())).unwrap_or_default()
+    path.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

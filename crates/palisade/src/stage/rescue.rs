@@ -2,13 +2,17 @@
 //!
 //! 1. A refusal becomes an RFC 9457 problem in the caller's dialect ([`palisade_core::problem`]).
 //! 2. A panic in a stage or in the service becomes the refusal `internal`; what it said goes into the event.
-//! 3. There is no setting that shows more: a development mode would be found in production.
+//! 3. An answer to HEAD has the head of that to GET, and no body (RFC 9110 section 9.3.2).
+//! 4. There is no setting that shows more: a development mode would be found in production.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::problem::{self, Dialect};
 use palisade_core::stage::StageId;
@@ -37,6 +41,7 @@ impl Stage for Rescue {
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         // The request's own headers may be changed further in; how the caller reads answers is asked now.
         let dialect = Dialect::of(&head.parts.headers);
+        let headless = head.parts.method == Method::HEAD;
         Box::pin(async move {
             let outcome = AssertUnwindSafe(next.run(head, body)).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|panic| Err(panicked(panic.as_ref()).into()));
@@ -44,9 +49,13 @@ impl Stage for Rescue {
                 Ok(response) => response,
                 Err(Stop::Answer(answer)) => fixed(answer),
                 Err(Stop::Deny(denial)) => {
-                    let response = problem::render(&denial, dialect, &head.facts.request_id).map(Body::from);
+                    let denial = match &head.facts.protection {
+                        Some(protection) => denial.protected_by(Arc::clone(protection)),
+                        None => denial,
+                    };
+                    let response = problem::render(&denial, dialect, &head.facts.request_id);
                     head.facts.denial = Some(denial);
-                    response
+                    if headless { without_body(response) } else { response.map(Body::from) }
                 }
             })
         })
@@ -65,12 +74,25 @@ impl Rescue {
     }
 }
 
+fn without_body(response: Response<Bytes>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Response::from_parts(parts, Body::empty())
+}
+
 fn fixed(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = match answer {
-        Answer::Preflight => StatusCode::NO_CONTENT,
-    };
-    response
+    match answer {
+        Answer::Document(document) => {
+            let mut response = Response::new(Body::from(document.text));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(document.media));
+            response
+        }
+        Answer::Preflight | Answer::Received => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+    }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Denial {
@@ -95,6 +117,18 @@ mod tests {
         let denial = head.facts.denial.unwrap();
         assert_eq!(denial.code(), DenialCode::Internal);
         assert_eq!(denial.evidence().iter().next(), Some(("panic", "the password is hunter2")));
+    }
+
+    #[tokio::test]
+    async fn a_refused_head_has_no_body_and_the_head_of_get() {
+        let mut lengths = Vec::new();
+        for method in ["GET", "HEAD"] {
+            let response = answer_of_panic(&Rescue, &mut head(&format!("{method} /")), "x").await.unwrap();
+            let told = response.headers().get(CONTENT_LENGTH).map(|length| length.to_str().unwrap().to_owned());
+            lengths.push((told, response.into_body().collect().await.unwrap().to_bytes().len()));
+        }
+        let [(None, long), (Some(told), 0)] = &lengths[..] else { panic!("{lengths:?}") };
+        assert_eq!(*told, long.to_string());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub trait End: Send + Sync {
 /// fn wrap<'a>(head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
 ///     Box::pin(async move {
 ///         let outcome = next.run(head, body).await;
-///         head.plan.remove(http::header::SERVER);
+///         head.plan.remove(&[http::header::SERVER]);
 ///         outcome
 ///     })
 /// }

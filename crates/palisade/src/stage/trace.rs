@@ -38,10 +38,7 @@ impl Trace {
         let random = u128::from_be_bytes(random) & ((1 << 80) - 1);
         let millis = u128::from(self.clock.now().as_millis()) & ((1 << 48) - 1);
         let uuid = (millis << 80 | random) & !(0xF << 76) & !(0x3 << 62) | 0x7 << 76 | 0x2 << 62;
-        let hex = format!("{uuid:032x}");
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        let text = format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32));
-        RequestId::new(text)
+        RequestId::new(written(uuid))
     }
 }
 
@@ -66,6 +63,18 @@ impl Stage for Trace {
         }
         next.run(head, body)
     }
+}
+
+/// A UUID in the form of RFC 9562 section 4.
+fn written(uuid: u128) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in uuid.to_be_bytes().into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.extend([byte >> 4, byte & 0xF].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
+    }
+    text
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>` in lower case, neither id all zero.

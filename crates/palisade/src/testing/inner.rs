@@ -9,7 +9,7 @@ use http::Response;
 use palisade_core::denial::DenialCode;
 use palisade_core::id::{OperationId, UserId};
 use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
-use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::port::counter::Ask;
 use palisade_core::port::{Clock, CounterStore, Entropy, StoreError};
 use palisade_core::principal::{Assurance, Level, Principal, Subject};
 use palisade_core::time::Timestamp;
@@ -117,7 +117,7 @@ pub(crate) struct Unreachable;
 
 #[async_trait]
 impl CounterStore for Unreachable {
-    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, _: &mut [Ask<'_>], _: Timestamp) -> Result<(), StoreError> {
         Err(StoreError::Unreachable { reason: "evidence-marker".to_owned() })
     }
 }
@@ -127,6 +127,10 @@ pub(crate) struct NoKeys;
 
 #[async_trait]
 impl KeySource for NoKeys {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        None
+    }
+
     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
         Err(KeySourceError::new("evidence-marker"))
     }
@@ -165,6 +169,7 @@ pub(crate) fn declared(contract: &str, request: &str) -> Head {
     };
     let found = Arc::clone(found);
     head.facts.owners = found.operation.access.owner.response.clone();
+    head.facts.owned = !head.facts.owners.is_empty() || !found.operation.access.owner.request.is_empty();
     let (operation, parameters) = (Arc::clone(&found.operation), TextParameters::default());
     let contract = Some(crate::facts::ContractMatch { operation: found, path });
     head.facts.operation = Some(OperationMatch { operation, parameters, contract });

@@ -46,7 +46,7 @@ pub fn assert_stage(stage: &dyn Stage) {
         let Some(outcome) = answer(stage, &mut head, "evidence-marker").now_or_never() else { continue };
         if let Err(Stop::Deny(denial)) = outcome {
             assert_eq!(denial.stage(), stage.id(), "{request}");
-            for dialect in [Dialect::GraphQl, Dialect::Grpc, Dialect::Html, Dialect::Json] {
+            for dialect in Dialect::ALL {
                 let answer = render(&denial, dialect, &head.facts.request_id);
                 let whole = format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()));
                 assert!(!whole.contains("evidence-marker"), "{request}: {whole}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use palisade_core::port::counter::{Acquired, LimitKey, Rate, gcra};
+use palisade_core::port::counter::{Ask, Tally};
 use palisade_core::port::{Clock, CounterStore, Entropy, StoreError};
 use palisade_core::time::Timestamp;
 
@@ -153,14 +153,40 @@ impl Entropy for SeededEntropy {
 /// assert!(test.events.take().is_empty());
 /// ```
 #[derive(Debug, Default)]
-pub struct MemoryCounts(Mutex<HashMap<LimitKey, Timestamp>>);
+pub struct MemoryCounts(Mutex<HashMap<String, Tally>>);
 
 #[async_trait]
 impl CounterStore for MemoryCounts {
-    async fn try_acquire(&self, key: &LimitKey, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (acquired, state) = gcra(counts.get(key).copied(), rate, now);
-        counts.insert(key.clone(), state);
-        Ok(acquired)
+        let mut steps = Vec::with_capacity(asks.len());
+        for ask in &mut *asks {
+            let key = format!("{:?} {}", ask.algorithm, ask.key);
+            let step = ask.step(counts.get(&key).copied(), now);
+            ask.outcome = step.outcome;
+            steps.push((key, step));
+        }
+        let is_granted = steps.iter().all(|(_, step)| step.outcome.is_granted());
+        for (key, step) in steps {
+            if is_granted {
+                counts.insert(key, step.after);
+            } else if !step.outcome.is_granted()
+                && let Some(kept) = counts.get_mut(&key)
+            {
+                // A clock that was set back is corrected.
+                *kept = step.before;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn counts_are_those_of_every_store() {
+        palisade_testkit::store::assert_counter_store(async || MemoryCounts::default()).await;
     }
 }

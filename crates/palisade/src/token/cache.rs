@@ -10,94 +10,105 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::digest::{SHA256, digest};
 use palisade_core::time::Timestamp;
 
-use super::claims::Claims;
-
 /// Verified tokens in shards, each with two generations: what was not asked for during the life of a generation is
 /// forgotten with it. Bounded by the length of the tokens in it, 16 MiB in all, which is some 16,000 usual ones.
 #[derive(Debug)]
-pub(super) struct Cache {
-    shards: Vec<Mutex<Shard>>,
+pub(crate) struct Cache<V> {
+    shards: Vec<Mutex<Shard<V>>>,
 }
 
 /// The name of a token in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TokenDigest([u8; 32]);
+pub(crate) struct TokenDigest([u8; 32]);
 
 /// What must be unchanged for an entry to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Basis {
+pub(crate) struct Basis {
     /// The epoch of the key set that verified the token.
-    pub(super) keys: u64,
+    pub(crate) keys: u64,
     /// The revocation epoch before it was verified.
-    pub(super) revocation: u64,
+    pub(crate) revocation: u64,
 }
 
 /// A verified token.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) claims: Arc<Claims>,
-    pub(super) basis: Basis,
+#[derive(Debug)]
+pub(crate) struct Entry<V> {
+    /// What is known about it.
+    pub(crate) value: Arc<V>,
+    pub(crate) basis: Basis,
     /// The moment of verification; with a clock that was set back before it nothing is proven.
-    pub(super) from: Timestamp,
+    pub(crate) from: Timestamp,
     /// The end of the entry.
-    pub(super) until: Timestamp,
+    pub(crate) until: Timestamp,
     /// The length of the token.
-    pub(super) weight: usize,
+    pub(crate) weight: usize,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    young: HashMap<TokenDigest, Entry>,
-    old: HashMap<TokenDigest, Entry>,
+impl<V> Entry<V> {
+    /// The same entry with another value.
+    pub(crate) fn holding<W>(self, value: Arc<W>) -> Entry<W> {
+        let Self { basis, from, until, weight, .. } = self;
+        Entry { value, basis, from, until, weight }
+    }
+}
+
+#[derive(Debug)]
+struct Shard<V> {
+    young: HashMap<TokenDigest, Entry<V>>,
+    old: HashMap<TokenDigest, Entry<V>>,
     young_weight: usize,
 }
 
 impl TokenDigest {
-    pub(super) fn of(token: &str) -> Self {
+    pub(crate) fn of(token: &str) -> Self {
         let mut name = [0; 32];
         name.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
         Self(name)
     }
 }
 
-impl Default for Cache {
+impl<V> Default for Shard<V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), young_weight: 0 }
+    }
+}
+
+impl<V> Default for Cache<V> {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 }
 
-impl Cache {
-    /// The claims of a token whose entry still counts.
-    pub(super) fn find(&self, token: &TokenDigest, basis: Basis, now: Timestamp) -> Option<Arc<Claims>> {
+impl<V> Cache<V> {
+    /// What is known of a token whose entry still counts. Nothing is allocated.
+    pub(crate) fn find(&self, token: &TokenDigest, basis: Basis, now: Timestamp) -> Option<Arc<V>> {
         let mut shard = self.shard(token)?.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = shard.find(token)?;
-        (entry.basis == basis && entry.from <= now && now < entry.until).then(|| entry.claims.clone())
+        (entry.basis == basis && entry.from <= now && now < entry.until).then(|| Arc::clone(&entry.value))
     }
 
     /// Remembers a verified token.
-    pub(super) fn insert(&self, token: TokenDigest, entry: Entry) {
+    pub(crate) fn insert(&self, token: TokenDigest, entry: Entry<V>) {
         if let Some(shard) = self.shard(&token) {
             shard.lock().unwrap_or_else(PoisonError::into_inner).insert(token, entry);
         }
     }
 
-    fn shard(&self, token: &TokenDigest) -> Option<&Mutex<Shard>> {
+    fn shard(&self, token: &TokenDigest) -> Option<&Mutex<Shard<V>>> {
         let [first, ..] = token.0;
         self.shards.get(usize::from(first) % SHARDS)
     }
 }
 
-impl Shard {
-    fn find(&mut self, token: &TokenDigest) -> Option<Entry> {
-        if let Some(entry) = self.young.get(token) {
-            return Some(entry.clone());
+impl<V> Shard<V> {
+    fn find(&mut self, token: &TokenDigest) -> Option<&Entry<V>> {
+        if let Some(entry) = self.old.remove(token) {
+            self.insert(*token, entry);
         }
-        let entry = self.old.remove(token)?;
-        self.insert(*token, entry.clone());
-        Some(entry)
+        self.young.get(token).or_else(|| self.old.get(token))
     }
 
-    fn insert(&mut self, token: TokenDigest, entry: Entry) {
+    fn insert(&mut self, token: TokenDigest, entry: Entry<V>) {
         self.young_weight += entry.weight;
         if let Some(previous) = self.young.insert(token, entry) {
             self.young_weight -= previous.weight;
@@ -118,10 +129,10 @@ const GENERATION_WEIGHT: usize = 512 * 1024;
 mod tests {
     use super::*;
 
-    fn entry(weight: usize) -> Entry {
+    fn entry(weight: usize) -> Entry<()> {
         let basis = Basis { keys: 1, revocation: 0 };
         let (from, until) = (Timestamp::from_secs(100), Timestamp::from_secs(200));
-        Entry { claims: Arc::new(Claims::for_tests()), basis, from, until, weight }
+        Entry { value: Arc::new(()), basis, from, until, weight }
     }
 
     #[test]

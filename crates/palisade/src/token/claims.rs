@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use palisade_core::id::KeyThumbprint;
 use palisade_core::principal::ScopeSet;
 use palisade_core::time::Timestamp;
 use serde_json::{Map, Value};
@@ -19,6 +20,7 @@ pub struct Claims {
     expires: Timestamp,
     issued: Option<Timestamp>,
     scopes: ScopeSet,
+    confirmation: Option<Confirmation>,
     all: Map<String, Value>,
 }
 
@@ -51,6 +53,11 @@ impl Claims {
     /// What it may be used for: `scope` (RFC 9068 section 2.2.3), else `scp` as other issuers write it.
     pub fn scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// The key that the token is bound to (`cnf`).
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
     }
 
     /// Any claim by its name.
@@ -94,17 +101,51 @@ impl Claims {
                 return Err(TokenError::TooOld);
             }
         }
-        if all.contains_key("cnf") && !rules.leaves_proof_to_caller() {
-            return Err(TokenError::ProofRequired);
-        }
+        let confirmation = match all.get("cnf") {
+            Some(_) if rules.leaves_proof_to_caller() => None,
+            Some(cnf) => Some(Confirmation::read(cnf)?),
+            None => None,
+        };
         let scopes = scopes(&all)?;
-        Ok(Self { subject: subject.into(), issuer: issuer.into(), audience, expires, issued, scopes, all })
+        let (subject, issuer) = (subject.into(), issuer.into());
+        Ok(Self { subject, issuer, audience, expires, issued, scopes, confirmation, all })
+    }
+}
+
+/// The key that the caller of a token must have (RFC 7800).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// A client certificate of this SHA-256 (`x5t#S256`, RFC 8705 section 3.1).
+    Certificate(KeyThumbprint),
+    /// A key that signs a proof for every request (`jkt`, RFC 9449 section 6.1).
+    Key(KeyThumbprint),
+}
+
+impl Confirmation {
+    /// What must be proven, if it is one thing that can be checked here; half of a condition is none.
+    fn read(cnf: &Value) -> Result<Self, TokenError> {
+        let members = cnf.as_object().ok_or(TokenError::ClaimInvalid("cnf"))?;
+        let mut members = members.iter();
+        let (Some((name, value)), None) = (members.next(), members.next()) else {
+            return Err(TokenError::ProofRequired);
+        };
+        let is_hash = |text: &&str| {
+            text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let text = value.as_str().filter(is_hash);
+        let thumbprint = || text.map(KeyThumbprint::new).ok_or(TokenError::ClaimInvalid("cnf"));
+        match name.as_str() {
+            "jkt" => thumbprint().map(Self::Key),
+            "x5t#S256" => thumbprint().map(Self::Certificate),
+            _ => Err(TokenError::ProofRequired),
+        }
     }
 
-    #[cfg(test)]
-    pub(super) fn for_tests() -> Self {
-        let (audience, issued, scopes, all) = (vec![], None, ScopeSet::default(), Map::new());
-        Self { subject: "s".into(), issuer: "i".into(), audience, expires: Timestamp::default(), issued, scopes, all }
+    /// The thumbprint of the key or certificate.
+    pub fn thumbprint(&self) -> &KeyThumbprint {
+        match self {
+            Self::Certificate(thumbprint) | Self::Key(thumbprint) => thumbprint,
+        }
     }
 }
 

@@ -50,6 +50,9 @@ pub enum TokenError {
     /// The token is bound to a key (`cnf`, RFC 7800), but nothing here checks that the caller has it.
     #[error("the token is bound to a key")]
     ProofRequired,
+    /// The token, or everything its subject had at some moment, was revoked.
+    #[error("the token was revoked")]
+    Revoked,
     /// The signature is not the key's.
     #[error("the signature is wrong")]
     SignatureInvalid,
@@ -68,24 +71,25 @@ impl TokenError {
     /// The reason as one word for events.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::AlgorithmForbidden => "algorithm-forbidden",
-            Self::AlgorithmMismatch => "algorithm-mismatch",
-            Self::AudienceMismatch => "audience-mismatch",
-            Self::ClaimInvalid(_) => "claim-invalid",
-            Self::ClaimMissing(_) => "claim-missing",
-            Self::CriticalHeader => "critical-header",
+            Self::AlgorithmForbidden => "algorithm_forbidden",
+            Self::AlgorithmMismatch => "algorithm_mismatch",
+            Self::AudienceMismatch => "audience_mismatch",
+            Self::ClaimInvalid(_) => "claim_invalid",
+            Self::ClaimMissing(_) => "claim_missing",
+            Self::CriticalHeader => "critical_header",
             Self::Expired => "expired",
-            Self::HeaderKeyForbidden => "header-key-forbidden",
-            Self::IssuerMismatch => "issuer-mismatch",
-            Self::KeyUnknown => "key-unknown",
-            Self::KeysUnavailable(_) => "keys-unavailable",
+            Self::HeaderKeyForbidden => "header_key_forbidden",
+            Self::IssuerMismatch => "issuer_mismatch",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeysUnavailable(_) => "keys_unavailable",
             Self::Malformed => "malformed",
-            Self::NotYetValid => "not-yet-valid",
-            Self::ProofRequired => "proof-required",
-            Self::SignatureInvalid => "signature-invalid",
-            Self::TooLong => "too-long",
-            Self::TooOld => "too-old",
-            Self::TypeMismatch => "type-mismatch",
+            Self::NotYetValid => "not_yet_valid",
+            Self::ProofRequired => "proof_required",
+            Self::Revoked => "revoked",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::TooLong => "too_long",
+            Self::TooOld => "too_old",
+            Self::TypeMismatch => "type_mismatch",
         }
     }
 

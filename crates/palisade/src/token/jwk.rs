@@ -5,11 +5,13 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA256, RsaParameters,
 };
+use palisade_core::id::KeyThumbprint;
 use palisade_core::secret::Secret;
 use serde_json::{Map, Value};
 
@@ -182,6 +184,50 @@ pub enum KeyError {
     /// The key can be broken.
     #[error("{0}")]
     Weak(&'static str),
+}
+
+/// The thumbprint of a public key: the SHA-256 over the members that its type needs, in one spelling (RFC 7638).
+///
+/// ```
+/// let jwk = serde_json::json!({
+///     "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "any",
+/// });
+/// let thumbprint = palisade::token::jwk::thumbprint(&jwk)?;
+/// assert_eq!(thumbprint.as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+/// # Ok::<(), palisade::token::jwk::KeyError>(())
+/// ```
+pub fn thumbprint(jwk: &Value) -> Result<KeyThumbprint, KeyError> {
+    let jwk = Members(jwk.as_object().ok_or(KeyError::Malformed("JWK"))?);
+    let kind = jwk.text("kty")?.ok_or(KeyError::Malformed("kty"))?;
+    // In alphabetical order, as section 3.2 lists them.
+    let names: &[&'static str] = match kind {
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        "RSA" => &["e", "kty", "n"],
+        kind => return Err(KeyError::Unsupported(kind.to_owned())),
+    };
+    let member = |name: &&'static str| {
+        let text = jwk.text(name)?.ok_or(KeyError::Malformed(name))?;
+        Ok(format!("{}:{}", Value::from(*name), Value::from(text)))
+    };
+    let members = names.iter().map(member).collect::<Result<Vec<_>, KeyError>>()?;
+    let hash = digest(&SHA256, format!("{{{}}}", members.join(",")).as_bytes());
+    Ok(KeyThumbprint::new(base64url::encode(hash.as_ref())))
+}
+
+/// The key that a proof of possession brings, for the algorithm that its header names, and the key's thumbprint.
+pub(super) fn of_proof(jwk: Value, algorithm: Algorithm) -> Result<(VerifyKey, KeyThumbprint), KeyError> {
+    let Value::Object(mut members) = jwk else { return Err(KeyError::Malformed("jwk")) };
+    if algorithm.is_symmetric() || PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
+        return Err(KeyError::Private);
+    }
+    members.entry("alg").or_insert_with(|| algorithm.as_str().into());
+    let jwk = Value::Object(members);
+    let key = VerifyKey::from_jwk(&jwk)?;
+    if key.algorithm() != algorithm {
+        return Err(KeyError::OtherAlgorithm);
+    }
+    Ok((key, thumbprint(&jwk)?))
 }
 
 /// The members of a JWK.

@@ -45,11 +45,18 @@ impl KeySet {
             return Err(KeyError::TooMany(MAX_KEYS));
         }
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        // A name that a broken key has as well is not clear either; a key for another use may share it.
+        let mut ids = BTreeSet::new();
         for (position, entry) in entries.iter().enumerate() {
-            match VerifyKey::from_jwk(entry) {
+            let (key, id) = (VerifyKey::from_jwk(entry), entry.get("kid").and_then(Value::as_str));
+            let counts = !matches!(key, Err(KeyError::OtherUse | KeyError::Unsupported(_)));
+            if let Some(id) = id.filter(|id| counts && !ids.insert(*id)) {
+                return Err(KeyError::DuplicateId(id.to_owned()));
+            }
+            match key {
                 Ok(key) => keys.push(key),
                 Err(reason) => {
-                    let id = entry.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    let id = id.map(str::to_owned);
                     skipped.push(Skipped { position, id, reason });
                 }
             }
@@ -141,6 +148,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// The keys as they are known now.
     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError>;
 
+    /// The keys, if they are known without waiting for anybody.
+    fn current(&self) -> Option<Arc<KeySet>>;
+
     /// The keys after a token named one that is not among them: asked for anew if the source has not just been asked.
     async fn refresh(&self) -> Result<Arc<KeySet>, KeySourceError>;
 }
@@ -174,6 +184,10 @@ impl StaticKeys {
 impl KeySource for StaticKeys {
     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
         Ok(self.0.clone())
+    }
+
+    fn current(&self) -> Option<Arc<KeySet>> {
+        Some(self.0.clone())
     }
 
     async fn refresh(&self) -> Result<Arc<KeySet>, KeySourceError> {

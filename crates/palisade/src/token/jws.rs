@@ -1,10 +1,11 @@
 //! The outside of a token: three parts, a header that may ask for nothing special, a signature (RFC 7515).
 
+use palisade_core::id::KeyThumbprint;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::error::TokenError;
-use super::jwk::VerifyKey;
+use super::jwk::{self, VerifyKey};
 use super::{base64url, json};
 
 /// A compact JWS that was taken apart and not yet believed. The payload comes out of [`Unverified::verify`] only.
@@ -44,8 +45,23 @@ impl<'a> Unverified<'a> {
         // Five parts (an encrypted token) leave a dot in the payload, which is not in the alphabet.
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
-        let header = Header::parse(&part(header)?)?;
+        let header = Header::parse(&json::object(&part(header)?).ok_or(TokenError::Malformed)?)?;
         Ok(Self { header, message, payload: part(payload)?, signature: part(signature)? })
+    }
+
+    /// Takes a proof apart that brings its own key (RFC 9449 section 4.2). It proves that somebody has that key, and
+    /// nothing about who: the key must then be the one that a token names.
+    pub(super) fn parse_proof(proof: &'a str) -> Result<(Self, VerifyKey, KeyThumbprint), TokenError> {
+        if proof.len() > MAX_LENGTH {
+            return Err(TokenError::TooLong);
+        }
+        let (message, signature) = proof.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        let mut members = json::object(&part(header)?).ok_or(TokenError::Malformed)?;
+        let jwk = members.remove("jwk").ok_or(TokenError::Malformed)?;
+        let header = Header::parse(&members)?;
+        let (key, thumbprint) = jwk::of_proof(jwk, header.algorithm).map_err(|_| TokenError::HeaderKeyForbidden)?;
+        Ok((Self { header, message, payload: part(payload)?, signature: part(signature)? }, key, thumbprint))
     }
 
     /// The header, by which a key is found.
@@ -64,8 +80,7 @@ impl<'a> Unverified<'a> {
 }
 
 impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, TokenError> {
-        let members = json::object(bytes).ok_or(TokenError::Malformed)?;
+    fn parse(members: &Map<String, Value>) -> Result<Self, TokenError> {
         // RFC 7515 section 4.1.11: what must be understood and is not makes the token invalid; RFC 7797 changes what is
         // signed and is refused with or without `crit`.
         if members.contains_key("crit") || members.contains_key("b64") {
@@ -74,11 +89,11 @@ impl Header {
         if KEY_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err(TokenError::HeaderKeyForbidden);
         }
-        let algorithm = text(&members, "alg")?.ok_or(TokenError::Malformed)?;
+        let algorithm = text(members, "alg")?.ok_or(TokenError::Malformed)?;
         Ok(Self {
             algorithm: Algorithm::parse(&algorithm).ok_or(TokenError::AlgorithmForbidden)?,
-            key_id: text(&members, "kid")?,
-            kind: text(&members, "typ")?,
+            key_id: text(members, "kid")?,
+            kind: text(members, "typ")?,
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use palisade_core::port::Clock;
@@ -14,6 +13,7 @@ use super::claims::Claims;
 use super::error::TokenError;
 use super::jwks::{Candidates, KeySet, KeySource};
 use super::jws::{MAX_LENGTH, Unverified};
+use super::revocation::Revocations;
 
 /// What a token must be to be believed. `iss`, `aud`, `exp` and `sub` must always be there.
 ///
@@ -208,14 +208,26 @@ pub struct Verifier {
     rules: Rules,
     keys: Arc<dyn KeySource>,
     clock: Arc<dyn Clock>,
-    cache: Cache,
-    revocation: AtomicU64,
+    cache: Cache<Claims>,
+    revocations: Arc<Revocations>,
 }
 
 impl Verifier {
     /// A verifier of `rules`; `keys` must be those of the issuer that the rules name.
     pub fn new(rules: Rules, keys: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
-        Self { rules, keys, clock, cache: Cache::default(), revocation: AtomicU64::new(0) }
+        Self { rules, keys, clock, cache: Cache::default(), revocations: Arc::default() }
+    }
+
+    /// The same verifier, which refuses what is revoked there.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Arc<Revocations>) -> Self {
+        self.revocations = revocations;
+        self
+    }
+
+    /// What is revoked.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     /// The rules.
@@ -223,23 +235,45 @@ impl Verifier {
         &self.rules
     }
 
-    /// The claims of `token`, if it is what the rules demand.
+    /// The claims of `token`, if it is what the rules demand. A token that is bound to a key is refused: nothing here
+    /// sees the request that would have to prove it. The stage `authenticate` does.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         if token.len() > MAX_LENGTH {
             return Err(TokenError::TooLong);
         }
         let digest = TokenDigest::of(token);
-        // INVARIANT: read before anything is proven, so that a revocation in the meantime is not overtaken.
-        let revocation = self.revocation.load(Ordering::Acquire);
-        let keys = self.keys.keys().await;
-        if let Ok(keys) = &keys {
-            let basis = Basis { keys: keys.epoch(), revocation };
-            if let Some(claims) = self.cache.find(&digest, basis, self.clock.now()) {
-                return Ok(claims);
-            }
+        if let Some(claims) = self.recall(&self.cache, &digest) {
+            return Ok(claims);
         }
+        let proven = self.prove(token).await?;
+        if proven.claims.confirmation().is_some() {
+            return Err(TokenError::ProofRequired);
+        }
+        let claims = Arc::new(proven.claims);
+        self.cache.insert(digest, proven.life.holding(Arc::clone(&claims)));
+        Ok(claims)
+    }
+
+    /// What a cache of verified tokens knows of this one, while everything that proved it still holds. Waits for nobody.
+    pub(crate) fn recall<V>(&self, cache: &Cache<V>, digest: &TokenDigest) -> Option<Arc<V>> {
+        let revocation = self.revocations.epoch();
+        let keys = self.keys.current()?.epoch();
+        cache.find(digest, Basis { keys, revocation }, self.clock.now())
+    }
+
+    /// Verifies a token that no cache knows, whatever key it is bound to.
+    pub(crate) async fn prove(&self, token: &str) -> Result<Proven, TokenError> {
+        if token.len() > MAX_LENGTH {
+            return Err(TokenError::TooLong);
+        }
+        // INVARIANT: read before anything is proven, so that a revocation in the meantime is not overtaken.
+        let revocation = self.revocations.epoch();
         let unverified = Unverified::parse(token)?;
         self.admit(&unverified)?;
+        let keys = match self.keys.current() {
+            Some(keys) => Ok(keys),
+            None => self.keys.keys().await,
+        };
         let mut keys = keys.map_err(TokenError::KeysUnavailable)?;
         let payload = match prove(&keys, &unverified) {
             Ok(payload) => payload,
@@ -254,16 +288,18 @@ impl Verifier {
             }
         };
         let now = self.clock.now();
-        let claims = Arc::new(Claims::check(payload, &self.rules, now)?);
+        let claims = Claims::check(payload, &self.rules, now)?;
+        if self.revocations.refuses(&claims, now) {
+            return Err(TokenError::Revoked);
+        }
         let basis = Basis { keys: keys.epoch(), revocation };
         let (until, weight) = (self.remembered_until(&claims, now), token.len());
-        self.cache.insert(digest, Entry { claims: claims.clone(), basis, from: now, until, weight });
-        Ok(claims)
+        Ok(Proven { claims, life: Entry { value: Arc::new(()), basis, from: now, until, weight } })
     }
 
-    /// Forgets every verified token, so that each is checked anew: after a key was withdrawn or a session ended.
+    /// Forgets every verified token, so that each is checked anew: after a key was withdrawn.
     pub fn revoke_all(&self) {
-        self.revocation.fetch_add(1, Ordering::AcqRel);
+        self.revocations.forget();
     }
 
     /// What the header says must be allowed before a key is looked for.
@@ -289,6 +325,12 @@ impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").field("rules", &self.rules).finish_non_exhaustive()
     }
+}
+
+/// A token that was just verified, and for how long that may be remembered.
+pub(crate) struct Proven {
+    pub(crate) claims: Claims,
+    pub(crate) life: Entry<()>,
 }
 
 /// Why no key proved a token, and whether a newer set could.

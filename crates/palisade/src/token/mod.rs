@@ -16,18 +16,21 @@
 
 pub mod algorithm;
 pub mod claims;
+pub mod dpop;
 pub mod error;
+pub mod identity;
 pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod jwt;
 pub mod remote;
+pub mod revocation;
 pub mod sign;
 
-mod base64url;
-mod cache;
+pub(crate) mod base64url;
+pub(crate) mod cache;
 mod json;
-mod pem;
+pub(crate) mod pem;
 mod rsa;
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ fn subject_public_key_info<'a>(der: &'a [u8], label: &[u8]) -> Option<Option<&'a
 }
 
 /// The contents of one DER element and what follows it. Lengths must be the shortest, and below 64 KiB.
-fn element(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn element(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, input) = input.split_first()?;
     let (first, input) = input.split_first()?;
     let (length, input) = match first {

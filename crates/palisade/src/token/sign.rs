@@ -5,12 +5,14 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use palisade_core::secret::Secret;
 use serde_json::{Value, json};
 
 use super::algorithm::Algorithm;
 use super::base64url;
-use super::jwk::{KeyError, VerifyKey};
+use super::jwk::{self, KeyError, VerifyKey};
 
 /// A key that signs tokens.
 ///
@@ -62,6 +64,22 @@ impl Signer {
         Ok(Self::new(algorithm, id, material.map_err(|_| SignError::KeyRejected)?))
     }
 
+    /// A private key in PEM (`-----BEGIN PRIVATE KEY-----`), for ES256 or EdDSA, whichever it is. Its name is the
+    /// thumbprint of its public half (RFC 7638).
+    pub fn from_pem(pem: &str) -> Result<Self, SignError> {
+        let body = pem.trim().strip_prefix("-----BEGIN PRIVATE KEY-----");
+        let body =
+            body.and_then(|rest| rest.strip_suffix("-----END PRIVATE KEY-----")).ok_or(SignError::KeyRejected)?;
+        let base64: String = body.split_ascii_whitespace().collect();
+        let der = Secret::new(STANDARD.decode(base64).map_err(|_| SignError::KeyRejected)?);
+        let key =
+            Self::from_pkcs8(Algorithm::Es256, "", &der).or_else(|_| Self::from_pkcs8(Algorithm::EdDsa, "", &der));
+        let mut key = key?;
+        let jwk = key.public_jwk().ok_or(SignError::KeyRejected)?;
+        key.id = jwk::thumbprint(&jwk).map_err(|_| SignError::KeyRejected)?.as_str().into();
+        Ok(key)
+    }
+
     /// A shared secret of at least 32 random bytes, for HS256.
     pub fn hmac(id: &str, secret: &Secret) -> Result<Self, SignError> {
         // The checking side knows what a good secret is.
@@ -77,6 +95,22 @@ impl Signer {
         }
         let header = json!({ "alg": self.algorithm.as_str(), "typ": typ, "kid": &*self.id });
         self.seal(header.to_string().as_bytes(), claims.to_string().as_bytes())
+    }
+
+    /// A proof that the caller has this key, for one request (RFC 9449 section 4.2): the header brings the public key.
+    /// A shared secret proves nothing and is refused.
+    pub fn sign_proof(&self, claims: &Value) -> Result<String, SignError> {
+        let Some(Value::Object(mut jwk)) = self.public_jwk() else {
+            return Err(SignError::Unsupported(self.algorithm));
+        };
+        jwk.retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
+        let header = json!({ "typ": "dpop+jwt", "alg": self.algorithm.as_str(), "jwk": jwk });
+        self.seal(header.to_string().as_bytes(), claims.to_string().as_bytes())
+    }
+
+    /// The algorithm it signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The public half as a JWK with `kid`, `alg` and `use`; `None` for a shared secret, which has none.

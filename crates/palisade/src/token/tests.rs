@@ -1,6 +1,7 @@
 //! The published examples of the RFCs, and what the other tests of this folder share.
 
 mod attack;
+mod dpop;
 mod keys;
 mod verifier;
 
@@ -170,6 +171,15 @@ fn rfc_7515_a_3_es256() {
     let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
     let token = format!("eyJhbGciOiJFUzI1NiJ9.{RFC_PAYLOAD}.{signature}");
     check_example(&rfc_ec_key(), &token, RFC_CLAIMS.as_bytes());
+}
+
+#[test]
+fn rfc_7515_a_4_and_a_5_are_signed_with_what_is_not_taken() {
+    let es512 = format!("eyJhbGciOiJFUzUxMiJ9.{RFC_PAYLOAD}.AAAA");
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{RFC_PAYLOAD}.");
+    for token in [es512, unsigned] {
+        assert_eq!(Unverified::parse(&token).unwrap_err(), TokenError::AlgorithmForbidden);
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn outer(stand: &Stand) -> Chain {
     let world = &stand.world;
     let record = Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), PolicyVersion::new("test"));
     let trace = Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy));
-    Chain::new().with(Firewall).with(Rescue).with(Finish).with(record).with(trace)
+    Chain::new().with(Firewall).with(Rescue).with(Finish::default()).with(record).with(trace)
 }
 
 fn authorize() -> Authorize {

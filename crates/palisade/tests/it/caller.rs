@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use http::Request;
-use palisade::extract::Principal;
+use palisade::extract::{ClientAddr, Principal};
 use palisade_core::principal::Level;
 use serde_json::json;
 
@@ -94,4 +94,27 @@ async fn the_client_behind_a_trusted_proxy_is_the_one_that_events_name() {
         let client = stand.kept.take().pop().unwrap().client;
         assert_eq!(client, Some(expect.parse().unwrap()), "{peer}");
     }
+}
+
+#[tokio::test]
+async fn a_handler_knows_the_address_of_its_client_where_it_is_certain() {
+    let stand = Stand::new();
+    let whence = |address: Option<ClientAddr>| async move {
+        address.map_or_else(|| "unknown".to_owned(), |ClientAddr(address)| address.to_string())
+    };
+    let certain = |ClientAddr(address): ClientAddr| async move { address.to_string() };
+    let app = Router::new().route("/open", get(whence)).route("/certain", get(certain));
+    let preset = stand.preset().public("GET /certain").behind(vec!["10.0.0.0/8".parse().unwrap()]);
+    let app = preset.protect(app, &stand.world).unwrap();
+    for (peer, forwarded, expect) in [
+        ("203.0.113.9:1", "198.51.100.1", "203.0.113.9"),
+        ("10.0.0.1:1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1:1", "unknown", "unknown"),
+    ] {
+        let request = |path: &str| from(parse(&format!("GET {path}\nhost: a\nx-forwarded-for: {forwarded}")), peer);
+        assert_eq!(ask(&app, request("/open")).await.text, expect, "{peer} {forwarded}");
+        let status = if expect == "unknown" { 500 } else { 200 };
+        assert_eq!(ask(&app, request("/certain")).await.status.as_u16(), status, "{peer} {forwarded}");
+    }
+    assert_eq!(ask(&app, parse("GET /open\nhost: a")).await.text, "unknown", "nobody has said who is connected");
 }

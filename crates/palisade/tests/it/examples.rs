@@ -8,18 +8,27 @@ mod api;
 #[expect(dead_code, reason = "the test calls the application and not its `main`")]
 mod browser_app;
 
+#[path = "../../examples/signed_identity.rs"]
+#[expect(dead_code, reason = "the test calls the services and not their `main`")]
+mod signed_identity;
 #[path = "../../examples/valid_input.rs"]
 #[expect(dead_code, reason = "the test calls the application and not its `main`")]
 mod valid_input;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
 use expect_test::expect;
 use http_body_util::BodyExt as _;
 use palisade::testing::TestWorld;
+use palisade::token::identity::IdentitySigner;
+use palisade::token::jwks::KeySet;
+use palisade::token::sign::Signer;
 use palisade_core::event::EventKind;
+use palisade_core::id::UserId;
+use palisade_core::principal::{Assurance, Level, Principal, Subject};
 use palisade_testkit::client::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -97,7 +106,7 @@ async fn the_valid_input_tells_all_errors_at_once() {
     let answer = client.ask(&order(r#"{"article": "pears", "count": 0, "is_admin": true}"#)).await;
     expect![[r#"
         {
-          "type": "urn:palisade:problem:payload-invalid",
+          "type": "https://github.com/palisade-rs/palisade/blob/main/docs/reference/denials.md#payload-invalid",
           "title": "The request body is not valid",
           "status": 400,
           "code": "payload-invalid",
@@ -169,6 +178,40 @@ async fn the_browser_app_serves_on_a_socket() {
         (403, &"text/html; charset=utf-8".parse().unwrap())
     );
     server.abort_all();
+}
+
+#[tokio::test]
+async fn two_services_talk_with_signed_identity() {
+    let stand = Stand::new();
+    let key = || Signer::from_pem(include_str!("../../../gateway/tests/fixtures/identity.key.pem")).unwrap();
+    let public = KeySet::new([key().verify_key().unwrap()]).unwrap();
+    let (mut back, address) = listen(signed_identity::back(public, &stand.world).unwrap()).await;
+    let front = signed_identity::front(stand.keys(), key(), address, &stand.world).unwrap();
+    let answer = ask(&front, stand.request("GET /my-orders\nhost: a\nauthorization: Bearer $TOKEN")).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "the orders of user:u-1"));
+
+    // What the front service has not signed for the back one is worth nothing there.
+    let admin = Assurance::new(Level::Aal1, stand.world.clock.now());
+    let admin = Principal::establish(Subject::User(UserId::new("admin")), admin);
+    let sign = |key: Signer, issuer: &str, audience: &str| {
+        let signer = IdentitySigner::new(key, issuer, Arc::clone(&stand.world.clock)).unwrap();
+        format!("palisade-identity: {}", signer.sign(&admin, audience).unwrap().to_str().unwrap())
+    };
+    let (shop, stranger) = ("https://shop.example.com", Signer::generate_ed25519("x").unwrap());
+    for (headers, status) in [
+        (sign(key(), shop, "orders"), 200),
+        (sign(key(), shop, "billing"), 401),
+        (sign(key(), "https://evil.example", "orders"), 401),
+        (sign(stranger, shop, "orders"), 401),
+        (format!("palisade-identity: {}", stand.token(&json!({}))), 401),
+        (format!("authorization: Bearer {}", stand.token(&json!({}))), 401),
+        ("palisade-identity: admin".to_owned(), 401),
+        ("palisade-subject: admin".to_owned(), 401),
+    ] {
+        let request = with_bytes(parse(&format!("GET /orders\nhost: a\n{headers}"))).await;
+        assert_eq!(Client::http1(address).send(request).await.status(), status, "{headers}");
+    }
+    back.abort_all();
 }
 
 async fn listen(app: Router) -> (JoinSet<()>, SocketAddr) {

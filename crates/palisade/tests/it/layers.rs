@@ -51,7 +51,7 @@ async fn cors_alone_answers_preflights_and_marks_answers() {
 
 #[tokio::test]
 async fn finish_alone_dresses_answers() {
-    let answer = ask(&behind(Finish), parse("POST /\n\nx")).await;
+    let answer = ask(&behind(Finish::default()), parse("POST /\n\nx")).await;
     assert_eq!((answer.text.as_str(), answer.header("server")), ("x", None));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("strict-transport-security"), None);

@@ -1,6 +1,10 @@
 //! The library as its users have it: the chain in front of axum, single layers, the examples, and what must not compile.
 
 #[cfg(test)]
+mod advisories;
+#[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod build;
 #[cfg(test)]
 mod caller;
@@ -13,6 +17,8 @@ mod layers;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod scores;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
 mod ui;
@@ -20,3 +26,5 @@ mod ui;
 mod valid;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wycheproof;

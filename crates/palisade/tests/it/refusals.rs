@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use palisade::limit::OnFailure;
+use palisade::network::Networks;
 use palisade::origin::Origin;
 use palisade::preset::Preset;
 use palisade::stage::admit::Admit;
 use palisade::stage::client::Client;
 use palisade::stage::cors::{CorsSettings, Readers};
-use palisade::stage::throttle::ThrottleSettings;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::operation::{AccessRule, Audience, Limit, LimitBy};
@@ -28,6 +28,8 @@ const USER: &str = "\nhost: a\nauthorization: Bearer $TOKEN";
 const BROKEN: &[(&str, &str, Change)] = &[
     ("assurance-insufficient", "GET /me$USER", two_factors),
     ("body-too-large", "POST /echo\nhost: a\ncontent-length: 1048577", same),
+    ("claim-insufficient", "GET /me$USER", |preset| preset.require("GET /me", "department", ["sales"])),
+    ("coding-undeclared", "POST /echo\nhost: a\ncontent-encoding: gzip", same),
     ("credential-ambiguous", "GET /me$USER\nx-api-key: k", same),
     ("credential-ambiguous", "GET /me\nhost: a\nx-api-key: k\nx-api-key: k", same),
     ("credential-invalid", "GET /me\nhost: a\nauthorization: Bearer a.b.c", same),
@@ -46,7 +48,6 @@ const BROKEN: &[(&str, &str, Change)] = &[
     ("host-invalid", "GET /open\nhost: user@a", same),
     ("host-invalid", "GET http://b/open\nhost: a", same),
     ("internal", "GET /panic\nhost: a", same),
-    ("media-type-undeclared", "POST /echo\nhost: a\ncontent-encoding: gzip", same),
     ("method-undeclared", "TRACE /open\nhost: a", same),
     ("object-forbidden", "GET /users/u-2$USER", owned),
     // A parameter that stands in path and query names two objects, and so none.
@@ -68,6 +69,7 @@ const BROKEN: &[(&str, &str, Change)] = &[
         read,
     ),
     ("quota-exhausted", "GET /open\nhost: a", twice_a_minute),
+    ("proof-invalid", "GET /me\nhost: a\nauthorization: DPoP $BOUND", same),
     ("role-insufficient", "GET /me$USER", |preset| preset.roles("GET /me", ["admin"])),
     ("scope-insufficient", "GET /me$USER", |preset| preset.scopes("GET /me", ["me:read"])),
     ("throttled", "GET /open\nhost: a", |preset| throttled(preset, OnFailure::Deny)),
@@ -91,17 +93,22 @@ fn read(preset: Preset) -> Preset {
 }
 
 fn twice_a_minute(preset: Preset) -> Preset {
-    let limit = Limit { requests: 2, per: Duration::from_secs(60), by: LimitBy::Principal };
+    let limit = Limit::new(2, Duration::from_secs(60), LimitBy::Principal);
     let public = AccessRule { audience: Audience::Public, ..AccessRule::default() };
     preset.rule("GET /open", public, vec![limit])
 }
 
 fn throttled(preset: Preset, on_failure: OnFailure) -> Preset {
-    preset.throttle(ThrottleSettings { rate: minutely(1), on_failure })
+    preset.throttle(minutely(1, on_failure))
 }
 
 fn code(slug: &str) -> DenialCode {
     *DenialCode::ALL.iter().find(|code| code.slug() == slug).unwrap()
+}
+
+fn recently(preset: Preset) -> Preset {
+    let max_age = Some(Duration::from_secs(300));
+    preset.rule("GET /me", AccessRule { max_age, ..AccessRule::default() }, Vec::new())
 }
 
 #[tokio::test]
@@ -235,13 +242,21 @@ async fn a_challenge_says_what_would_help() {
     for (text, change, expect) in [
         ("GET /me\nhost: a", same as Change, "Bearer"),
         ("GET /me\nhost: a\nauthorization: Bearer x", same, "Bearer error=\"invalid_token\""),
+        (
+            "GET /me\nhost: a\nauthorization: DPoP $BOUND",
+            same,
+            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 EdDSA ES384\"",
+        ),
+        ("GET /me$USER", recently, "Bearer error=\"insufficient_user_authentication\", max_age=300"),
         ("GET /me\nhost: a\nx-api-key: x", same, "ApiKey header=\"x-api-key\""),
         ("GET /me$USER", |p| p.scopes("GET /me", ["b", "a"]), "Bearer error=\"insufficient_scope\", scope=\"a b\""),
         ("GET /me$USER", two_factors, "Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\""),
     ] {
         let stand = Stand::new();
         let answer = ask(&stand.app(change), stand.request(&text.replace("$USER", USER))).await;
-        assert_eq!(answer.header("www-authenticate"), Some(expect), "{text}");
+        // The stand takes proofs of possession too, and a challenge for a token says so.
+        let proofs = if expect.starts_with("Bearer") { ", DPoP algs=\"ES256 EdDSA ES384\"" } else { "" };
+        assert_eq!(answer.header("www-authenticate"), Some(&*format!("{expect}{proofs}")), "{text}");
     }
 }
 
@@ -257,7 +272,10 @@ async fn people_are_told_in_a_page() {
 /// Stages whose settings the presets do not have.
 #[tokio::test]
 async fn networks_and_places_are_refused() {
-    let deny = Client { deny: vec!["192.0.2.0/24".parse().unwrap()], ..Client::default() };
+    let deny = Client {
+        networks: Networks { deny: vec!["192.0.2.0/24".parse().unwrap()], ..Networks::default() },
+        ..Client::default()
+    };
     for (slug, stage) in [("client-forbidden", Passing::Client(deny)), ("overloaded", Passing::Admit(Admit::new(0)))] {
         let stand = Stand::new();
         let service = hand_built(&stand, stage);
@@ -296,12 +314,18 @@ async fn a_request_that_may_pass_is_changed_by_nothing() {
 fn no_refusal_of_the_library_is_untested() {
     const ELSEWHERE: &[DenialCode] = &[
         DenialCode::CircuitOpen,
+        DenialCode::CodingExcessive,
+        DenialCode::CodingInvalid,
         DenialCode::DestinationForbidden,
         DenialCode::MarkupInText,
+        DenialCode::MediaTypeUndeclared,
         DenialCode::ParameterInvalid,
         DenialCode::PayloadInvalid,
+        DenialCode::RequestMalformed,
         DenialCode::ResponseForeign,
+        DenialCode::ObjectUnknown,
         DenialCode::ResponseInvalid,
+        DenialCode::ResponseLeaks,
         DenialCode::ResponseUndeclared,
         DenialCode::RouteUnknown,
         DenialCode::UpstreamFailed,

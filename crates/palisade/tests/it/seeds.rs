@@ -5,11 +5,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::body::Body;
-use http::Request;
+use axum::body::{Body, Bytes};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue, Request};
+use palisade::body::BodyFault;
+use palisade::body::inflate::{Bounds, Coding, Inflate};
+use palisade::cookie::{CookieSettings, Cookies};
+use palisade::token::dpop::{Asked, Dpop};
 use palisade::token::error::TokenError;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
 use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
+use palisade_core::id::KeyThumbprint;
+use palisade_store::memory::MemoryOnce;
 use palisade_testkit::clock::TestClock;
 use tower::ServiceExt as _;
 
@@ -26,6 +33,45 @@ fn seeds(target: &str) -> Vec<(String, String)> {
     let found: Vec<_> = files.map(named).collect();
     assert!(found.len() >= 5, "`{target}` has seeds");
     found
+}
+
+#[test]
+fn cookies_are_plain_when_read_and_safe_when_set() {
+    for (name, text) in seeds("cookie") {
+        let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) else { panic!("{name} is no header") };
+        let headers: HeaderMap = [(COOKIE, value.clone())].into_iter().collect();
+        let cookies = Cookies::of(&headers);
+        for (cookie, _) in cookies.iter() {
+            let same = cookies.iter().filter(|(other, _)| *other == cookie).count();
+            assert!(same == 1 || cookies.get(cookie).is_none(), "{name}");
+        }
+        let settings = CookieSettings::default();
+        let Some(once) = settings.corrected(&value) else { continue };
+        assert_eq!(settings.corrected(&once).as_ref(), Some(&once), "{name}");
+        let safe = String::from_utf8_lossy(once.as_bytes()).to_ascii_lowercase();
+        assert!(["secure", "httponly", "samesite="].iter().all(|attribute| safe.contains(attribute)), "{name}: {safe}");
+    }
+}
+
+#[test]
+fn compressed_bodies_are_decoded_whole_or_refused() {
+    for (name, _) in seeds("inflate") {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/inflate");
+        let encoded = std::fs::read(folder.join(&name)).unwrap();
+        let coding = if encoded.starts_with(&[0x1f]) { Coding::Gzip } else { Coding::Deflate };
+        for piece in [1, 61, encoded.len()] {
+            let (mut inflate, mut length) = (Inflate::new(coding, Bounds { max: 1 << 20, ratio: 100 }), 0);
+            let decoded = encoded.chunks(piece).try_for_each(|piece| {
+                let mut input = Bytes::copy_from_slice(piece);
+                while let Some(decoded) = inflate.step(&mut input)? {
+                    length += decoded.len();
+                }
+                Ok::<(), BodyFault>(())
+            });
+            assert_eq!(decoded.and_then(|()| inflate.finish()).is_ok(), name.starts_with("kept"), "{name} by {piece}");
+            assert!(length <= 1 << 20);
+        }
+    }
 }
 
 #[test]
@@ -60,6 +106,16 @@ async fn no_token_of_an_attacker_is_believed() {
     for (name, token) in seeds("jwt") {
         let error = verifier.verify(token.trim_end()).await.unwrap_err();
         assert!(!matches!(error, TokenError::KeysUnavailable(_)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn no_proof_of_an_attacker_counts() {
+    let dpop = Dpop::new(Arc::new(MemoryOnce::default()), Arc::new(TestClock::default()));
+    let key = KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    let asked = Asked { method: "GET", url: "https://api.example.com/orders", token: "token", key: &key };
+    for (name, proof) in seeds("dpop") {
+        assert!(dpop.verify(&proof, &asked).await.is_err(), "{name}");
     }
 }
 

@@ -12,18 +12,21 @@ use http::Request;
 use palisade::Chain;
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
 use palisade::extract::Principal;
+use palisade::limit::OnFailure;
 use palisade::observe::Kept;
 use palisade::preset::{Preset, World};
+use palisade::stage::throttle::ThrottleSettings;
 pub(crate) use palisade::testing::{Answer, request as parse, send as ask};
 use palisade::testing::{StillClock, TestIssuer, TestWorld};
 use palisade::token::jwks::KeySet;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::{EventKind, Outcome, SecurityEvent};
 use palisade_core::id::ClientId;
-use palisade_core::port::counter::{Acquired, LimitKey, Rate};
+use palisade_core::operation::{Limit, LimitBy};
+use palisade_core::port::counter::Ask;
 use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
-use palisade_store::memory::MemoryCounters;
+use palisade_store::memory::{MemoryCounters, MemoryOnce};
 use serde_json::{Value, json};
 
 pub(crate) const API_KEY: &str = "a-key-of-the-reports-program";
@@ -59,7 +62,7 @@ impl Stand {
     pub(crate) fn preset(&self) -> Preset {
         let reports = ApiKeyRecord::new(ApiKeyHash::of(API_KEY), ClientId::new("reports"));
         Chain::api()
-            .bearer(self.issuer.rules(), self.issuer.keys())
+            .bearer_with_proofs(self.issuer.rules(), self.issuer.keys(), MemoryOnce::default())
             .api_keys(ApiKeys::new([reports]).unwrap())
             .public("GET /open")
             .public("POST /echo")
@@ -72,9 +75,11 @@ impl Stand {
         change(self.preset()).protect(routes(), &self.world).unwrap()
     }
 
-    /// A request written as its request line, headers and, after an empty line, its body. `$TOKEN` is a token of `u-1`.
+    /// A request written as its request line, headers and, after an empty line, its body. `$TOKEN` is a token of `u-1`,
+    /// `$BOUND` one that is bound to a key.
     pub(crate) fn request(&self, text: &str) -> Request<Body> {
-        parse(&text.replace("$TOKEN", &self.token(&json!({}))))
+        let bound = json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}});
+        parse(&text.replace("$TOKEN", &self.token(&json!({}))).replace("$BOUND", &self.token(&bound)))
     }
 }
 
@@ -105,7 +110,7 @@ pub(crate) fn from(mut request: Request<Body>, peer: &str) -> Request<Body> {
 /// That an answer is the refusal `code` as everyone is promised it: a problem with that code, the headers that every
 /// answer has, and one event that knows more than the caller and has the same request id. Gives that event back.
 pub(crate) fn assert_refused(answer: &Answer, events: Vec<SecurityEvent>, code: DenialCode) -> SecurityEvent {
-    assert_eq!(answer.code().as_deref(), Some(code.slug()), "{answer:?}");
+    assert_eq!(answer.code().as_deref(), Some(code.public().slug()), "{answer:?}");
     assert_eq!(answer.status, code.status(), "{code}");
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{code}");
     assert_dressed(answer);
@@ -144,8 +149,9 @@ pub(crate) fn assert_dressed(answer: &Answer) {
 }
 
 /// A budget of `burst` requests a minute.
-pub(crate) fn minutely(burst: u32) -> Rate {
-    Rate { burst: burst.try_into().unwrap(), per: Duration::from_secs(60) }
+pub(crate) fn minutely(burst: u32, on_failure: OnFailure) -> ThrottleSettings {
+    let limit = Limit::new(burst, Duration::from_secs(60), LimitBy::Client);
+    ThrottleSettings { limits: vec![Limit { on_failure, ..limit }] }
 }
 
 /// A store that nobody can reach.
@@ -153,7 +159,7 @@ pub(crate) struct Unreachable;
 
 #[async_trait]
 impl CounterStore for Unreachable {
-    async fn try_acquire(&self, _: &LimitKey, _: Rate, _: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, _: &mut [Ask<'_>], _: Timestamp) -> Result<(), StoreError> {
         Err(StoreError::Unreachable { reason: "no route to 10.0.0.7".to_owned() })
     }
 }

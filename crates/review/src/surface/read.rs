@@ -123,7 +123,7 @@ fn limits(value: Option<&Value>) -> Vec<Limit> {
         let requests = u32::try_from(one.get("requests")?.as_u64()?).ok()?;
         let by =
             if one.get("by").and_then(Value::as_str) == Some("client") { LimitBy::Client } else { LimitBy::Principal };
-        Some(Limit { requests, per: span(one.get("per")?.as_str()?)?, by })
+        Some(Limit::new(requests, span(one.get("per")?.as_str()?)?, by))
     };
     list.into_iter().filter_map(limit).collect()
 }

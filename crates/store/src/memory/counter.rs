@@ -1,24 +1,30 @@
 //! Rate limits in memory, for as many keys as the cap says, however many callers there are.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use palisade_core::port::counter::{Acquired, LimitKey, Rate, gcra};
+use palisade_core::port::counter::{Algorithm, Ask, LimitKey, Rate, Tally};
 use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::shard::{COUNT, Shards};
+use super::shard::COUNT;
 
-/// Counts in memory.
+/// Counts in memory, and answers at once.
 ///
-/// There is a cap on the number of keys for each [`Rate`], so that a flood against one rule cannot push out the keys of
+/// There is a cap on the number of keys for each rate, so that a flood against one rule cannot push out the keys of
 /// another; rates come from the configuration and are few. At the cap, keys whose budget is full again are forgotten:
-/// that changes nothing. If that is not enough, the eighth of the keys that are soonest full again is forgotten too, and
-/// the latest of their moments is kept: from then on a key that is not known starts there instead of with a full
-/// budget. A forgotten key is therefore never granted more than a remembered one, and keys that have used up their
-/// budget are the last to be forgotten. The price is paid by newcomers: under a flood of more keys than the cap within
-/// one refill, they start with less, in the end with nothing, until the flood has been over for one window at most.
+/// that changes nothing. If that is not enough, the eighth of the keys that have used the least is forgotten too, and
+/// what they had used is remembered for all of them together: from then on a key that is not known starts there instead
+/// of with a full budget. A forgotten key is therefore never granted more than a remembered one, and keys that have used
+/// up their budget are the last to be forgotten. The price is paid by newcomers: under a flood of more keys than the cap
+/// within one refill, they start with less, in the end with nothing, until the flood has been over for one window (two
+/// for sliding windows) at most.
+///
+/// What is kept for a key is a digest of 128 bits, keyed anew in every process: long keys take no more room than short
+/// ones, and nobody can choose two that are taken for one.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -35,28 +41,77 @@ use super::shard::{COUNT, Shards};
 /// ```
 #[derive(Debug)]
 pub struct MemoryCounters {
-    shards: Shards<HashMap<RateKey, Class>>,
+    parts: [Mutex<Part>; COUNT],
+    hashers: [RandomState; 2],
     cap: usize,
 }
 
-/// What makes two rates the same: burst and milliseconds.
-type RateKey = (u32, u128);
+/// The keys of one lock, by rate. The rates are few, so that looking through them is the fastest.
+#[derive(Debug, Default)]
+struct Part(Vec<Class>);
 
 /// The keys that are counted at one rate.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Class {
-    full_at: HashMap<Box<str>, Timestamp>,
-    /// What a key that is not known starts with: no earlier than any key that was forgotten.
-    floor: Timestamp,
+    algorithm: Algorithm,
+    rate: Rate,
+    kept: HashMap<u128, Tally, BuildHasherDefault<Digested>>,
+    /// What a key that is not known starts with: no less used than any key that was forgotten.
+    floor: Option<Tally>,
 }
 
 impl MemoryCounters {
-    /// Keys for each rate if nothing else is said: about ten megabytes.
+    /// Keys for each rate if nothing else is said: about five megabytes.
     pub const KEYS: usize = 1 << 16;
 
     /// Counts for about this many keys at each rate, sixteen at least.
     pub fn with_cap(keys: usize) -> Self {
-        Self { shards: Shards::default(), cap: keys.div_ceil(COUNT).max(1) }
+        Self {
+            parts: std::array::from_fn(|_| Mutex::default()),
+            hashers: [RandomState::new(), RandomState::new()],
+            cap: keys.div_ceil(COUNT).max(1),
+        }
+    }
+
+    fn digest(&self, key: &LimitKey<'_>) -> u128 {
+        let [high, low] = &self.hashers;
+        u128::from(high.hash_one(key)) << 64 | u128::from(low.hash_one(key))
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the index is a remainder by COUNT")]
+    fn lock(&self, index: usize) -> MutexGuard<'_, Part> {
+        // Every change below is complete before the next statement that could panic, so a poisoned part is still whole.
+        self.parts[index % COUNT].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn acquire(&self, asks: &mut [Ask<'_>], now: Timestamp) {
+        if let [ask] = asks {
+            let digest = self.digest(&ask.key);
+            return self.lock(place(digest)).class(ask).acquire(ask, digest, now, self.cap);
+        }
+        let digests: Vec<u128> = asks.iter().map(|ask| self.digest(&ask.key)).collect();
+        // All locks at once, and in one order, so that two calls cannot wait for each other.
+        let mut parts: [Option<MutexGuard<'_, Part>>; COUNT] = [const { None }; COUNT];
+        for (index, part) in parts.iter_mut().enumerate() {
+            if digests.iter().any(|digest| place(*digest) == index) {
+                *part = Some(self.lock(index));
+            }
+        }
+        let mut class = |ask: &Ask<'_>, digest: u128, act: &mut dyn FnMut(&mut Class)| {
+            if let Some(Some(part)) = parts.get_mut(place(digest)) {
+                act(part.class(ask));
+            }
+        };
+        let mut taken = Vec::with_capacity(asks.len());
+        for (ask, digest) in asks.iter_mut().zip(&digests) {
+            let like = *ask;
+            class(&like, *digest, &mut |class| taken.push(class.ask(ask, *digest, now)));
+        }
+        if asks.iter().all(|ask| ask.outcome.is_granted()) {
+            for ((ask, digest), after) in asks.iter().zip(&digests).zip(taken) {
+                class(ask, *digest, &mut |class| class.take(*digest, after, now, self.cap));
+            }
+        }
     }
 }
 
@@ -68,117 +123,199 @@ impl Default for MemoryCounters {
 
 #[async_trait]
 impl CounterStore for MemoryCounters {
-    async fn try_acquire(&self, key: &LimitKey, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError> {
-        let mut classes = self.shards.lock(key.as_str());
-        let class = classes.entry((rate.burst.get(), rate.per.as_millis())).or_default();
-        Ok(class.acquire(key.as_str(), rate, now, self.cap))
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
+        self.acquire(asks, now);
+        Ok(())
+    }
+
+    fn acquire_all_now(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Option<Result<(), StoreError>> {
+        self.acquire(asks, now);
+        Some(Ok(()))
+    }
+}
+
+/// Which lock a key belongs to.
+fn place(digest: u128) -> usize {
+    (digest % COUNT as u128) as usize
+}
+
+impl Part {
+    #[expect(clippy::indexing_slicing, reason = "the index is one that was found, or that of what was just pushed")]
+    fn class(&mut self, ask: &Ask<'_>) -> &mut Class {
+        let found = self.0.iter().position(|class| class.algorithm == ask.algorithm && class.rate == ask.rate);
+        let index = found.unwrap_or_else(|| {
+            self.0.push(Class::new(ask.algorithm, ask.rate));
+            self.0.len() - 1
+        });
+        &mut self.0[index]
     }
 }
 
 impl Class {
-    fn acquire(&mut self, key: &str, rate: Rate, now: Timestamp, cap: usize) -> Acquired {
-        if let Some(full_at) = self.full_at.get_mut(key) {
-            let (outcome, next) = gcra(Some(*full_at), rate, now);
-            *full_at = next;
-            return outcome;
+    fn new(algorithm: Algorithm, rate: Rate) -> Self {
+        Self { algorithm, rate, kept: HashMap::default(), floor: None }
+    }
+
+    /// Answers, and says what is to be kept if it is granted. Nothing is taken yet; a clock that was set back is corrected.
+    fn ask(&mut self, ask: &mut Ask<'_>, digest: u128, now: Timestamp) -> Tally {
+        let kept = self.kept.get_mut(&digest).or(self.floor.as_mut());
+        let step = ask.step(kept.as_deref().copied(), now);
+        ask.outcome = step.outcome;
+        if let (false, Some(kept)) = (step.outcome.is_granted(), kept) {
+            *kept = step.before;
         }
-        // A clock that was set back must not hold newcomers for longer than one whole window.
-        let window = rate.per.max(Duration::from_millis(rate.burst.get().into()));
-        self.floor = self.floor.min(now.plus(window));
-        let (outcome, next) = gcra(Some(self.floor), rate, now);
-        // A refused newcomer needs no place: it stands where every unknown key stands.
-        if matches!(outcome, Acquired::Granted { .. }) {
-            if self.full_at.len() >= cap {
-                self.forget(now, cap);
-            }
-            self.full_at.insert(key.into(), next);
+        step.after
+    }
+
+    /// Keeps what was granted. A refused newcomer needs no place: it stands where every unknown key stands.
+    fn take(&mut self, digest: u128, after: Tally, now: Timestamp, cap: usize) {
+        if let Some(kept) = self.kept.get_mut(&digest) {
+            *kept = after;
+            return;
         }
-        outcome
+        if self.kept.len() >= cap {
+            self.forget(now, cap);
+        }
+        self.kept.insert(digest, after);
+    }
+
+    fn acquire(&mut self, ask: &mut Ask<'_>, digest: u128, now: Timestamp, cap: usize) {
+        let after = self.ask(ask, digest, now);
+        if ask.outcome.is_granted() {
+            self.take(digest, after, now, cap);
+        }
     }
 
     /// Makes room: an eighth of the cap at least, so that the cost of a sweep is shared by many newcomers.
     fn forget(&mut self, now: Timestamp, cap: usize) {
-        self.full_at.retain(|_, full_at| *full_at > now);
+        let (algorithm, rate) = (self.algorithm, self.rate);
+        let used = |tally: &Tally| algorithm.used(*tally, rate, now);
+        self.kept.retain(|_, tally| used(tally) > 0);
         let room = (cap / 8).max(1);
-        let Some(surplus) = (self.full_at.len() + room).checked_sub(cap).filter(|surplus| *surplus > 0) else {
+        let Some(surplus) = (self.kept.len() + room).checked_sub(cap).filter(|surplus| *surplus > 0) else {
             return;
         };
-        let mut moments: Vec<Timestamp> = self.full_at.values().copied().collect();
-        let (_, latest, _) = moments.select_nth_unstable(surplus - 1);
-        let latest = *latest;
-        self.floor = self.floor.max(latest);
-        self.full_at.retain(|_, full_at| *full_at > latest);
+        let mut amounts: Vec<u64> = self.kept.values().map(used).collect();
+        let (_, most, _) = amounts.select_nth_unstable(surplus - 1);
+        let most = *most;
+        let mut floor = self.floor;
+        self.kept.retain(|_, tally| {
+            let stays = used(tally) > most;
+            if !stays {
+                floor = Some(floor.map_or(*tally, |floor| algorithm.join(floor, *tally, rate, now)));
+            }
+            stays
+        });
+        self.floor = floor;
+    }
+}
+
+/// Takes a part of a digest for its hash: it is one already.
+#[derive(Debug, Default)]
+struct Digested(u64);
+
+impl Hasher for Digested {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    // The upper half is enough; the lower one has chosen the lock.
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = (digest >> 64) as u64;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    const BOTH: [Algorithm; 2] = [Algorithm::Gcra, Algorithm::SlidingWindow];
 
     fn rate(burst: u32, secs: u64) -> Rate {
         Rate { burst: burst.try_into().unwrap(), per: Duration::from_secs(secs) }
     }
 
-    fn granted(outcome: Acquired) -> bool {
-        matches!(outcome, Acquired::Granted { .. })
+    /// Whether a key of a class with this cap is granted one unit.
+    fn granted(class: &mut Class, key: u128, now: Timestamp, cap: usize) -> bool {
+        let mut ask = Ask { algorithm: class.algorithm, ..Ask::new(LimitKey::new("", ""), class.rate) };
+        class.acquire(&mut ask, key, now, cap);
+        ask.outcome.is_granted()
     }
 
     #[test]
     fn a_flood_of_keys_does_not_grow_the_map() {
-        let mut class = Class::default();
-        for n in 0..10_000 {
-            class.acquire(&n.to_string(), rate(10, 60), Timestamp::from_secs(1), 64);
+        for algorithm in BOTH {
+            let mut class = Class::new(algorithm, rate(10, 60));
+            for n in 0..10_000 {
+                granted(&mut class, n, Timestamp::from_secs(1), 64);
+            }
+            assert!(class.kept.len() <= 64, "{}", class.kept.len());
         }
-        assert!(class.full_at.len() <= 64, "{}", class.full_at.len());
     }
 
     #[test]
     fn a_flood_of_keys_does_not_refill_a_used_up_budget() {
-        let (mut class, now) = (Class::default(), Timestamp::from_secs(1));
-        for _ in 0..10 {
-            class.acquire("attacker", rate(10, 60), now, 64);
-        }
-        for n in 0..10_000 {
-            class.acquire(&n.to_string(), rate(10, 60), now, 64);
-            assert!(!granted(class.acquire("attacker", rate(10, 60), now, 64)), "after {n} other keys");
+        for algorithm in BOTH {
+            let (mut class, now) = (Class::new(algorithm, rate(10, 60)), Timestamp::from_secs(1));
+            for _ in 0..10 {
+                granted(&mut class, 0, now, 64);
+            }
+            for n in 1..10_000 {
+                granted(&mut class, n, now, 64);
+                assert!(!granted(&mut class, 0, now, 64), "{algorithm:?} after {n} other keys");
+            }
         }
     }
 
     #[test]
-    fn a_clock_set_back_holds_newcomers_for_one_window_at_most() {
-        let (mut class, rate) = (Class::default(), rate(1, 60));
-        for n in 0..1_000 {
-            class.acquire(&n.to_string(), rate, Timestamp::from_secs(1_000_000), 64);
+    fn a_clock_set_back_holds_newcomers_for_two_windows_at_most() {
+        for algorithm in BOTH {
+            let mut class = Class::new(algorithm, rate(1, 60));
+            for n in 0..1_000 {
+                granted(&mut class, n, Timestamp::from_secs(1_000_000), 64);
+            }
+            assert!(!granted(&mut class, 1_001, Timestamp::from_secs(10), 64));
+            assert!(granted(&mut class, 1_002, Timestamp::from_secs(130), 64), "{algorithm:?}");
         }
-        assert!(!granted(class.acquire("new", rate, Timestamp::from_secs(10), 64)));
-        assert!(granted(class.acquire("newer", rate, Timestamp::from_secs(70), 64)));
     }
 
     #[test]
     fn newcomers_get_a_whole_budget_again_when_the_flood_is_over() {
-        let (mut class, rate) = (Class::default(), rate(10, 60));
-        for n in 0..1_000 {
-            class.acquire(&n.to_string(), rate, Timestamp::from_secs(1), 64);
+        for algorithm in BOTH {
+            let mut class = Class::new(algorithm, rate(10, 60));
+            for n in 0..1_000 {
+                granted(&mut class, n, Timestamp::from_secs(1), 64);
+            }
+            let later = Timestamp::from_secs(122);
+            assert_eq!((0..20).filter(|_| granted(&mut class, 1_001, later, 64)).count(), 10, "{algorithm:?}");
         }
-        let later = Timestamp::from_secs(62);
-        assert_eq!(class.acquire("new", rate, later, 64), gcra(None, rate, later).0);
     }
 
     proptest! {
         #[test]
-        fn never_grants_what_an_unbounded_map_refuses(calls in prop::collection::vec((0u8..40, 0u64..300), 1..400)) {
-            let (mut small, mut large, rate, mut now) = (Class::default(), Class::default(), rate(3, 3), 0);
-            for (key, gap) in calls {
-                now += gap;
-                // What the unbounded map is asked is what the bounded one granted, so that both hold the same history.
-                let (key, at) = (key.to_string(), Timestamp::from_millis(now));
-                let state = large.full_at.get(key.as_str()).copied();
-                let (would, next) = gcra(state, rate, at);
-                if granted(small.acquire(&key, rate, at, 8)) {
-                    prop_assert!(granted(would), "{key} at {now}");
-                    large.full_at.insert(key.into(), next);
+        fn never_grants_what_an_unbounded_map_refuses(calls in prop::collection::vec((0u128..40, 0u64..300), 1..400)) {
+            for algorithm in BOTH {
+                let rate = rate(3, 3);
+                let (mut small, mut large, mut now) = (Class::new(algorithm, rate), HashMap::new(), 10_000);
+                for (key, gap) in &calls {
+                    now += gap;
+                    // What the unbounded map is asked is what the bounded one granted, so that both hold the same history.
+                    let at = Timestamp::from_millis(now);
+                    let would = algorithm.step(large.get(key).copied(), rate, std::num::NonZeroU32::MIN, at);
+                    if granted(&mut small, *key, at, 8) {
+                        prop_assert!(would.outcome.is_granted(), "{algorithm:?}: {key} at {now}");
+                        large.insert(*key, would.after);
+                    }
                 }
             }
         }

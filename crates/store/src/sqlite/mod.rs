@@ -110,11 +110,3 @@ fn store_error(error: sqlx::Error) -> StoreError {
 fn to_column(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }
-
-/// A moment as SQLite held it.
-fn from_column(value: i64) -> Result<Timestamp, StoreError> {
-    match u64::try_from(value) {
-        Ok(millis) => Ok(Timestamp::from_millis(millis)),
-        Err(_) => Err(StoreError::Damaged { reason: format!("`{value}` is not a moment") }),
-    }
-}

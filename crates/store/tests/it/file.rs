@@ -42,6 +42,14 @@ async fn scalar(path: &str, sql: &'static str) -> i64 {
     value
 }
 
+/// Changes the file itself.
+async fn execute(path: &str, sql: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn survives_a_restart() {
     let dir = TempDir::new();
@@ -105,12 +113,13 @@ async fn rows_that_are_over_are_removed_as_new_ones_come() {
         is_granted(&store, &n.to_string(), rate(1), NOW).await;
         take(&store, &n.to_string(), NOW).await;
     }
-    let later = NOW.plus(MINUTE);
+    // A minute later they are over, and another minute later they are not needed if the clock is set back.
+    let later = NOW.plus(2 * MINUTE);
     for n in 100..200 {
         is_granted(&store, &n.to_string(), rate(1), later).await;
         take(&store, &n.to_string(), later).await;
     }
-    assert_eq!(scalar(&path(&dir), "SELECT count(*) FROM counter").await, 100);
+    assert_eq!(scalar(&path(&dir), "SELECT count(*) FROM tally").await, 100);
     assert_eq!(scalar(&path(&dir), "SELECT count(*) FROM once").await, 100);
 }
 
@@ -118,18 +127,36 @@ async fn rows_that_are_over_are_removed_as_new_ones_come() {
 async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let dir = TempDir::new();
     SqliteStore::open(&path(&dir)).await.unwrap().close().await;
-    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 1);
+    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 2);
     scalar(&path(&dir), "INSERT INTO schema_version (version) VALUES (99) RETURNING version").await;
     let error = SqliteStore::open(&path(&dir)).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error:?}");
     assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 99);
+}
+
+/// What version 1 has written: its counters start anew, and what was used up stays used up.
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_forward() {
+    let dir = TempDir::new();
+    let versions = "CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY) STRICT";
+    let first = include_str!("../../src/sqlite/migrations/0001_counters_and_once.sql");
+    let counted = "INSERT INTO counter VALUES ('1:r:a', 9999999999999)";
+    for sql in [versions, first, "INSERT INTO schema_version VALUES (1)", counted] {
+        execute(&path(&dir), sql).await;
+    }
+    execute(&path(&dir), "INSERT INTO once VALUES ('1:p:k', 9999999999999)").await;
+    let store = SqliteStore::open(&path(&dir)).await.unwrap();
+    assert!(is_granted(&store, "a", rate(1), NOW).await);
+    assert_eq!(take(&store, "k", NOW).await, Taken::Again);
+    assert_eq!(scalar(&path(&dir), "SELECT count(*) FROM sqlite_schema WHERE name = 'counter'").await, 0);
 }
 
 #[tokio::test]
 async fn a_damaged_record_is_an_error_and_not_a_full_budget() {
     let dir = TempDir::new();
     let store = SqliteStore::open(&path(&dir)).await.unwrap();
-    scalar(&path(&dir), "INSERT INTO counter (key, full_at) VALUES ('1:r:a', -5) RETURNING full_at").await;
+    assert!(is_granted(&store, "a", rate(1), NOW).await);
+    scalar(&path(&dir), "UPDATE tally SET at = -5 RETURNING at").await;
     assert!(store.try_acquire(&LimitKey::new("r", "a"), rate(1), NOW).await.is_err());
     assert!(is_granted(&store, "b", rate(1), NOW).await, "the store goes on with other keys");
 }

@@ -1,10 +1,11 @@
 //! Stores with one fault each, which the suites must find.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use palisade_core::port::counter::{Acquired, LimitKey, Rate, gcra};
+use palisade_core::port::counter::{Algorithm, Ask, Tally};
 use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::{CounterStore, OnceStore, StoreError};
 use palisade_core::time::Timestamp;
@@ -20,36 +21,69 @@ async fn fails(suite: impl Future<Output = ()> + Send + 'static) -> bool {
 
 /// Counts right, but all keys together.
 #[derive(Default)]
-struct OneBudgetForAll(Mutex<Option<Timestamp>>);
+struct OneBudgetForAll(Mutex<Option<Tally>>);
 
 #[async_trait]
 impl CounterStore for OneBudgetForAll {
-    async fn try_acquire(&self, _: &LimitKey, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError> {
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
         let mut state = self.0.lock().unwrap();
-        let (outcome, next) = gcra(*state, rate, now);
-        *state = Some(next);
-        Ok(outcome)
+        for ask in asks {
+            let step = ask.step(*state, now);
+            (ask.outcome, *state) = (step.outcome, Some(step.after));
+        }
+        Ok(())
     }
+}
+
+/// What is kept for each rule and key.
+type Kept = Mutex<HashMap<(bool, usize, String), Tally>>;
+
+fn place(ask: &Ask<'_>) -> (bool, usize, String) {
+    (ask.algorithm == Algorithm::Gcra, ask.key.index, ask.key.to_string())
 }
 
 /// Reads, lets others run, and writes.
 #[derive(Default)]
-struct ReadThenWrite(Mutex<std::collections::HashMap<LimitKey, Timestamp>>);
+struct ReadThenWrite(Kept);
 
 #[async_trait]
 impl CounterStore for ReadThenWrite {
-    async fn try_acquire(&self, key: &LimitKey, rate: Rate, now: Timestamp) -> Result<Acquired, StoreError> {
-        let state = self.0.lock().unwrap().get(key).copied();
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let kept = self.0.lock().unwrap().clone();
         tokio::task::yield_now().await;
-        let (outcome, next) = gcra(state, rate, now);
-        self.0.lock().unwrap().insert(key.clone(), next);
-        Ok(outcome)
+        for ask in asks.iter_mut() {
+            ask.outcome = ask.step(kept.get(&place(ask)).copied(), now).outcome;
+        }
+        if asks.iter().all(|ask| ask.outcome.is_granted()) {
+            for ask in asks {
+                let after = ask.step(kept.get(&place(ask)).copied(), now).after;
+                self.0.lock().unwrap().insert(place(ask), after);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes from the budgets one after the other, also when a later one refuses.
+#[derive(Default)]
+struct TakesOnTheWay(Kept);
+
+#[async_trait]
+impl CounterStore for TakesOnTheWay {
+    async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
+        let mut kept = self.0.lock().unwrap();
+        for ask in asks {
+            let step = ask.step(kept.get(&place(ask)).copied(), now);
+            kept.insert(place(ask), step.after);
+            ask.outcome = step.outcome;
+        }
+        Ok(())
     }
 }
 
 /// Remembers right, but a replay prolongs the time.
 #[derive(Default)]
-struct Prolongs(Mutex<std::collections::HashMap<OnceKey, Timestamp>>);
+struct Prolongs(Mutex<HashMap<OnceKey, Timestamp>>);
 
 #[async_trait]
 impl OnceStore for Prolongs {
@@ -74,6 +108,7 @@ impl OnceStore for Forever {
 async fn each_fault_is_found() {
     assert!(fails(assert_counter_store(async || OneBudgetForAll::default())).await);
     assert!(fails(assert_counter_store(async || ReadThenWrite::default())).await);
+    assert!(fails(assert_counter_store(async || TakesOnTheWay::default())).await);
     assert!(fails(assert_once_store(async || Prolongs::default())).await);
     assert!(fails(assert_once_store(async || Forever::default())).await);
 }

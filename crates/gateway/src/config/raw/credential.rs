@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::word::{Algorithm, TokenType};
-use super::text::{Digest, FileRef, Moment, Span, UrlOrFile};
+use super::super::word::{Algorithm, DpopMode, TokenType};
+use super::text::{Digest, FileRef, Moment, Span, Url, UrlOrFile};
 
 /// An issuer of signed tokens.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,6 +34,16 @@ pub(crate) struct RawBearer {
     /// The claim with the caller's organization. Dots lead into nested claims.
     #[serde(default = "tenant_claim")]
     pub(crate) tenant_claim: String,
+    /// The URL by which clients know this API. With it challenges name its metadata (RFC 9728), which is served at
+    /// `/.well-known/oauth-protected-resource`, and DPoP proofs must be for its scheme and host.
+    pub(crate) resource: Option<Url>,
+    /// Whether tokens come with a proof that the caller has the key they are bound to (RFC 9449). A token that is bound
+    /// to a certificate needs that certificate in any case (RFC 8705).
+    #[serde(default)]
+    pub(crate) dpop: DpopMode,
+    /// A file with at least 32 random bytes, the same for every process of this gateway. With it proofs need a nonce of
+    /// ours, so that none can be made in advance.
+    pub(crate) dpop_nonce_key: Option<FileRef>,
 }
 
 /// A set of API keys.

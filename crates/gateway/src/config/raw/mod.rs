@@ -2,7 +2,12 @@
 //!
 //! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
 
+mod browser;
 mod credential;
+mod identity;
+mod limit;
+mod operation;
+mod payload;
 mod route;
 mod text;
 
@@ -11,11 +16,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use browser::{
+    RawCsrf, RawCsrfTokens, RawDemand, RawEmbedder, RawHeaders, RawHsts, RawOpener, RawReferrer, RawReports,
+    RawResource,
+};
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
-pub(crate) use route::{RawAuthenticate, RawCors, RawRoute, RawThrottle};
-use text::{FileRef, Network, Output, Size, Socket, Span, StoreUrl, Url};
+pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
+pub(crate) use limit::{RawThrottle, RawThrottles};
+pub(crate) use operation::RawOperation;
+pub(crate) use payload::RawPayload;
+pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
+pub(crate) use text::Network;
+use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
 
-use super::word::Preset;
+use super::word::{ForwardedHeader, Preset};
 
 /// The configuration of a Palisade gateway.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -46,6 +60,12 @@ pub(crate) struct RawConfig {
     /// Sets of API keys.
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, RawKeys>,
+    /// Tables that say which client certificate is whose.
+    #[serde(default)]
+    pub(crate) certificates: BTreeMap<String, RawCertificates>,
+    /// How backends are told who asks.
+    #[serde(default)]
+    pub(crate) present: RawPresent,
     /// Which roles a role includes: `admin = ["support"]` makes every admin a support as well.
     #[serde(default)]
     pub(crate) roles: BTreeMap<String, Vec<String>>,
@@ -55,6 +75,12 @@ pub(crate) struct RawConfig {
     /// Bounds for every request.
     #[serde(default)]
     pub(crate) limits: RawLimits,
+    /// How long browsers insist on TLS once they have been here over TLS.
+    #[serde(default)]
+    pub(crate) hsts: RawHsts,
+    /// Where browsers report what a policy of a page has blocked.
+    #[serde(default)]
+    pub(crate) reports: RawReports,
     /// Where requests are counted.
     #[serde(default)]
     pub(crate) store: RawStore,
@@ -71,10 +97,20 @@ pub(crate) struct RawListen {
     pub(crate) address: Socket,
     /// The certificate to serve TLS with. Without it the listener speaks plain HTTP.
     pub(crate) tls: Option<RawTls>,
-    /// Proxies in front of the gateway: only from these addresses is
-    /// `X-Forwarded-For` believed, on whichever listener they connect.
+    /// Proxies in front of this listener: what they say of their clients is believed.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How many proxies are in front of this listener, where their addresses are not known. Whoever connects is believed
+    /// about so many hops: nobody but the proxies may be able to.
+    #[schemars(range(min = 1, max = 16))]
+    pub(crate) danger_trusted_hops: Option<u32>,
+    /// In which headers the proxies speak; the others are not read.
+    #[serde(default)]
+    pub(crate) forwarded_header: ForwardedHeader,
+    /// Load balancers that begin every connection with a PROXY header, version 1 or 2: from these addresses it is
+    /// required, from all others it is no HTTP.
+    #[serde(default)]
+    pub(crate) proxy_protocol: Vec<Network>,
 }
 
 /// A certificate with its key.
@@ -85,6 +121,8 @@ pub(crate) struct RawTls {
     pub(crate) cert: FileRef,
     /// A PEM file with the private key of the certificate.
     pub(crate) key: FileRef,
+    /// Which certificates clients are asked for. Without it none.
+    pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
 /// A backend.
@@ -118,7 +156,17 @@ pub(crate) struct RawContract {
     pub(crate) base: Option<String>,
 }
 
-/// Which client addresses may connect.
+/// Which client addresses may use the route.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawNetworks {
+    /// If not empty, only these networks may ask.
+    pub(crate) allow: Vec<Network>,
+    /// These networks may not ask, even if they are allowed.
+    pub(crate) deny: Vec<Network>,
+}
+
+/// Which client addresses may connect, and who says which certificate a client has.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawClient {
@@ -126,6 +174,9 @@ pub(crate) struct RawClient {
     pub(crate) allow: Vec<Network>,
     /// These networks may not ask, even if they are allowed.
     pub(crate) deny: Vec<Network>,
+    /// Whether trusted proxies say in `Client-Cert` (RFC 9440) which certificate a client has. A proxy that does must
+    /// delete that header of its own clients.
+    pub(crate) certificate_header: bool,
 }
 
 /// Bounds for every request.
@@ -136,14 +187,28 @@ pub(crate) struct RawLimits {
     pub(crate) max_uri: Size,
     /// The largest header section.
     pub(crate) max_headers: Size,
+    /// How long the head of a request may take to arrive.
+    pub(crate) head_timeout: Span,
     /// How many requests may be under way at once; more are answered with 503.
     #[schemars(range(min = 1))]
     pub(crate) max_concurrent: u32,
+    /// How many bits of an IPv6 address are one client: whoever has an address has the whole network.
+    #[schemars(range(min = 32, max = 128))]
+    pub(crate) ipv6_prefix: u32,
+    /// How often may be asked over all routes together, in one limit or a list of them, besides the limits of each route.
+    pub(crate) throttle: RawThrottles,
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self { max_uri: Size::from("8KiB"), max_headers: Size::from("32KiB"), max_concurrent: 1024 }
+        Self {
+            max_uri: Size::from("8KiB"),
+            max_headers: Size::from("32KiB"),
+            head_timeout: Span::from("10s"),
+            max_concurrent: 1024,
+            ipv6_prefix: 64,
+            throttle: RawThrottles::default(),
+        }
     }
 }
 
@@ -153,11 +218,13 @@ impl Default for RawLimits {
 pub(crate) struct RawStore {
     /// `memory:` for this process alone, or `sqlite:` and the path of a database file relative to this file.
     pub(crate) url: StoreUrl,
+    /// How long the store may take to count a request. Then the limit's `on_failure` holds.
+    pub(crate) timeout: Span,
 }
 
 impl Default for RawStore {
     fn default() -> Self {
-        Self { url: StoreUrl::from("memory:") }
+        Self { url: StoreUrl::from("memory:"), timeout: Span::from("100ms") }
     }
 }
 

@@ -1,10 +1,16 @@
 //! `[route.NAME]`: which requests go where, and under which rules.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::word::{Credentials, OnFailure, Responses};
+use super::super::word::{Coding, Credentials, Responses, State, Undeclared};
+use super::browser::{RawCsrf, RawHeaders};
+use super::limit::RawThrottles;
+use super::operation::RawOperation;
 use super::text::{Size, Span};
+use super::{RawNetworks, RawPayload};
 
 /// Which requests go where, and under which rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,9 +34,21 @@ pub(crate) struct RawRoute {
     /// What becomes of the caller's credential; by default `forward` where the backend verifies it or nobody does,
     /// else `strip`.
     pub(crate) credentials: Option<Credentials>,
+    /// What happens to a request that departs from the contract. Size and form of its head are looked at in any case.
+    #[serde(default)]
+    pub(crate) requests: State,
     /// What happens to a response that the contract does not describe.
     #[serde(default)]
     pub(crate) responses: Responses,
+    /// What becomes of properties of a response that the contract does not declare.
+    #[serde(default)]
+    pub(crate) undeclared: Undeclared,
+    /// What happens to a response with a stack trace, an error of a database, or a secret.
+    #[serde(default)]
+    pub(crate) leaks: State,
+    /// What is different for single operations, by their `operationId`.
+    #[serde(default)]
+    pub(crate) operation: BTreeMap<String, RawOperation>,
     /// How long a request may take from its first byte to the last byte of the response head.
     #[serde(default = "timeout")]
     pub(crate) timeout: Span,
@@ -40,13 +58,36 @@ pub(crate) struct RawRoute {
     /// The largest body of a request.
     #[serde(default = "max_body")]
     pub(crate) max_body: Size,
-    /// How often one client address may ask; by default what `preset` says.
-    pub(crate) throttle: Option<RawThrottle>,
+    /// The least that the sender of a body has to send in a second, on average, behind its first five seconds.
+    #[serde(default = "body_min_rate")]
+    pub(crate) body_min_rate: Size,
+    /// How the body of a request may be compressed. It is decompressed here, within `max_body` and up to 100 times its
+    /// size, and the backend gets it as it was. Without it compressed bodies are refused.
+    #[serde(default)]
+    pub(crate) accept_encoding: Vec<Coding>,
+    /// How often may be asked, in one limit or a list of them; by default what `preset` says, for each client.
+    pub(crate) throttle: Option<RawThrottles>,
+    /// How many of `limits.max_concurrent` may be under way on this route.
+    #[schemars(range(min = 1))]
+    pub(crate) max_concurrent: Option<u32>,
+    /// How many may be under way on this route, besides `limits.max_concurrent`: places that nobody else can take, for
+    /// health checks and what else must work in overload.
+    #[schemars(range(min = 1))]
+    pub(crate) reserved_concurrent: Option<u32>,
+    /// Which client addresses may use the route, of those that `[client]` lets in.
+    #[serde(default)]
+    pub(crate) client: RawNetworks,
     /// Which web pages of other origins may read the responses. Without it none.
     pub(crate) cors: Option<RawCors>,
     /// Which other sites may make a browser send requests with its user's cookies. Without it none: this protection
     /// cannot be switched off.
     pub(crate) csrf: Option<RawCsrf>,
+    /// What responses tell browsers, where it is to be looser than the strictest.
+    #[serde(default)]
+    pub(crate) headers: RawHeaders,
+    /// How requests are read, and in which writing they go on.
+    #[serde(default)]
+    pub(crate) payload: RawPayload,
     /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,
@@ -68,25 +109,12 @@ impl Default for RawAuthenticate {
     }
 }
 
-/// How often one client address may ask.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawThrottle {
-    /// How many requests pass.
-    #[schemars(range(min = 1))]
-    pub(crate) requests: u32,
-    /// In which span of time, at least one second.
-    pub(crate) per: Span,
-    /// What happens while the counter cannot be asked.
-    #[serde(default)]
-    pub(crate) on_failure: OnFailure,
-}
-
 /// Which web pages of other origins may read the responses.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCors {
-    /// Origins such as `https://app.example.com`; `*` alone stands for all and goes without credentials.
+    /// Origins such as `https://app.example.com`. `https://*.example.com` stands for the hosts below a domain, `*` alone
+    /// for all; both go without credentials.
     #[schemars(length(min = 1))]
     pub(crate) origins: Vec<String>,
     /// Methods besides GET, HEAD and POST.
@@ -106,21 +134,16 @@ pub(crate) struct RawCors {
     pub(crate) max_age: Span,
 }
 
-/// Which other sites may make a browser send requests.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawCsrf {
-    /// Other origins whose pages may send requests that change something.
-    #[serde(default)]
-    pub(crate) trusted_origins: Vec<String>,
-}
-
 fn timeout() -> Span {
     Span::from("30s")
 }
 
 fn body_timeout() -> Span {
     Span::from("10s")
+}
+
+fn body_min_rate() -> Size {
+    Size::from("240B")
 }
 
 fn max_body() -> Size {

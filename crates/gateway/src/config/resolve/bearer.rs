@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use palisade::stage::publish::Resource;
 use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::secret::Secret;
 
 use super::super::address;
 use super::super::raw::RawBearer;
 use super::super::scalar::{self, Fault};
-use super::super::settings::{Algorithm, Bearer, BearerKeys, ClaimPath};
+use super::super::settings::{Algorithm, Bearer, BearerKeys, ClaimPath, HiddenSecret};
 use super::context::{At, Context};
 
 pub(crate) fn bearer(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawBearer) -> Option<Bearer> {
@@ -19,6 +20,14 @@ pub(crate) fn bearer(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawBearer)
     let leeway = cx.value(&at.key("leeway"), &raw.leeway, leeway);
     let roles_claim = cx.value(&at.key("roles_claim"), &raw.roles_claim, claim_path);
     let tenant_claim = cx.value(&at.key("tenant_claim"), &raw.tenant_claim, claim_path);
+    let resource = match &raw.resource {
+        None => Some(None),
+        Some(text) => cx.value(&at.key("resource"), text, resource).map(Some),
+    };
+    let nonce_key = match &raw.dpop_nonce_key {
+        None => Some(None),
+        Some(text) => secret(cx, &at.key("dpop_nonce_key"), text).map(|secret| Some(HiddenSecret(secret))),
+    };
     Some(Bearer {
         name: name.into(),
         issuer: issuer?,
@@ -29,6 +38,16 @@ pub(crate) fn bearer(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawBearer)
         leeway: leeway?,
         roles_claim: roles_claim?,
         tenant_claim: tenant_claim?,
+        resource: resource?,
+        dpop: raw.dpop,
+        dpop_nonce_key: nonce_key?,
+    })
+}
+
+fn resource(text: &str) -> Result<Resource, Fault> {
+    Resource::parse(text).ok_or_else(|| {
+        let help = "write the `https` URL by which clients know the API, such as `https://api.example.com`";
+        Fault::new("bad-url", format!("`{text}` does not name an API"), help)
     })
 }
 

@@ -1,8 +1,13 @@
 //! From what is written to what it means: references, files, addresses; every problem found, not only the first.
 
 mod bearer;
+mod browser;
 mod context;
+mod identity;
 mod keys;
+mod limit;
+mod operation;
+mod payload;
 mod route;
 mod server;
 mod tls;
@@ -10,10 +15,13 @@ mod tls;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use palisade::network::Networks;
 use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::port::counter::Ipv6Prefix;
 
-use super::raw::{RawClient, RawConfig, RawEvents, RawLimits, RawStore};
-use super::settings::{Authenticate, Client, CredentialRef, Events, Limits, Settings, Store};
+use super::raw::Network;
+use super::raw::{RawConfig, RawEvents, RawLimits, RawStore};
+use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings, Store};
 use super::tree::Located;
 use super::{address, scalar};
 use context::{At, Context};
@@ -41,10 +49,15 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let contracts = cx.each("contract", &raw.contract, server::contract);
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);
+    let certificates = cx.each("certificates", &raw.certificates, identity::certificates);
+    let present = identity::present(cx, &raw.present);
     let routes = route::routes(cx, raw);
-    let client = client(cx, &raw.client);
+    let client = networks(cx, &At::root("client"), &raw.client.allow, &raw.client.deny);
     let limits = limits(cx, &raw.limits);
+    let hsts = browser::hsts(cx, &raw.hsts);
+    let reports = browser::reports(cx, &raw.reports);
     let store = store(cx, &raw.store);
+    let store_timeout = cx.value(&At::root("store").key("timeout"), &raw.store.timeout, scalar::duration);
     let events = events(cx, &raw.events);
     let included = |(role, roles): (&String, &Vec<String>)| {
         roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
@@ -57,10 +70,16 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         routes,
         bearer,
         keys,
+        certificates,
+        present: present?,
         roles: raw.roles.iter().flat_map(included).collect(),
         client: client?,
+        certificate_header: raw.client.certificate_header,
         limits: limits?,
+        hsts: hsts?,
+        reports: reports?,
         store: store?,
+        store_timeout: store_timeout?,
         events: events?,
     };
     if !cx.has_error() {
@@ -69,18 +88,28 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     Some(settings)
 }
 
-fn client(cx: &mut Context<'_>, raw: &RawClient) -> Option<Client> {
-    let at = At::root("client");
-    let allow = cx.list(&at.key("allow"), &raw.allow, address::network);
-    let deny = cx.list(&at.key("deny"), &raw.deny, address::network);
-    Some(Client { allow: allow?, deny: deny? })
+pub(crate) fn networks(cx: &mut Context<'_>, at: &At, allow: &[Network], deny: &[Network]) -> Option<Networks> {
+    let allow = cx.list(&at.key("allow"), allow, address::network);
+    let deny = cx.list(&at.key("deny"), deny, address::network);
+    Some(Networks { allow: allow?, deny: deny? })
 }
 
 fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
     let at = At::root("limits");
     let max_uri = cx.value(&at.key("max_uri"), &raw.max_uri, scalar::size);
     let max_headers = cx.value(&at.key("max_headers"), &raw.max_headers, scalar::size);
-    Some(Limits { max_uri: max_uri?, max_headers: max_headers?, max_concurrent: raw.max_concurrent })
+    let head_timeout = cx.value(&at.key("head_timeout"), &raw.head_timeout, scalar::duration);
+    let throttle = limit::limits(cx, &at.key("throttle"), &raw.throttle);
+    // The schema allows no other lengths.
+    let ipv6_prefix = u8::try_from(raw.ipv6_prefix).ok().and_then(Ipv6Prefix::new).unwrap_or_default();
+    Some(Limits {
+        max_uri: max_uri?,
+        max_headers: max_headers?,
+        head_timeout: head_timeout?,
+        max_concurrent: raw.max_concurrent,
+        ipv6_prefix,
+        throttle: throttle?,
+    })
 }
 
 fn store(cx: &mut Context<'_>, raw: &RawStore) -> Option<Store> {
@@ -120,15 +149,17 @@ fn warn_of_unused(cx: &mut Context<'_>, raw: &RawConfig, settings: &Settings) {
     };
     let is_used = |kind: &str, name: &str| match kind {
         "bearer" => accepts(&CredentialRef::Bearer(name.into())),
+        "certificates" => accepts(&CredentialRef::Certificates(name.into())),
         "contract" => raw.route.values().any(|route| route.contract == name),
         "keys" => accepts(&CredentialRef::Keys(name.into())),
         _ => raw.route.values().any(|route| route.upstream == name),
     };
-    let sections: [(&str, Vec<&String>); 4] = [
+    let sections: [(&str, Vec<&String>); 5] = [
         ("upstream", names(&raw.upstream)),
         ("contract", names(&raw.contract)),
         ("bearer", names(&raw.bearer)),
         ("keys", names(&raw.keys)),
+        ("certificates", names(&raw.certificates)),
     ];
     for (kind, names) in sections {
         for name in names.into_iter().filter(|name| !is_used(kind, name)) {

@@ -1,23 +1,25 @@
 //! Resolves `[route.NAME]`.
 
-use std::time::Duration;
-
 use http::Method;
+use palisade::body::inflate::Coding;
+use palisade::stage::admit::Places;
 use palisade::stage::route::PathPattern;
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::id::{OperationId, RouteName};
-use palisade_core::operation::{Limit, LimitBy};
 
-use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute, RawThrottle};
+use super::super::raw::{RawAuthenticate, RawConfig, RawCors, RawRoute};
 use super::super::scalar::{self, Fault};
-use super::super::settings::{
-    Authenticate, Cors, CorsOrigins, CredentialRef, Credentials, Csrf, OnFailure, Preset, Responses, Route, Throttle,
-};
-use super::super::{address, nearest_name};
+use super::super::settings::{Authenticate, Cors, CredentialRef, Credentials, Csrf, Route};
+use super::super::{nearest_name, word};
+use super::browser;
 use super::context::{At, Context};
 use super::keys::header;
+use super::limit;
+use super::networks;
+use super::operation::strictness;
+use super::payload::payload;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
     let routes = cx.each("route", &raw.route, |cx, at, name, written| route(cx, at, name, written, raw));
@@ -47,27 +49,26 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
     let body_timeout = cx.value(&at.key("body_timeout"), &raw.body_timeout, scalar::duration);
     let max_body = cx.value(&at.key("max_body"), &raw.max_body, scalar::size);
-    let throttle = throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
+    let body_min_rate = cx.value(&at.key("body_min_rate"), &raw.body_min_rate, scalar::size);
+    let places = places(cx, at, raw);
+    let throttle = limit::throttle(cx, &at.key("throttle"), raw.throttle.as_ref(), file.preset);
+    let client = networks(cx, &at.key("client"), &raw.client.allow, &raw.client.deny);
     let cors = match &raw.cors {
         None => Some(None),
         Some(raw) => cors(cx, &at.key("cors"), raw).map(Some),
     };
     let csrf = match &raw.csrf {
         None => Some(Csrf::default()),
-        Some(raw) => cx
-            .list(&at.key("csrf").key("trusted_origins"), &raw.trusted_origins, address::origin)
-            .map(|trusted_origins| Csrf { trusted_origins }),
+        Some(raw) => browser::csrf(cx, &at.key("csrf"), raw),
     };
+    let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
+    let payload = payload(cx, &at.key("payload"), &raw.payload);
     if raw.danger_allow_markup {
         let message = format!("markup in the texts that `route.{name}` takes reaches the backend");
         let help = "mark the properties that are meant to hold it with `x-palisade-markup` instead";
         cx.report(&at.key("danger_allow_markup"), Diagnostic::warning("danger", message).help(help));
     }
-    if raw.responses != Responses::Enforce {
-        let message = format!("the answers of `route.{name}` are not held to the contract");
-        let help = "write `enforce` when the events show that nothing honest would be withheld";
-        cx.report(&at.key("responses"), Diagnostic::warning("danger", message).help(help));
-    }
+    let (strictness, operations) = strictness(cx, at, name, raw)?;
     Some(Route {
         name: RouteName::new(name),
         host: host?,
@@ -77,13 +78,20 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         authenticate: authenticate?,
         public: raw.public.iter().map(|id| OperationId::new(id.as_str())).collect(),
         credentials: credentials?,
-        responses: raw.responses,
+        strictness,
+        operations,
         timeout: timeout?,
         body_timeout: body_timeout?,
         max_body: max_body?,
+        body_min_rate: body_min_rate?,
+        accept_encoding: raw.accept_encoding.iter().copied().map(coding).collect(),
         throttle: throttle?,
+        places: places?,
+        client: client?,
         cors: cors?,
         csrf: csrf?,
+        headers: headers?,
+        payload: payload?,
         danger_allow_markup: raw.danger_allow_markup,
     })
 }
@@ -133,11 +141,16 @@ fn authenticate(cx: &mut Context<'_>, at: &At, raw: &RawAuthenticate, file: &Raw
 fn credential(cx: &mut Context<'_>, at: &At, text: &str, file: &RawConfig) -> Option<CredentialRef> {
     match text.split_once('.') {
         Some(("bearer", name)) if file.bearer.contains_key(name) => return Some(CredentialRef::Bearer(name.into())),
+        Some(("certificates", name)) if file.certificates.contains_key(name) => {
+            return Some(CredentialRef::Certificates(name.into()));
+        }
         Some(("keys", name)) if file.keys.contains_key(name) => return Some(CredentialRef::Keys(name.into())),
         _ => {}
     }
     let bearer = file.bearer.keys().map(|name| format!("bearer.{name}"));
-    let known: Vec<String> = bearer.chain(file.keys.keys().map(|name| format!("keys.{name}"))).collect();
+    let certificates = file.certificates.keys().map(|name| format!("certificates.{name}"));
+    let keys = file.keys.keys().map(|name| format!("keys.{name}"));
+    let known: Vec<String> = bearer.chain(certificates).chain(keys).collect();
     let by_end = known.iter().find(|known| known.split_once('.').is_some_and(|(_, name)| name == text));
     let near = by_end.map(String::as_str).or_else(|| nearest_name(text, known.iter().map(String::as_str)));
     let help = match (text, near) {
@@ -164,30 +177,29 @@ fn credentials(cx: &mut Context<'_>, at: &At, raw: Option<Credentials>, who: &Au
     }
 }
 
-fn throttle(cx: &mut Context<'_>, at: &At, raw: Option<&RawThrottle>, preset: Preset) -> Option<Throttle> {
-    let Some(raw) = raw else {
-        let requests = match preset {
-            Preset::BrowserApp => 300,
-            Preset::Internal => 1000,
-            Preset::PublicApi => 100,
-        };
-        let limit = Limit { requests, per: Duration::from_secs(1), by: LimitBy::Client };
-        return Some(Throttle { limit, on_failure: OnFailure::Deny });
-    };
-    let per = cx.value(&at.key("per"), &raw.per, |text| {
-        let span = scalar::duration(text)?;
-        let message = || format!("`{text}` is too short to count in");
-        if span >= Duration::from_secs(1) {
-            Ok(span)
-        } else {
-            Err(Fault::new("out-of-range", message(), "write at least `1s`"))
+fn places(cx: &mut Context<'_>, at: &At, raw: &RawRoute) -> Option<Places> {
+    match (raw.max_concurrent, raw.reserved_concurrent) {
+        (None, None) => Some(Places::Common),
+        (Some(limit), None) => Some(Places::Among(limit as usize)),
+        (None, Some(limit)) => Some(Places::Reserved(limit as usize)),
+        (Some(_), Some(_)) => {
+            let message = "`max_concurrent` and `reserved_concurrent` exclude each other";
+            let help = "the reserved places are the only ones of a route that has some: keep one of the two";
+            cx.fault(&at.key("reserved_concurrent"), Fault::new("conflicting-keys", message, help));
+            None
         }
-    })?;
-    Some(Throttle { limit: Limit { requests: raw.requests, per, by: LimitBy::Client }, on_failure: raw.on_failure })
+    }
+}
+
+fn coding(word: word::Coding) -> Coding {
+    match word {
+        word::Coding::Deflate => Coding::Deflate,
+        word::Coding::Gzip => Coding::Gzip,
+    }
 }
 
 fn cors(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<Cors> {
-    let origins = cors_origins(cx, at, raw);
+    let origins = browser::cors_origins(cx, at, raw);
     let methods = cx.list(&at.key("methods"), &raw.methods, method);
     let headers = cx.list(&at.key("headers"), &raw.headers, header);
     let expose = cx.list(&at.key("expose"), &raw.expose, header);
@@ -200,24 +212,6 @@ fn cors(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<Cors> {
         credentials: raw.credentials,
         max_age: max_age?,
     })
-}
-
-fn cors_origins(cx: &mut Context<'_>, at: &At, raw: &RawCors) -> Option<CorsOrigins> {
-    let list_at = at.key("origins");
-    let Some(index) = raw.origins.iter().position(|origin| origin == "*") else {
-        return cx.list(&list_at, &raw.origins, address::origin).map(CorsOrigins::These);
-    };
-    if raw.credentials {
-        let message = "with credentials, `*` would let every web page read what its visitor may see";
-        let help = "name the origins that you mean, or remove `credentials`";
-        cx.fault(&list_at.item(index), Fault::new("cors-any-origin", message, help));
-    } else if raw.origins.len() > 1 {
-        let fault = Fault::new("bad-origin", "`*` includes all other origins", "write `[\"*\"]`, or remove `*`");
-        cx.fault(&list_at.item(index), fault);
-    } else {
-        return Some(CorsOrigins::Any);
-    }
-    None
 }
 
 fn method(text: &str) -> Result<Method, Fault> {

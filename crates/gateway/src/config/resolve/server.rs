@@ -1,14 +1,16 @@
 //! Resolves `[listen.NAME]`, `[upstream.NAME]` and `[contract.NAME]`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
+use palisade::stage::client::{Proxies, Speak, Trust};
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::{Diagnostic, Source};
 
 use super::super::address::{self, Base};
 use super::super::raw::{RawContract, RawListen, RawUpstream};
 use super::super::scalar::{self, Fault};
-use super::super::settings::{Contract, Listen, Upstream};
+use super::super::settings::{Contract, ForwardedHeader, Listen, Upstream};
 use super::context::{At, Context};
 use super::tls;
 
@@ -28,19 +30,45 @@ pub(crate) fn listeners(cx: &mut Context<'_>, raw: &BTreeMap<String, RawListen>)
 
 fn listen(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawListen) -> Option<Listen> {
     let address = cx.value(&at.key("address"), &raw.address, address::socket);
-    let trusted_proxies = cx.list(&at.key("trusted_proxies"), &raw.trusted_proxies, address::network);
+    let proxies = proxies(cx, at, raw);
+    let proxy_protocol = cx.list(&at.key("proxy_protocol"), &raw.proxy_protocol, address::network);
     let tls = match &raw.tls {
         None => Some(None),
         Some(raw) => tls::server(cx, &at.key("tls"), raw).map(Some),
     };
-    let (address, trusted_proxies, tls) = (address?, trusted_proxies?, tls?);
+    let (address, proxies, proxy_protocol, tls) = (address?, proxies?, proxy_protocol?, tls?);
     if tls.is_none() && !address.ip().is_loopback() {
         let message = format!("other machines reach `{address}`, and requests to it are not encrypted");
         let help =
             "add `tls = { cert = \"file:cert.pem\", key = \"file:key.pem\" }`, or listen on 127.0.0.1 behind a proxy";
         cx.report(&at.key("address"), Diagnostic::warning("listen-cleartext", message).help(help));
     }
-    Some(Listen { name: name.into(), address, tls, trusted_proxies })
+    Some(Listen { name: name.into(), address, tls, proxies, proxy_protocol })
+}
+
+fn proxies(cx: &mut Context<'_>, at: &At, raw: &RawListen) -> Option<Proxies> {
+    let networks = cx.list(&at.key("trusted_proxies"), &raw.trusted_proxies, address::network)?;
+    let speak = match raw.forwarded_header {
+        ForwardedHeader::Forwarded => Speak::Forwarded,
+        ForwardedHeader::XForwarded => Speak::XForwarded,
+    };
+    let number = raw.danger_trusted_hops.and_then(|number| NonZeroUsize::new(number as usize));
+    let trust = match number {
+        None => Trust::Networks(networks),
+        Some(_) if !networks.is_empty() => {
+            let message = "proxies are trusted by their addresses or by their number, not both";
+            let help = "remove `danger_trusted_hops`: addresses cannot be claimed by whoever connects";
+            cx.fault(&at.key("danger_trusted_hops"), Fault::new("conflicting-keys", message, help));
+            return None;
+        }
+        Some(number) => {
+            let message = "whoever can connect to this listener directly can choose its address";
+            let help = "list the proxies in `trusted_proxies`, or let a packet filter keep everybody else out";
+            cx.report(&at.key("danger_trusted_hops"), Diagnostic::warning("danger", message).help(help));
+            Trust::DangerHops(number)
+        }
+    };
+    Some(Proxies { trust, speak })
 }
 
 pub(crate) fn upstream(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawUpstream) -> Option<Upstream> {

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
-use super::super::raw::RawTls;
+use super::super::raw::{RawClientCertificates, RawTls};
 use super::super::scalar::Fault;
+use super::super::settings::CertificateMode;
 use super::context::{At, Context};
 
 /// What a listener accepts TLS connections with: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
@@ -22,9 +26,18 @@ pub(crate) fn server(cx: &mut Context<'_>, at: &At, raw: &RawTls) -> Option<Arc<
     });
     let (chain, key) = (chain?, key?);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let built = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    let verifier = match &raw.client_certificates {
+        None => None,
+        Some(wanted) => Some(client_verifier(cx, &at.key("client_certificates").key("ca"), wanted, &provider)?),
+    };
+    let built =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().and_then(|builder| {
+            let builder = match verifier {
+                Some(verifier) => builder.with_client_cert_verifier(verifier),
+                None => builder.with_no_client_auth(),
+            };
+            builder.with_single_cert(chain, key)
+        });
     match built {
         Ok(mut config) => {
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -37,10 +50,31 @@ pub(crate) fn server(cx: &mut Context<'_>, at: &At, raw: &RawTls) -> Option<Arc<
     }
 }
 
+/// What proves that a client's certificate is genuine.
+fn client_verifier(
+    cx: &mut Context<'_>,
+    at: &At,
+    wanted: &RawClientCertificates,
+    provider: &Arc<CryptoProvider>,
+) -> Option<Arc<dyn ClientCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in anchors(cx, at, &wanted.ca)? {
+        // `anchors` has found out that each can be added.
+        roots.add(certificate).ok()?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = match wanted.mode {
+        CertificateMode::Optional => builder.allow_unauthenticated(),
+        CertificateMode::Required => builder,
+    };
+    let refuse = |_| cx.fault(at, Fault::new("bad-certificate", "no client could prove itself", CERTIFICATE_HELP));
+    builder.build().map_err(refuse).ok()
+}
+
 /// The certificates of a file to trust.
 pub(crate) fn anchors(cx: &mut Context<'_>, at: &At, text: &str) -> Option<Vec<CertificateDer<'static>>> {
     let found = certificates(cx, at, text)?;
-    let mut roots = rustls::RootCertStore::empty();
+    let mut roots = RootCertStore::empty();
     for certificate in &found {
         if roots.add(certificate.clone()).is_err() {
             let message = format!("`{text}` has a certificate that cannot be read");

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
+use palisade::stage::publish::Resource;
 use palisade_core::diagnostic::Source;
 use palisade_core::id::ClientId;
 use palisade_core::principal::{RoleSet, ScopeSet};
 use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
 
-use super::super::word::{Algorithm, TokenType};
+use super::super::word::{Algorithm, DpopMode, TokenType};
 
 /// An issuer of signed tokens.
 #[derive(Clone, Debug)]
@@ -34,6 +35,22 @@ pub struct Bearer {
     pub roles_claim: ClaimPath,
     /// The claim with the caller's organization.
     pub tenant_claim: ClaimPath,
+    /// The API as its clients know it.
+    pub resource: Option<Resource>,
+    /// Whether tokens come with proofs.
+    pub dpop: DpopMode,
+    /// What nonces are made with; at least 32 bytes.
+    pub dpop_nonce_key: Option<HiddenSecret>,
+}
+
+/// A secret within settings, which can be printed.
+#[derive(Clone)]
+pub struct HiddenSecret(pub Secret);
+
+impl fmt::Debug for HiddenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
 }
 
 /// What tokens are verified with.

@@ -1,6 +1,8 @@
 //! What the file means: every reference resolved, every file read, every value of its own type.
 
 mod credential;
+mod identity;
+mod payload;
 mod route;
 
 use std::net::SocketAddr;
@@ -9,14 +11,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use palisade::network::Networks;
+use palisade::stage::client::Proxies;
+use palisade::stage::finish::Hsts;
+use palisade::stage::report::ReportPath;
 use palisade_core::diagnostic::Source;
+use palisade_core::operation::Limit;
+use palisade_core::port::counter::Ipv6Prefix;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
-pub use super::word::{Algorithm, Credentials, OnFailure, Preset, Responses, TokenType};
-pub use credential::{Bearer, BearerKeys, ClaimPath, Key, Keys};
-pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, Route, Throttle};
+pub use super::word::{
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, State,
+    TokenType, Undeclared,
+};
+pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
+pub use identity::{Certificates, Present};
+pub use payload::Payload;
+pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
@@ -35,14 +48,26 @@ pub struct Settings {
     pub bearer: Vec<Bearer>,
     /// Sets of API keys.
     pub keys: Vec<Keys>,
+    /// Tables of client certificates.
+    pub certificates: Vec<Certificates>,
+    /// How backends are told who asks.
+    pub present: Present,
     /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.
     pub roles: Vec<(String, String)>,
     /// Which client addresses may connect.
-    pub client: Client,
+    pub client: Networks,
+    /// Whether trusted proxies say which certificate a client has.
+    pub certificate_header: bool,
     /// Bounds for every request.
     pub limits: Limits,
+    /// How long browsers insist on TLS.
+    pub hsts: Hsts,
+    /// Where browsers report what a policy has blocked.
+    pub reports: Option<ReportPath>,
     /// Where state is kept.
     pub store: Store,
+    /// How long the store may take to count a request.
+    pub store_timeout: Duration,
     /// Where security events are written.
     pub events: Events,
 }
@@ -78,8 +103,10 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Certificate, key and protocols, ready to accept with.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Whose word about the client's address is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Whose word about the client is believed.
+    pub proxies: Proxies,
+    /// From whom connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// A backend.
@@ -112,15 +139,6 @@ pub struct Contract {
     pub source: Source,
 }
 
-/// Which client addresses may connect.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// If not empty, only these networks.
-    pub allow: Vec<IpNet>,
-    /// Not these networks, even if allowed.
-    pub deny: Vec<IpNet>,
-}
-
 /// Bounds for every request.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -128,8 +146,14 @@ pub struct Limits {
     pub max_uri: u32,
     /// The largest header section, in bytes.
     pub max_headers: u32,
+    /// How long the head of a request may take to arrive.
+    pub head_timeout: Duration,
     /// How many requests may be under way at once.
     pub max_concurrent: u32,
+    /// How much of an IPv6 address is one client.
+    pub ipv6_prefix: Ipv6Prefix,
+    /// How often may be asked over all routes together.
+    pub throttle: Vec<Limit>,
 }
 
 /// Where state is kept.

@@ -6,7 +6,7 @@ use palisade_testkit::upstream::Upstream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::harness::{POLICY, STACK_TRACE, Site, shop, with_route};
+use super::harness::{POLICY, Site, shop, with_route};
 use super::held::Held;
 use super::wire;
 
@@ -23,6 +23,7 @@ async fn what_is_undeclared_is_stripped_or_withheld() {
             ("not found", Replaced(404), "response_withheld"),
             ("gone", Replaced(410), "response_withheld"),
             ("wrong type", Refused(ResponseInvalid), ""),
+            ("leak", Refused(ResponseLeaks), ""),
             ("no json", Refused(ResponseInvalid), ""),
             ("page", Refused(ResponseUndeclared), ""),
             ("accepted", Refused(ResponseUndeclared), ""),
@@ -38,10 +39,10 @@ async fn what_is_only_reported_leaves_with_a_note() {
     check(
         &with_route("responses = \"report\""),
         &[
-            ("extra", Leaves(200, WHOLE), "response_stripped"),
-            ("wrong type", Leaves(200, r#"{"id": 1, "name": 5}"#), "response_withheld"),
-            ("page", Leaves(200, "<h1>apple</h1>"), "response_withheld"),
-            ("gone", Leaves(410, STACK_TRACE), "response_withheld"),
+            ("extra", Leaves(200, WHOLE), "would_deny"),
+            ("wrong type", Leaves(200, r#"{"id": 1, "name": 5}"#), "would_deny"),
+            ("page", Leaves(200, "<h1>apple</h1>"), "would_deny"),
+            ("leak", Refused(ResponseLeaks), ""),
             ("trace", Refused(UpstreamFailed), ""),
         ],
     )
@@ -104,6 +105,37 @@ async fn check(policy: &str, table: &[(&str, Fate, &str)]) {
         let kinds: Vec<&str> = security.iter().map(|event| event["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, Vec::from_iter(Some(note).filter(|note| !note.is_empty())), "{part}");
         assert_eq!(access["outcome"]["answered"], answer.status.as_u16());
+    }
+}
+
+/// What does not exist, what the path says is another's, and what the answer says is another's: one answer for all.
+#[tokio::test]
+async fn nobody_can_tell_which_objects_exist() {
+    let upstream = shop().await;
+    let site = Site::start(POLICY, &upstream.url()).await;
+    let mut answers = Vec::new();
+    for request in [
+        "GET /orders/7\nauthorization: Bearer ${alice}\nx-play: not found",
+        "GET /orders/7\nauthorization: Bearer ${alice}\nx-play: bob",
+        "GET /users/bob/orders\nauthorization: Bearer ${alice}",
+    ] {
+        let answer = site.ask(request).await;
+        let (id, mut headers) = (answer.header("x-request-id").to_owned(), answer.headers.clone());
+        for own in ["x-request-id", "date", "ratelimit"] {
+            headers.remove(own);
+        }
+        answers.push((answer.status, headers, answer.text().replace(&id, "")));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let told: Vec<String> = site
+        .finish()
+        .await
+        .0
+        .iter()
+        .filter_map(|event| event["outcome"]["denied"].as_str().map(str::to_owned))
+        .collect();
+    for code in [ObjectUnknown, ResponseForeign, ObjectForbidden] {
+        assert_eq!(told.iter().filter(|told| *told == code.slug()).count(), 2, "the log knows which it was: {told:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::harness::{POLICY, STACK_TRACE, Site, shop, with_route, with_sections};
 use super::held::Held;
+use super::identity::with_proofs;
 use super::wire;
 
 /// What has to be there for a refusal.
@@ -17,6 +18,8 @@ struct Scene {
     before: Vec<&'static str>,
     /// The request that is refused.
     request: String,
+    /// The body behind it, where that is no text.
+    encoded: Option<Vec<u8>>,
     /// What the head of the answer says besides.
     headers: Vec<(&'static str, &'static str)>,
 }
@@ -35,7 +38,7 @@ enum Backend {
 /// A request that the usual policy refuses.
 fn ask(request: impl Into<String>) -> Scene {
     let (policy, request) = (POLICY.to_owned(), request.into());
-    Scene { policy, backend: Backend::Shop, before: Vec::new(), request, headers: Vec::new() }
+    Scene { policy, backend: Backend::Shop, before: Vec::new(), request, encoded: None, headers: Vec::new() }
 }
 
 /// A request that another policy refuses.
@@ -47,6 +50,9 @@ fn under(policy: String, request: &str) -> Scene {
 fn order(body: &str) -> Scene {
     ask(format!("POST /orders\nauthorization: Bearer ${{alice}}\ncontent-type: application/json\n\n{body}"))
 }
+
+/// A form whose body is compressed.
+const FORM: &str = "POST /forms\ncontent-type: application/x-www-form-urlencoded\ncontent-encoding: gzip";
 
 /// How each refusal comes about. A code that is new in the catalogue needs a scene of its own; the two without one say
 /// that the gateway itself is broken.
@@ -72,6 +78,19 @@ fn scene(code: DenialCode) -> Option<Scene> {
             ..ask("GET /items")
         },
         Code::ClientForbidden => under(with_sections("[client]\ndeny = [\"127.0.0.0/8\"]"), "GET /items"),
+        Code::ClaimInsufficient => ask("GET /prices\nauthorization: Bearer ${alice}"),
+        Code::CodingExcessive => Scene {
+            encoded: Some(super::limits::gzip(&[b'a'; 200_000])),
+            ..under(with_route("accept_encoding = [\"gzip\"]"), FORM)
+        },
+        Code::CodingInvalid => {
+            Scene { encoded: Some(b"name=plain".to_vec()), ..under(with_route("accept_encoding = [\"gzip\"]"), FORM) }
+        }
+        Code::CodingUndeclared => Scene {
+            encoded: Some(super::limits::gzip(b"name=apple")),
+            headers: vec![("accept-encoding", "deflate, identity")],
+            ..under(with_route("accept_encoding = [\"deflate\"]"), FORM)
+        },
         Code::CredentialAmbiguous => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-api-key: ${key}"),
         Code::CredentialInvalid => Scene {
             headers: vec![("www-authenticate", "Bearer error=\"invalid_token\"")],
@@ -99,6 +118,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         }
         Code::MethodUndeclared => Scene { headers: vec![("allow", "GET, HEAD")], ..ask("PATCH /items") },
         Code::ObjectForbidden => ask("GET /users/bob/orders\nauthorization: Bearer ${alice}"),
+        Code::ObjectUnknown => ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: not found"),
         Code::OperationUndeclared => ask("GET /admin\nauthorization: Bearer ${admin}"),
         Code::Overloaded => Scene {
             policy: with_sections("[limits]\nmax_concurrent = 1"),
@@ -112,17 +132,30 @@ fn scene(code: DenialCode) -> Option<Scene> {
         Code::PreflightRefused => {
             ask("OPTIONS /items/1\norigin: https://evil.example\naccess-control-request-method: DELETE")
         }
+        Code::ProofInvalid => Scene {
+            headers: vec![(
+                "www-authenticate",
+                "DPoP error=\"invalid_dpop_proof\", resource_metadata=\"https://api.example.com/.well-known/\
+                 oauth-protected-resource\", algs=\"ES256 EdDSA ES384\"",
+            )],
+            ..under(with_proofs("required"), "GET /items/1\nauthorization: DPoP ${bound}")
+        },
         Code::QuotaExhausted => Scene {
             before: vec!["POST /checkout\nauthorization: Bearer ${alice}"; 2],
-            headers: vec![("retry-after", "1800"), ("ratelimit-policy", "\"quota\";q=2;w=3600")],
+            headers: vec![
+                ("retry-after", "1800"),
+                ("ratelimit-policy", "\"throttle\";q=100;w=1, \"quota\";q=2;w=3600"),
+            ],
             ..ask("POST /checkout\nauthorization: Bearer ${alice}")
         },
+        Code::RequestMalformed => ask("PUT /photos/1\ncontent-length: 1\ntransfer-encoding: chunked\n\n0\r\n\r\n"),
         Code::RequestTimeout => under(
             with_route("body_timeout = \"100ms\""),
             "POST /forms\ncontent-type: application/x-www-form-urlencoded\ncontent-length: 10\n\nname=",
         ),
         Code::ResponseForeign => ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: bob"),
         Code::ResponseInvalid => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: wrong type"),
+        Code::ResponseLeaks => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: leak"),
         Code::ResponseUndeclared => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: page"),
         Code::RoleInsufficient => ask("DELETE /items/1\nauthorization: Bearer ${alice}"),
         Code::RouteUnknown => under(POLICY.replace("/**", "/items/**"), "GET /orders"),
@@ -182,7 +215,10 @@ async fn provoke(code: DenialCode, scene: Scene) {
         site.ask(text).await;
     }
     let seen = upstream.as_ref().map_or(0, |upstream| upstream.received().len());
-    let answer = site.ask(&scene.request).await;
+    let answer = match scene.encoded {
+        None => site.ask(&scene.request).await,
+        Some(body) => site.ask_with(&scene.request, &body).await,
+    };
     let forwarded = upstream.as_ref().map_or(0, |upstream| upstream.received().len()) - seen;
     assert_eq!(forwarded, usize::from(is_of_the_answer(code)), "{code} is told before or after the backend");
     for (name, value) in scene.headers {
@@ -202,6 +238,11 @@ async fn provoke(code: DenialCode, scene: Scene) {
 
 /// Whether it is the backend's answer that is refused.
 fn is_of_the_answer(code: DenialCode) -> bool {
-    use DenialCode::{ResponseForeign, ResponseInvalid, ResponseUndeclared, UpstreamFailed};
-    matches!(code, ResponseForeign | ResponseInvalid | ResponseUndeclared | UpstreamFailed)
+    use DenialCode::{
+        ObjectUnknown, ResponseForeign, ResponseInvalid, ResponseLeaks, ResponseUndeclared, UpstreamFailed,
+    };
+    matches!(
+        code,
+        ObjectUnknown | ResponseForeign | ResponseInvalid | ResponseLeaks | ResponseUndeclared | UpstreamFailed
+    )
 }

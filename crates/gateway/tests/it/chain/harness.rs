@@ -59,6 +59,8 @@ pub(super) fn with_sections(sections: &str) -> String {
 /// A running gateway.
 pub(super) struct Site {
     pub(super) address: SocketAddr,
+    /// The addresses of all listeners.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
     stop: oneshot::Sender<()>,
@@ -68,17 +70,23 @@ pub(super) struct Site {
 impl Site {
     /// Starts a gateway with this policy in front of the backend at `upstream`.
     pub(super) async fn start(policy: &str, upstream: &str) -> Self {
+        Self::start_with(policy, upstream, None).await
+    }
+
+    /// The same with another contract.
+    pub(super) async fn start_with(policy: &str, upstream: &str, contract: Option<&str>) -> Self {
         let (dir, tokens) = (TempDir::new(), Tokens::new());
-        dir.write("openapi.yaml", include_str!("../../fixtures/shop/openapi.yaml"));
+        dir.write("openapi.yaml", contract.unwrap_or(include_str!("../../fixtures/shop/openapi.yaml")));
+        dir.write("requests.yaml", include_str!("../../fixtures/requests/openapi.yaml"));
         tokens.write(&dir);
         let policy = policy.replace("{upstream}", upstream).replace("{key hash}", &key_hash());
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
-        let address = gateway.addresses()[0].1;
+        let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address, tokens, dir, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.
@@ -92,10 +100,25 @@ impl Site {
         answer.unwrap_or_else(|| panic!("no answer to {text}"))
     }
 
+    /// Sends a request with a body that is no text.
+    pub(super) async fn ask_with(&self, text: &str, body: &[u8]) -> Answer {
+        let mut bytes = self.request(&format!("{text}\ncontent-length: {}", body.len()));
+        bytes.extend_from_slice(body);
+        wire::exchange(self.address, &bytes).await.unwrap_or_else(|| panic!("no answer to {text}"))
+    }
+
     /// Begins to stop; the requests under way go on.
     pub(super) fn stop(self) -> Stopping {
         self.stop.send(()).unwrap();
         Stopping { dir: self.dir, serving: self.serving }
+    }
+
+    /// Stops and gives back the log, with the folder of all files.
+    pub(super) async fn finish_in_place(self) -> (Log, TempDir) {
+        let mut stopping = self.stop();
+        let drained = stopping.serving.join_next().await.unwrap().unwrap();
+        assert_eq!(drained, Drained { cut_off: 0 });
+        (Log::read(&stopping.dir), stopping.dir)
     }
 
     /// Stops and gives back the log.
@@ -115,9 +138,7 @@ pub(super) struct Stopping {
 impl Stopping {
     pub(super) async fn finish(mut self) -> (Log, Drained) {
         let drained = self.serving.join_next().await.unwrap().unwrap();
-        // Every event has been written by now: the writer ends with the gateway.
-        let text = std::fs::read_to_string(self.dir.path().join("events.jsonl")).unwrap_or_default();
-        (Log(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()), drained)
+        (Log::read(&self.dir), drained)
     }
 }
 
@@ -125,6 +146,12 @@ impl Stopping {
 pub(super) struct Log(pub(super) Vec<Value>);
 
 impl Log {
+    /// Every event has been written by now: the writer ends with the gateway.
+    fn read(dir: &TempDir) -> Self {
+        let text = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap_or_default();
+        Self(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
     /// The events of one request: the security events and the access event.
     pub(super) fn of(&self, request_id: &str) -> (Vec<&Value>, &Value) {
         let of = self.0.iter().filter(|event| event["request_id"] == request_id);
@@ -159,7 +186,7 @@ pub(super) fn assert_problem(answer: &Answer, code: DenialCode) {
     assert_eq!(answer.status, code.status(), "{code}: {answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json", "{code}");
     let problem = answer.json();
-    assert_eq!(problem["code"], code.slug(), "{problem}");
+    assert_eq!(problem["code"], code.public().slug(), "{problem}");
     assert_eq!(problem["request_id"], answer.header("x-request-id"));
     assert_dressed(answer);
 }
@@ -190,6 +217,7 @@ fn play(request: &Request<Bytes>) -> Response<Bytes> {
     let (status, media, body): (u16, &str, Bytes) = match (part, path) {
         ("trace", _) => (500, "text/plain", STACK_TRACE.into()),
         ("extra", _) => (200, "application/json", r#"{"id": 1,  "name": "apple", "cost": 3}"#.into()),
+        ("leak", _) => (200, "application/json", r#"{"id": 1, "name": "ORA-00942: no such view"}"#.into()),
         ("wrong type", _) => (200, "application/json", r#"{"id": 1, "name": 5}"#.into()),
         ("no json", _) => (200, "application/json", "{".into()),
         ("page", _) => (200, "text/html", "<h1>apple</h1>".into()),

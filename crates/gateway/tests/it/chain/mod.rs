@@ -6,9 +6,17 @@ mod tokens;
 mod wire;
 
 mod answers;
+mod browser;
 mod catalogue;
+mod contract;
 mod credentials;
+mod dialects;
+mod drift;
+mod http2;
+mod identity;
 mod input;
+mod limits;
+mod network;
 mod passing;
 mod service;
 mod smuggling;

@@ -22,7 +22,7 @@ async fn refuse(table: &[(&str, String, Option<u16>)]) {
         let found = Answer::parse(&answer).map(|answer| answer.status.as_u16());
         assert_eq!(found, *status, "{name}: {}", String::from_utf8_lossy(&answer));
         assert_eq!(
-            answer.windows(9).filter(|part| part.starts_with(b"HTTP/1.1 ")).count(),
+            answer.windows(7).filter(|part| part.starts_with(b"HTTP/1.")).count(),
             usize::from(status.is_some())
         );
         assert_eq!(upstream.received().len(), 0, "{name} reached the backend");
@@ -35,6 +35,25 @@ async fn refuse(table: &[(&str, String, Option<u16>)]) {
 async fn ambiguous_framing_is_refused() {
     refuse(&[
         ("two lengths", format!("{PUT}content-length: 0\r\ncontent-length: 60\r\n\r\n{HIDDEN}"), Some(400)),
+        ("the same length twice", format!("{PUT}content-length: 3\r\ncontent-length: 3\r\n\r\na=b{HIDDEN}"), Some(400)),
+        (
+            "length and coding",
+            format!("{PUT}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
+            Some(400),
+        ),
+        (
+            "coding and length",
+            format!("{PUT}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n{HIDDEN}"),
+            Some(400),
+        ),
+        (
+            "a coding twice",
+            format!("{PUT}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
+            Some(400),
+        ),
+        ("a list of codings", format!("{PUT}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n{HIDDEN}"), Some(400)),
+        ("bare line feeds", format!("{}\n\n{HIDDEN}", PUT.replace("\r\n", "\n").trim_end()), Some(400)),
+        ("a bare line feed in a head", format!("{PUT}x-a: b\ncontent-length: 3\r\n\r\na=b{HIDDEN}"), Some(400)),
         ("a list of lengths", format!("{PUT}content-length: 0, 60\r\n\r\n{HIDDEN}"), Some(400)),
         ("a signed length", format!("{PUT}content-length: +5\r\n\r\na=bcd{HIDDEN}"), Some(400)),
         ("a length in hexadecimal", format!("{PUT}content-length: 0x5\r\n\r\na=bcd{HIDDEN}"), Some(400)),
@@ -106,19 +125,7 @@ async fn odd_heads_are_refused() {
 async fn a_body_ends_where_it_says() {
     // Accepted requests: what follows is the next one, and the backend gets exactly as many as there were answers.
     for (name, bytes, expect) in [
-        // The coding counts, and the connection ends, whatever follows (RFC 9112 section 6.3).
-        (
-            "length and coding",
-            format!("{PUT}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
-            1,
-        ),
-        (
-            "coding and length",
-            format!("{PUT}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n{HIDDEN}"),
-            1,
-        ),
         ("a length", format!("{PUT}content-length: 3\r\n\r\na=b{HIDDEN}"), 2),
-        ("the same length twice", format!("{PUT}content-length: 3\r\ncontent-length: 3\r\n\r\na=b{HIDDEN}"), 2),
         ("chunks", format!("{PUT}transfer-encoding: chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n{HIDDEN}"), 2),
         ("an extension", format!("{PUT}transfer-encoding: chunked\r\n\r\n3;x=y\r\na=b\r\n0\r\n\r\n{HIDDEN}"), 2),
         ("a body of GET", format!("GET /items HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nGET /{HIDDEN}"), 1),

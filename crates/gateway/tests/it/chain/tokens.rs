@@ -1,6 +1,8 @@
 //! The credentials of the tests: valid ones of several kinds, and every way of not being valid.
 
 use palisade::credential::api_key::ApiKeyHash;
+use palisade::credential::certificate::CertificateName;
+use palisade::token::jwk::thumbprint;
 use palisade::token::sign::Signer;
 use palisade_core::port::Clock;
 use palisade_core::secret::Secret;
@@ -67,9 +69,25 @@ impl Tokens {
             "foreign" => self.stranger.sign("at+jwt", &alice(json!({}))).unwrap(),
             "none" => with_header(&issued(alice(json!({}))), NONE, Some("")),
             "public key as secret" => with_header(&issued(alice(json!({}))), HS256, None),
+            "bound" => self.bound("GET", "https://api.example.com/items/1").0,
             "cut" => issued(alice(json!({}))).rsplit_once('.').unwrap().0.to_owned(),
             other => panic!("nobody is called {other}"),
         }
+    }
+
+    /// A token that is bound to a key, and a proof for one request with it.
+    pub(super) fn bound(&self, method: &str, url: &str) -> (String, String) {
+        let key = thumbprint(&self.edwards.public_jwk().unwrap()).unwrap();
+        let token = self.issuer.sign("at+jwt", &self.claims(json!({"cnf": {"jkt": key.as_str()}}))).unwrap();
+        let hash = CertificateName::sha256(ApiKeyHash::of(&token));
+        let CertificateName::Thumbprint(ath) = hash else { panic!("{hash:?}") };
+        let proof = json!({"htm": method, "htu": url, "iat": self.now, "jti": "one", "ath": ath});
+        (token, self.edwards.sign_proof(&proof).unwrap())
+    }
+
+    /// A token that is bound to a certificate.
+    pub(super) fn bound_to_certificate(&self, thumbprint: &str) -> String {
+        self.issuer.sign("at+jwt", &self.claims(json!({"cnf": {"x5t#S256": thumbprint}}))).unwrap()
     }
 
     /// The claims of alice, with some changed.

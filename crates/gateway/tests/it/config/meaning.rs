@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use palisade::body::inflate::Coding;
+use palisade::limit::OnFailure;
+use palisade::stage::admit::Places;
+use palisade::stage::client::{Speak, Trust};
 use palisade::stage::route::PathPattern;
+use palisade_core::operation::{Limit, LimitBy};
+use palisade_core::port::counter::{self, Ipv6Prefix};
 use palisade_core::principal::ScopeSet;
 use palisade_gateway::config::settings::{
-    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Csrf, Events, OnFailure, Settings,
-    Store,
+    Algorithm, Authenticate, BearerKeys, CorsOrigins, CredentialRef, Credentials, Events, Settings, Store,
 };
 
 use super::{SMALL, fixtures, parse};
@@ -28,8 +33,17 @@ fn defaults_are_the_strict_ones() {
     assert_eq!(route.credentials, Credentials::Forward);
     assert_eq!((route.timeout, route.body_timeout), (Duration::from_secs(30), Duration::from_secs(10)));
     assert_eq!(route.max_body, 1 << 20);
-    assert_eq!((route.throttle.limit.requests, route.throttle.on_failure), (100, OnFailure::Deny));
-    assert!(route.cors.is_none() && route.csrf == Csrf::default() && !route.danger_allow_markup);
+    assert_eq!(route.throttle, [Limit::new(100, Duration::from_secs(1), LimitBy::Client)]);
+    assert_eq!((route.body_min_rate, route.places), (240, Places::Common));
+    assert!(route.accept_encoding.is_empty() && loaded.settings.limits.throttle.is_empty());
+    assert_eq!(loaded.settings.limits.ipv6_prefix, Ipv6Prefix::default());
+    assert_eq!(loaded.settings.store_timeout, Duration::from_millis(100));
+    assert!(
+        route.cors.is_none()
+            && route.csrf.trusted_origins.is_empty()
+            && route.csrf.tokens.is_none()
+            && !route.danger_allow_markup
+    );
     assert_eq!(loaded.settings.store, Store::Memory);
     assert_eq!(loaded.settings.events, Events::Stderr);
 }
@@ -38,11 +52,16 @@ fn defaults_are_the_strict_ones() {
 fn every_key_of_the_vocabulary_is_read() {
     let loaded = parse(FULL).unwrap();
     let slugs: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code()).collect();
-    assert_eq!(slugs, ["upstream-cleartext", "danger", "danger", "danger"]);
+    assert_eq!(slugs, ["danger", "upstream-cleartext", "danger", "danger", "danger"]);
     let settings = &loaded.settings;
     let names: Vec<_> = settings.listen.iter().map(|listen| listen.name.as_ref()).collect();
     assert_eq!(names, ["public", "admin"]);
     assert!(settings.listen[0].tls.is_some());
+    assert_eq!(settings.listen[0].proxies.speak, Speak::Forwarded);
+    assert_eq!(settings.listen[0].proxy_protocol, ["10.0.0.7/32".parse().unwrap()]);
+    assert!(matches!(settings.listen[1].proxies.trust, Trust::DangerHops(hops) if hops.get() == 1));
+    assert_eq!((settings.routes[0].client.allow.len(), settings.routes[0].client.deny.len()), (1, 1));
+    assert_eq!(settings.limits.head_timeout, Duration::from_secs(5));
     assert_eq!(settings.upstream("tls").unwrap().ca.len(), 1);
     let route = &settings.routes[0];
     let bearer = CredentialRef::Bearer("main".into());
@@ -51,9 +70,19 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!(route.host.as_deref(), Some("api.example.com"));
     let cors = route.cors.as_ref().unwrap();
     assert_eq!(cors.origins, CorsOrigins::These(vec!["https://app.example.com".to_owned()]));
-    assert_eq!(route.csrf, Csrf { trusted_origins: vec!["https://app.example.com".to_owned()] });
+    assert_eq!(route.csrf.trusted_origins, ["https://app.example.com"]);
     assert_eq!(settings.routes[1].authenticate, Authenticate::Backend);
     assert_eq!(settings.routes[1].credentials, Credentials::Forward);
+    let limit = |requests, secs, by| Limit::new(requests, Duration::from_secs(secs), by);
+    let uncounted = Limit { on_failure: OnFailure::Allow, ..limit(10, 1, LimitBy::Client) };
+    let hourly = Limit { cost: 2, on_failure: OnFailure::Local, ..limit(1000, 3600, LimitBy::All) };
+    let hourly = Limit { algorithm: counter::Algorithm::SlidingWindow, ..hourly };
+    assert_eq!(route.throttle, [uncounted, hourly]);
+    assert_eq!(settings.limits.throttle, [limit(5000, 1, LimitBy::All)]);
+    assert_eq!(settings.limits.ipv6_prefix, Ipv6Prefix::new(56).unwrap());
+    assert_eq!(settings.store_timeout, Duration::from_millis(50));
+    assert_eq!((route.body_min_rate, &route.accept_encoding[..]), (1024, &[Coding::Gzip, Coding::Deflate][..]));
+    assert_eq!((route.places, settings.routes[1].places), (Places::Among(8), Places::Reserved(2)));
     let bearer = settings.bearer("main").unwrap();
     assert_eq!(bearer.algorithms, [Algorithm::Es256]);
     assert_eq!(&*bearer.roles_claim.0, ["realm_access".into(), "roles".into()]);
@@ -75,7 +104,7 @@ fn spans_lead_back_to_the_text() {
     for (path, expect) in [
         (&["route", "api", "public", "0"][..], Some("\"listItems\"")),
         (&["route", "api"], Some("[route.api]")),
-        (&["route", "api", "throttle", "per"], Some("\"1s\"")),
+        (&["route", "api", "throttle", "0", "per"], Some("\"1s\"")),
         (&["keys", "partners", "key", "0", "client"], Some("\"partner-1\"")),
         (&["route", "api", "danger_nothing"], None),
     ] {
@@ -87,7 +116,7 @@ fn spans_lead_back_to_the_text() {
 fn a_preset_says_how_much_one_client_may_ask() {
     for (preset, expect) in [("browser-app", 300), ("internal", 1000), ("public-api", 100)] {
         let text = SMALL.replace("version = 1", &format!("version = 1\npreset = \"{preset}\""));
-        assert_eq!(settings(&text).routes[0].throttle.limit.requests, expect, "{preset}");
+        assert_eq!(settings(&text).routes[0].throttle[0].requests, expect, "{preset}");
     }
 }
 
@@ -117,9 +146,12 @@ preset = "public-api"
 address = "0.0.0.0:8443"
 tls = { cert = "file:server.cert.pem", key = "file:server.key.pem" }
 trusted_proxies = ["10.0.0.0/8"]
+forwarded_header = "forwarded"
+proxy_protocol = ["10.0.0.7"]
 
 [listen.admin]
 address = "[::1]:8081"
+danger_trusted_hops = 1
 
 [upstream.api]
 url = "http://orders.internal:9000"
@@ -145,9 +177,16 @@ responses = "report"
 timeout = "5s"
 body_timeout = "3s"
 max_body = "64KiB"
-throttle = { requests = 10, per = "1s", on_failure = "allow" }
+throttle = [
+  { requests = 10, per = "1s", on_failure = "allow" },
+  { requests = 1000, per = "1h", by = "all", algorithm = "sliding-window", cost = 2, on_failure = "local" },
+]
+body_min_rate = "1KiB"
+accept_encoding = ["gzip", "deflate"]
+max_concurrent = 8
 cors = { origins = ["https://app.example.com"], methods = ["PUT"], headers = ["x-a"], expose = ["etag"], credentials = true, max_age = "1h" }
 csrf = { trusted_origins = ["https://app.example.com"] }
+client = { allow = ["10.0.0.0/8"], deny = ["10.1.0.0/16"] }
 danger_allow_markup = true
 
 [route.behind]
@@ -155,6 +194,7 @@ path = "/behind"
 upstream = "tls"
 contract = "api"
 authenticate = "backend"
+reserved_concurrent = 2
 
 [route.shared]
 path = "/shared/**"
@@ -198,10 +238,14 @@ deny = ["10.9.0.0/16"]
 [limits]
 max_uri = "4KiB"
 max_headers = "16KiB"
+head_timeout = "5s"
 max_concurrent = 64
+ipv6_prefix = 56
+throttle = { requests = 5000, per = "1s", by = "all" }
 
 [store]
 url = "sqlite:palisade.db"
+timeout = "50ms"
 
 [events]
 output = "file:events.jsonl"

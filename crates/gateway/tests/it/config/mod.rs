@@ -1,6 +1,7 @@
 //! Configurations as texts: what they mean, and what is said about broken ones.
 
 mod broken;
+mod browser;
 mod generated;
 mod hostile;
 mod meaning;

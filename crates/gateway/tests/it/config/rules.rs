@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::{SMALL, parse};
 
 /// What is said about each of several texts that follow the small configuration: slug, line, message and help.
-fn check_each<S: AsRef<str>>(cases: &[S], frame: impl Fn(&str) -> String, expect: &Expect) {
+pub(super) fn check_each<S: AsRef<str>>(cases: &[S], frame: impl Fn(&str) -> String, expect: &Expect) {
     let before = SMALL.lines().count();
     let mut found = String::new();
     for case in cases {
@@ -157,6 +157,14 @@ fn checks_routes() {
         "path = \"/b\"\nauthenticate = [\"backend\"]",
         "path = \"/b\"\nauthenticate = \"backend\"\ncredentials = \"strip\"",
         "path = \"/b\"\nthrottle = { requests = 1, per = \"10ms\" }",
+        "path = \"/b\"\nthrottle = [{ requests = 2, per = \"1s\" }, { requests = 1, per = \"1s\", cost = 2 }]",
+        "path = \"/b\"\nthrottle = { requests = 1, per = \"1s\", by = \"principal\", algorithm = \"sliding\" }",
+        "path = \"/b\"\nthrottle = { requests = 1, per = \"1s\", on_failure = \"allow\" }",
+        "path = \"/b\"\nthrottle = []",
+        "path = \"/b\"\nthrottle = \"1/s\"",
+        "path = \"/b\"\naccept_encoding = [\"gzip\", \"br\"]",
+        "path = \"/b\"\nbody_min_rate = \"0B\"",
+        "path = \"/b\"\nmax_concurrent = 1\nreserved_concurrent = 1",
         "path = \"/b\"\ncors = { origins = [\"*\"], credentials = true }",
         "path = \"/b\"\ncors = { origins = [\"*\", \"https://a.example\"] }",
         "path = \"/b\"\ncors = { origins = [\"null\"] }",
@@ -211,6 +219,41 @@ fn checks_routes() {
             5 out-of-range: `10ms` is too short to count in
               (write at least `1s`)
         path = "/b"
+        throttle = [{ requests = 2, per = "1s" }, { requests = 1, per = "1s", cost = 2 }]
+            5 out-of-range: one request counts for 2, and there are only 1
+              (write a `cost` of at most `requests`, or no request would ever pass)
+        path = "/b"
+        throttle = { requests = 1, per = "1s", by = "principal", algorithm = "sliding" }
+            5 unknown-value: `route.b.throttle.by` cannot be `principal`
+              (choose one of `all`, `client`)
+            5 unknown-value: `route.b.throttle.algorithm` cannot be `sliding`
+              (did you mean `sliding-window`? there are `gcra`, `sliding-window`)
+        path = "/b"
+        throttle = { requests = 1, per = "1s", on_failure = "allow" }
+            5 danger: requests pass uncounted while the store does not answer
+              (write `local` to count in this process meanwhile, or `deny`)
+        path = "/b"
+        throttle = []
+            5 empty-list: a route without any limit could be asked for ever
+              (name at least one limit, or remove the key for that of `preset`)
+        path = "/b"
+        throttle = "1/s"
+            5 wrong-type: `route.b.throttle` must be a list or a table, and this is a text
+              (write a list or a table here)
+        path = "/b"
+        accept_encoding = ["gzip", "br"]
+            5 unknown-value: `route.b.accept_encoding.1` cannot be `br`
+              (choose one of `deflate`, `gzip`)
+        path = "/b"
+        body_min_rate = "0B"
+            5 bad-size: `0B` is not a size
+              (write a whole number and a unit, such as `512B`, `8KiB` or `1MiB`; at most `3GiB`)
+        path = "/b"
+        max_concurrent = 1
+        reserved_concurrent = 1
+            6 conflicting-keys: `max_concurrent` and `reserved_concurrent` exclude each other
+              (the reserved places are the only ones of a route that has some: keep one of the two)
+        path = "/b"
         cors = { origins = ["*"], credentials = true }
             5 cors-any-origin: with credentials, `*` would let every web page read what its visitor may see
               (name the origins that you mean, or remove `credentials`)
@@ -247,6 +290,9 @@ fn checks_the_rest() {
         "[store]\nurl = \"postgres://h/d\"",
         "[store]\nurl = \"sqlite:nowhere/p.db\"",
         "[events]\noutput = \"syslog\"",
+        "[store]\ntimeout = \"0s\"",
+        "[limits]\nipv6_prefix = 16",
+        "[limits]\nthrottle = { requests = 1, per = \"1ms\" }",
         "[limits]\nmax_concurrent = 0x0\nmax_uri = \"9GiB\"",
         "[limits]\nmax_concurrent = 99999999999",
         "[client]\ndeny = [\"all\"]",
@@ -287,6 +333,18 @@ fn checks_the_rest() {
         output = "syslog"
             2 bad-output: events cannot be written to `syslog`
               (write `stderr`, `stdout`, or `file:` and the path of a file)
+        [store]
+        timeout = "0s"
+            2 bad-duration: `0s` is not a duration
+              (write a whole number and a unit, such as `500ms`, `2s`, `10m`, `1h` or `1d`; at most `365d`)
+        [limits]
+        ipv6_prefix = 16
+            2 out-of-range: `limits.ipv6_prefix` cannot be `16`
+              (write a number from 32 to 128)
+        [limits]
+        throttle = { requests = 1, per = "1ms" }
+            2 out-of-range: `1ms` is too short to count in
+              (write at least `1s`)
         [limits]
         max_concurrent = 0x0
         max_uri = "9GiB"
@@ -308,6 +366,103 @@ fn checks_the_rest() {
         url = "http://127.0.0.1"
             1 bad-name: `b.c` cannot be the name of a section
               (use letters, digits, `-` and `_`)
+    "#]],
+    );
+}
+
+#[test]
+fn proxies_are_trusted_by_address_or_by_number() {
+    let cases = [
+        "trusted_proxies = [\"10.0.0.0/8\"]",
+        "danger_trusted_hops = 2",
+        "danger_trusted_hops = 0",
+        "danger_trusted_hops = 2\ntrusted_proxies = [\"10.0.0.0/8\"]",
+        "forwarded_header = \"via\"",
+        "proxy_protocol = [\"10.0.0.7/8\"]",
+    ];
+    let listen = |keys: &str| format!("[listen.second]\naddress = \"127.0.0.1:0\"\n{keys}\n");
+    check_each(
+        &cases,
+        listen,
+        &expect![[r#"
+        trusted_proxies = ["10.0.0.0/8"]
+            fine
+        danger_trusted_hops = 2
+            3 danger: whoever can connect to this listener directly can choose its address
+              (list the proxies in `trusted_proxies`, or let a packet filter keep everybody else out)
+        danger_trusted_hops = 0
+            3 out-of-range: `listen.second.danger_trusted_hops` cannot be `0`
+              (write a number from 1 to 16)
+        danger_trusted_hops = 2
+        trusted_proxies = ["10.0.0.0/8"]
+            3 conflicting-keys: proxies are trusted by their addresses or by their number, not both
+              (remove `danger_trusted_hops`: addresses cannot be claimed by whoever connects)
+        forwarded_header = "via"
+            3 unknown-value: `listen.second.forwarded_header` cannot be `via`
+              (choose one of `forwarded`, `x-forwarded`)
+        proxy_protocol = ["10.0.0.7/8"]
+            3 bad-network: `10.0.0.7/8` names an address inside its block
+              (for the whole block write `10.0.0.0/8`, for the one address `10.0.0.7`)
+    "#]],
+    );
+}
+
+#[test]
+fn checks_how_strict_a_route_is() {
+    let route = |rest: &str| format!("[route.b]\npath = \"/b\"\nupstream = \"api\"\ncontract = \"api\"\n{rest}\n");
+    let cases = [
+        "requests = \"enforce\"\nresponses = \"enforce\"\nleaks = \"enforce\"\nundeclared = \"refuse\"",
+        "requests = \"report\"\nresponses = \"off\"\nleaks = \"report\"",
+        "requests = \"log\"",
+        "[route.b.operation.listItems]\nrequests = \"off\"",
+        "[route.b.operation.listItems]\nleaks = \"off\"\ndanger_show = [\"/items/*/log\"]",
+        "[route.b.operation.listItems]\ndanger_show = [\"items\", \"\"]",
+        "[route.b.operation.listItems]\ntimeout = \"1s\"",
+    ];
+    check_each(
+        &cases,
+        route,
+        &expect![[r#"
+        requests = "enforce"
+        responses = "enforce"
+        leaks = "enforce"
+        undeclared = "refuse"
+            fine
+        requests = "report"
+        responses = "off"
+        leaks = "report"
+            5 danger: the requests of `route.b` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be refused)
+            6 danger: the answers of `route.b` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be withheld)
+            7 danger: the answers of `route.b` may show stack traces and secrets
+              (write `enforce`, and list under an operation's `danger_show` what is meant to be shown)
+        requests = "log"
+            5 unknown-value: `route.b.requests` cannot be `log`
+              (choose one of `enforce`, `off`, `report`)
+        [route.b.operation.listItems]
+        requests = "off"
+            6 danger: the requests of `listItems` are not held to the contract
+              (write `enforce` when the events show that nothing honest would be refused)
+        [route.b.operation.listItems]
+        leaks = "off"
+        danger_show = ["/items/*/log"]
+            6 danger: the answers of `listItems` may show stack traces and secrets
+              (write `enforce`, and list under an operation's `danger_show` what is meant to be shown)
+            7 danger: parts of the answers of `listItems` may show stack traces and secrets
+              (list only what is there to be shown)
+        [route.b.operation.listItems]
+        danger_show = ["items", ""]
+            6 danger: parts of the answers of `listItems` may show stack traces and secrets
+              (list only what is there to be shown)
+            6 bad-pointer: `items` is not a JSON pointer
+              (write `/key`, or `/items/*/log` for every element of a list)
+            6 bad-pointer: `` is not a JSON pointer
+              (write `/key`, or `/items/*/log` for every element of a list)
+        [route.b.operation.listItems]
+        timeout = "1s"
+            6 unknown-key: unknown key `timeout` in `route.b.operation.listItems`
+              (remove it; here stand `requests`, `responses`, `undeclared`, `leaks`, `danger_show`)
     "#]],
     );
 }

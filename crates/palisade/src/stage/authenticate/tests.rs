@@ -1,15 +1,21 @@
 //! Who a request is found to be from, for every way of saying it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use palisade_core::id::ClientId;
-use palisade_core::time::Timestamp;
-use serde_json::json;
+use palisade_core::principal::RoleSet;
+use palisade_store::memory::MemoryOnce;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::credential::api_key::{ApiKeyHash, ApiKeyRecord};
+use crate::stage::Stop;
 use crate::testing::{FixedClock, NoKeys, assert_stage, head, refusal_with_body};
 use crate::token::algorithm::Algorithm;
+use crate::token::dpop::Dpop;
 use crate::token::jwks::{KeySet, KeySource, StaticKeys};
-use crate::token::jwt::Rules;
+use crate::token::jwt::{Rules, Verifier};
+use crate::token::revocation::Revocations;
 use crate::token::sign::Signer;
 
 const NOW: u64 = 1_795_305_600;
@@ -169,4 +175,144 @@ fn behaves_as_a_stage() {
     for kinds in [vec![], vec![keys()], vec![backend()], vec![bearer, keys()]] {
         assert_stage(&Authenticate::new(PerRoute::same(kinds), clock()));
     }
+}
+
+/// A proof for a request to `https://api.example/orders` with this token, with some claims changed.
+fn proof(signer: &Signer, token: &str, change: &Value) -> String {
+    let ath = crate::token::base64url::encode(
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes()).as_ref(),
+    );
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let jti = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+    let mut claims = json!({"htm": "GET", "htu": "https://api.example/orders", "iat": NOW, "jti": jti, "ath": ath});
+    claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    signer.sign_proof(&claims).unwrap()
+}
+
+fn dpop() -> Dpop {
+    Dpop::new(Arc::new(MemoryOnce::default()), clock()).at_origin("https://api.example").unwrap()
+}
+
+#[tokio::test]
+async fn a_bound_token_needs_its_proof_and_nothing_else_will_do() {
+    let (issuer, caller, thief) = (
+        Signer::generate_es256("a").unwrap(),
+        Signer::generate_ed25519("c").unwrap(),
+        Signer::generate_es256("t").unwrap(),
+    );
+    let thumbprint = crate::token::jwk::thumbprint(&caller.public_jwk().unwrap()).unwrap();
+    let bound = token(&issuer, &json!({"cnf": {"jkt": thumbprint.as_str()}}));
+    let other = token(&issuer, &json!({"cnf": {"jkt": thumbprint.as_str()}, "jti": "other"}));
+    let (free, twice) = (token(&issuer, &json!({})), proof(&caller, &bound, &json!({})));
+    let optional = Credential::Bearer(Arc::new(bearer(issued_by(&issuer)).with_proofs(dpop())));
+    let required = Credential::Bearer(Arc::new(bearer(issued_by(&issuer)).with_required_proofs(dpop())));
+    let off = Credential::Bearer(Arc::new(bearer(issued_by(&issuer))));
+    let good = |token: &str| format!("authorization: DPoP {token}\ndpop: {}", proof(&caller, token, &json!({})));
+    let with = |change: Value| format!("authorization: DPoP {bound}\ndpop: {}", proof(&caller, &bound, &change));
+    for (kind, headers, expect) in [
+        (&optional, good(&bound), "user:u-1"),
+        (&optional, good(&bound), "user:u-1"),
+        (&optional, format!("authorization: Bearer {free}"), "user:u-1"),
+        (&required, good(&bound), "user:u-1"),
+        (&required, format!("authorization: Bearer {free}"), "credential-invalid"),
+        (&optional, format!("authorization: Bearer {bound}"), "credential-invalid"),
+        (
+            &optional,
+            format!("authorization: Bearer {bound}\ndpop: {}", proof(&caller, &bound, &json!({}))),
+            "credential-invalid",
+        ),
+        (&optional, good(&free), "credential-invalid"),
+        (&off, good(&bound), "credential-invalid"),
+        (&off, format!("authorization: Bearer {bound}"), "credential-invalid"),
+        (&optional, format!("authorization: DPoP {bound}"), "proof-invalid"),
+        (&optional, format!("{}\ndpop: {}", good(&bound), proof(&caller, &bound, &json!({}))), "proof-invalid"),
+        (
+            &optional,
+            format!("authorization: DPoP {bound}\ndpop: {}", proof(&thief, &bound, &json!({}))),
+            "proof-invalid",
+        ),
+        (
+            &optional,
+            format!("authorization: DPoP {other}\ndpop: {}", proof(&caller, &bound, &json!({}))),
+            "proof-invalid",
+        ),
+        (&optional, format!("authorization: DPoP {bound}\ndpop: {twice}"), "user:u-1"),
+        (&optional, format!("authorization: DPoP {bound}\ndpop: {twice}"), "proof-invalid"),
+        (&optional, with(json!({"htm": "POST"})), "proof-invalid"),
+        (&optional, with(json!({"htu": "https://api.example/other"})), "proof-invalid"),
+        (&optional, with(json!({"htu": "https://evil.example/orders"})), "proof-invalid"),
+        (&optional, with(json!({"htu": "HTTPS://API.example:443/%6Frders?a=b#c"})), "user:u-1"),
+        (&optional, with(json!({"iat": NOW - 60})), "proof-invalid"),
+        (&optional, with(json!({"iat": NOW + 11})), "proof-invalid"),
+    ] {
+        let request = format!("GET /orders?x=1\nhost: inside\n{headers}");
+        assert_eq!(who(vec![kind.clone()], &request).await, expect, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn a_nonce_is_asked_for_and_then_accepted() {
+    let (issuer, caller) = (Signer::generate_es256("a").unwrap(), Signer::generate_es256("c").unwrap());
+    let thumbprint = crate::token::jwk::thumbprint(&caller.public_jwk().unwrap()).unwrap();
+    let bound = token(&issuer, &json!({"cnf": {"jkt": thumbprint.as_str()}}));
+    let dpop = dpop().with_nonces(&palisade_core::secret::Secret::new([7; 32]));
+    let kinds = vec![Credential::Bearer(Arc::new(bearer(issued_by(&issuer)).with_proofs(dpop)))];
+    let stage = Authenticate::new(PerRoute::same(kinds), clock());
+    let ask = async |change: Value| {
+        let proof = proof(&caller, &bound, &change);
+        let mut head = head(&format!("GET /orders\nauthorization: DPoP {bound}\ndpop: {proof}"));
+        let outcome = match stage.check(&mut head) {
+            Verdict::Now(outcome) => outcome,
+            Verdict::Later(waiting) => waiting.await,
+        };
+        let mut headers = http::HeaderMap::new();
+        head.plan.apply(&mut headers);
+        let nonce = headers.get("dpop-nonce").map(|nonce| nonce.to_str().unwrap().to_owned());
+        let error = outcome.err().map(|stop| match stop {
+            Stop::Deny(denial) => denial.challenge().cloned(),
+            Stop::Answer(answer) => panic!("{answer:?}"),
+        });
+        (error, nonce)
+    };
+    let needed = Some(Some(Challenge::Dpop { error: "use_dpop_nonce" }));
+    let (error, nonce) = ask(json!({})).await;
+    assert_eq!(error, needed);
+    assert_eq!(ask(json!({"nonce": nonce.unwrap()})).await, (None, None));
+    for forged in ["", "AAAA", "AAAAAGsCAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert_eq!(ask(json!({"nonce": forged})).await.0, needed);
+    }
+}
+
+#[tokio::test]
+async fn a_remembered_credential_is_found_without_waiting_until_it_is_revoked() {
+    let signer = Signer::generate_es256("a").unwrap();
+    let revocations = Arc::new(Revocations::default());
+    let rules = Rules::new("https://id.example", "https://api.example", [Algorithm::Es256]).unwrap();
+    let verifier =
+        Verifier::new(rules, Arc::new(issued_by(&signer)), clock()).with_revocations(Arc::clone(&revocations));
+    let stage =
+        Authenticate::new(PerRoute::same(vec![Credential::Bearer(Arc::new(Bearer::new(verifier))), keys()]), clock());
+    let (one, two) =
+        (token(&signer, &json!({"jti": "1", "iat": NOW})), token(&signer, &json!({"jti": "2", "iat": NOW + 1})));
+    let ask = |request: &str| {
+        let mut head = head(request);
+        match stage.check(&mut head) {
+            Verdict::Now(outcome) => ("now", outcome.is_ok()),
+            Verdict::Later(waiting) => ("later", futures_util::FutureExt::now_or_never(waiting).unwrap().is_ok()),
+        }
+    };
+    let with = |token: &str| format!("GET /\nauthorization: Bearer {token}");
+    assert_eq!((ask(&with(&one)), ask(&with(&one))), (("later", true), ("now", true)));
+    assert_eq!(ask("GET /\nx-api-key: good"), ("now", true));
+    assert_eq!(ask("GET /"), ("now", true));
+    let (now, hour) = (Timestamp::from_secs(NOW), std::time::Duration::from_secs(3600));
+    revocations.revoke_token("https://id.example", "1", now.plus(hour), now).unwrap();
+    assert_eq!((ask(&with(&one)), ask(&with(&two))), (("later", false), ("later", true)));
+    revocations.revoke_subject("https://id.example", "u-2", now, hour).unwrap();
+    assert_eq!((ask(&with(&two)), ask(&with(&two))), (("later", true), ("now", true)));
+    revocations.revoke_subject("https://id.example", "u-1", now, hour).unwrap();
+    // It was issued a second after that moment.
+    assert_eq!(ask(&with(&two)), ("later", true));
+    revocations.revoke_subject("https://id.example", "u-1", Timestamp::from_secs(NOW + 1), hour).unwrap();
+    assert_eq!(ask(&with(&two)), ("later", false));
 }

@@ -34,6 +34,10 @@ paths:
         200:
           description: All of them.
           content: { application/json: { schema: { type: array, items: { $ref: "#/components/schemas/Order" } } } }
+  /page:
+    get:
+      security: []
+      responses: { 200: { description: A page. } }
   /feed:
     get:
       security: []
@@ -54,15 +58,23 @@ fn backend(status: u16, media: &str, body: &str) -> Response<Body> {
     response.header(CONTENT_LENGTH, body.len()).body(Body::from(body.to_owned())).unwrap()
 }
 
-fn stage(mode: RevealSettings) -> Reveal {
-    Reveal::new(PerRoute::same(mode))
+fn stage(state: State) -> Reveal {
+    with(RevealSettings { state, ..RevealSettings::default() })
+}
+
+fn with(settings: RevealSettings) -> Reveal {
+    Reveal::new(PerRoute::same(PerOperation::same(settings)))
 }
 
 /// What the caller `u-1` gets: status and text, or the code of a refusal; and the kinds of what was noted.
-async fn shown(mode: RevealSettings, request: &str, answer: Response<Body>) -> (String, Vec<EventKind>) {
+async fn shown(mode: State, request: &str, answer: Response<Body>) -> (String, Vec<EventKind>) {
+    shown_by(&stage(mode), request, answer).await
+}
+
+async fn shown_by(stage: &Reveal, request: &str, answer: Response<Body>) -> (String, Vec<EventKind>) {
     let mut head = declared(SHOP, request);
     head.facts.principal = user("u-1");
-    let shown = match answer_with(&stage(mode), &mut head, answer).await {
+    let shown = match answer_with(stage, &mut head, answer).await {
         Ok(response) => {
             let status = response.status().as_u16();
             let text = response.into_body().collect().await.unwrap().to_bytes();
@@ -77,23 +89,23 @@ async fn shown(mode: RevealSettings, request: &str, answer: Response<Body>) -> (
 #[tokio::test]
 async fn only_what_is_declared_leaves() {
     let stripped = vec![EventKind::ResponseStripped];
-    let withheld = vec![EventKind::ResponseWithheld];
+    let would = vec![EventKind::WouldDeny];
     let order = r#"{"id":"7"}"#;
     let leaky = r#"{"id":"7","password_hash":"x"}"#;
-    let (enforce, report, off) = (RevealSettings::Enforce, RevealSettings::Report, RevealSettings::Off);
+    let (enforce, report, off) = (State::Enforce, State::Report, State::Off);
     for (mode, status, media, body, expect, noted) in [
         (enforce, 200, JSON, order, format!("200 {order}"), vec![]),
-        (enforce, 200, JSON, leaky, format!("200 {order}"), stripped.clone()),
-        (report, 200, JSON, leaky, format!("200 {leaky}"), stripped),
+        (enforce, 200, JSON, leaky, format!("200 {order}"), stripped),
+        (report, 200, JSON, leaky, format!("200 {leaky}"), would.clone()),
         (off, 200, JSON, leaky, format!("200 {leaky}"), vec![]),
         (enforce, 200, JSON, "{}", "response-invalid".to_owned(), vec![]),
-        (report, 200, JSON, "{}", "200 {}".to_owned(), withheld.clone()),
+        (report, 200, JSON, "{}", "200 {}".to_owned(), would.clone()),
         (off, 200, JSON, "{}", "200 {}".to_owned(), vec![]),
         (enforce, 200, JSON, "not json", "response-invalid".to_owned(), vec![]),
         (enforce, 200, "text/html", order, "response-undeclared".to_owned(), vec![]),
-        (report, 200, "text/html", order, format!("200 {order}"), withheld.clone()),
+        (report, 200, "text/html", order, format!("200 {order}"), would.clone()),
         (enforce, 202, JSON, order, "response-undeclared".to_owned(), vec![]),
-        (report, 202, JSON, order, format!("202 {order}"), withheld),
+        (report, 202, JSON, order, format!("202 {order}"), would),
         (off, 202, JSON, order, format!("202 {order}"), vec![]),
         (
             enforce,
@@ -112,15 +124,14 @@ async fn only_what_is_declared_leaves() {
 
 #[tokio::test]
 async fn errors_of_the_backend_lose_their_text() {
-    for mode in [RevealSettings::Enforce, RevealSettings::Off, RevealSettings::Report] {
+    for mode in [State::Enforce, State::Off, State::Report] {
         for status in [500, 502, 503] {
             let found = shown(mode, "GET /orders/7", backend(status, "text/plain", "at Shop.java:7")).await;
             assert_eq!(found.0, "upstream-failed", "{mode:?} {status}");
         }
     }
     for status in [403, 404] {
-        let (found, _) =
-            shown(RevealSettings::Enforce, "GET /orders/7", backend(status, "text/plain", "Shop.java")).await;
+        let (found, _) = shown(State::Enforce, "GET /orders/7", backend(status, "text/plain", "Shop.java")).await;
         assert!(found.starts_with(&status.to_string()) && !found.contains("Shop.java"), "{found}");
     }
 }
@@ -137,16 +148,16 @@ async fn an_answer_must_name_the_caller_as_its_owner() {
         ("/mine", r#"[{"id":"7","owner":"u-1"},{"id":"8"}]"#, false),
         ("/mine", "[]", true),
     ] {
-        for mode in [RevealSettings::Enforce, RevealSettings::Off, RevealSettings::Report] {
+        for mode in [State::Enforce, State::Off, State::Report] {
             let (found, _) = shown(mode, &format!("GET {path}"), backend(200, JSON, body)).await;
             let expect = if expect { format!("200 {body}") } else { "response-foreign".to_owned() };
             assert_eq!(found, expect, "{mode:?} {path}");
         }
     }
-    let (found, _) = shown(RevealSettings::Off, "GET /mine/7", backend(200, "text/plain", "u-1")).await;
+    let (found, _) = shown(State::Off, "GET /mine/7", backend(200, "text/plain", "u-1")).await;
     assert_eq!(found, "response-foreign", "an owner that cannot be read is not the caller");
-    let (found, _) = shown(RevealSettings::Enforce, "GET /mine/7", backend(404, "text/plain", "")).await;
-    assert!(found.starts_with("404"), "an error has no owner: {found}");
+    let (found, _) = shown(State::Enforce, "GET /mine/7", backend(403, "text/plain", "")).await;
+    assert!(found.starts_with("403"), "an error has no owner: {found}");
 }
 
 #[tokio::test]
@@ -161,7 +172,7 @@ async fn answers_without_a_body_are_not_read() {
     ] {
         let mut answer = backend(status, JSON, "");
         answer.headers_mut().insert(CONTENT_LENGTH, 999.into());
-        assert_eq!(shown(RevealSettings::Enforce, request, answer).await.0, expect, "{request} {status}");
+        assert_eq!(shown(State::Enforce, request, answer).await.0, expect, "{request} {status}");
     }
 }
 
@@ -204,9 +215,76 @@ async fn without_a_contract_only_server_errors_are_withheld() {
 
 #[test]
 fn weaker_settings_are_told() {
-    for (mode, dangers) in [(RevealSettings::Enforce, 0), (RevealSettings::Off, 1), (RevealSettings::Report, 1)] {
+    for (mode, dangers) in [(State::Enforce, 0), (State::Off, 1), (State::Report, 1)] {
         assert_eq!(stage(mode).dangers().len(), dangers);
     }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_looks_like_what_is_foreign() {
+    for mode in [State::Enforce, State::Off, State::Report] {
+        for request in ["GET /mine/7", "HEAD /mine/7"] {
+            let (found, notes) = shown(mode, request, backend(404, "text/plain", "no order 7 in table orders")).await;
+            assert_eq!((found.as_str(), notes), ("object-unknown", vec![]), "{mode:?} {request}");
+        }
+    }
+    let mut exempt = declared(SHOP, "GET /mine/7");
+    (exempt.facts.owned, exempt.facts.owners) = (false, Box::default());
+    let answer = answer_with(&Reveal::default(), &mut exempt, backend(404, JSON, "{}")).await.unwrap();
+    assert_eq!(answer.status(), 404, "whoever may see everything may know what there is");
+}
+
+#[tokio::test]
+async fn undeclared_properties_can_be_refused() {
+    let stage = with(RevealSettings { undeclared: Undeclared::Refuse, ..RevealSettings::default() });
+    for (body, expect) in [(r#"{"id":"7"}"#, r#"200 {"id":"7"}"#), (r#"{"id":"7","x":1}"#, "response-invalid")] {
+        assert_eq!(shown_by(&stage, "GET /orders/7", backend(200, JSON, body)).await.0, expect);
+    }
+}
+
+const TRACE: &str = "at shop.Orders.find(Orders.java:17)";
+
+#[tokio::test]
+async fn traces_and_secrets_do_not_leave() {
+    let quoted = format!(r#"{{"id":"{TRACE}"}}"#);
+    let error = format!(r#"{{"title":"{TRACE}"}}"#);
+    let conflict = r#"409 {"type":"about:blank","title":"Conflict","status":409,"request_id":"-"}"#;
+    let page = format!("<h1>{TRACE}</h1>");
+    for (request, status, media, body, expect) in [
+        ("GET /orders/7", 200, JSON, quoted.as_str(), "response-leaks"),
+        ("GET /orders/7", 409, JSON, &error, conflict),
+        ("GET /page", 200, "text/html; charset=utf-8", &page, "response-leaks"),
+        ("GET /page", 200, "text/html", "<h1>Hello</h1>", "200 <h1>Hello</h1>"),
+        ("GET /page", 200, JSON, &quoted, "response-leaks"),
+        // Nobody reads a download.
+        ("GET /page", 200, "application/octet-stream", TRACE, "200 at shop.Orders.find(Orders.java:17)"),
+        ("GET /feed", 200, "text/event-stream", TRACE, "200 at shop.Orders.find(Orders.java:17)"),
+    ] {
+        let (found, _) = shown(State::Enforce, request, backend(status, media, body)).await;
+        assert_eq!(found, expect, "{request} {status} {media}");
+        let (found, _) = shown(State::Off, request, backend(status, media, body)).await;
+        let unchecked = request == "GET /orders/7" && expect.starts_with("409");
+        assert!(found == expect || unchecked, "leaks have a state of their own: {request} {found}");
+        for (leaks, noted) in [(State::Off, vec![]), (State::Report, vec![EventKind::WouldDeny])] {
+            let stage = with(RevealSettings { leaks, ..RevealSettings::default() });
+            let (found, notes) = shown_by(&stage, request, backend(status, media, body)).await;
+            assert_eq!(found, format!("{status} {body}"));
+            let leaky = body.contains(TRACE) && !matches!(media, "application/octet-stream" | "text/event-stream");
+            assert_eq!(notes, if leaky { noted } else { vec![] }, "{request} {media}");
+        }
+    }
+    let shown_there = RevealSettings { danger_show: vec![Pointer::parse("/id").unwrap()], ..RevealSettings::default() };
+    let (found, _) = shown_by(&with(shown_there), "GET /orders/7", backend(200, JSON, &quoted)).await;
+    assert_eq!(found, format!("200 {quoted}"));
+}
+
+#[tokio::test]
+async fn a_long_page_is_searched_at_its_beginning_and_passes_whole() {
+    let long = format!("{}{TRACE}", "x".repeat(BEGINNING));
+    let (found, _) = shown(State::Enforce, "GET /page", backend(200, "text/plain", &long)).await;
+    assert_eq!(found.len(), "200 ".len() + long.len());
+    let early = format!("{TRACE}{}", "x".repeat(BEGINNING));
+    assert_eq!(shown(State::Enforce, "GET /page", backend(200, "text/plain", &early)).await.0, "response-leaks");
 }
 
 #[test]

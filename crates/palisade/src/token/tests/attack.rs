@@ -265,6 +265,12 @@ fn rejects_every_known_attack() {
         claim("cnf", r#"{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}"#),
         E::ProofRequired,
     );
+    for cnf in [r#"{"jwk":{"kty":"EC"}}"#, r#"{"kid":"x"}"#, "{}", r#"{"jkt":"a","x5t#S256":"b"}"#] {
+        row(&format!("rejects_unknown_binding_{cnf}"), claim("cnf", cnf), E::ProofRequired);
+    }
+    for cnf in ["5", "null", "[]", r#"{"jkt":5}"#, r#"{"jkt":"short"}"#] {
+        row(&format!("rejects_broken_binding_{cnf}"), claim("cnf", cnf), E::ClaimInvalid("cnf"));
+    }
 
     // Other shapes and spellings of the same token.
     row("rejects_encrypted_token", format!("{header}.AA.AA.AA.AA"), E::Malformed);

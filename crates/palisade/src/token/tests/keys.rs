@@ -189,20 +189,25 @@ fn sets_leave_out_what_cannot_be_used() {
     let parse = |keys: Value| KeySet::parse(json!({ "keys": keys }).to_string().as_bytes());
     let oct = json!({ "kty": "oct", "alg": "HS256", "k": HS256_SECRET });
 
-    let set = parse(json!([named("a", &json!({})), named("b", &json!({"use": "enc"})), {"kty": "new"}, named("a", &json!({"d": "AA"}))])).unwrap();
+    let set = parse(json!([named("a", &json!({})), named("b", &json!({"use": "enc"})), {"kty": "new"}, named("c", &json!({"d": "AA"}))])).unwrap();
     assert_eq!(set.keys().iter().map(VerifyKey::id).collect::<Vec<_>>(), [Some("a")]);
     let skipped: Vec<_> =
         set.skipped().iter().map(|skipped| (skipped.position, skipped.id.as_deref(), &skipped.reason)).collect();
     let unsupported = KeyError::Unsupported("new".to_owned());
     assert_eq!(
         skipped,
-        [(1, Some("b"), &KeyError::OtherUse), (2, None, &unsupported), (3, Some("a"), &KeyError::Private)]
+        [(1, Some("b"), &KeyError::OtherUse), (2, None, &unsupported), (3, Some("c"), &KeyError::Private)]
     );
 
     for (name, keys, expect) in [
         (
             "two keys of one name",
             json!([named("a", &json!({})), named("a", &json!({}))]),
+            KeyError::DuplicateId("a".to_owned()),
+        ),
+        (
+            "a name that a broken key has too",
+            json!([named("a", &json!({})), named("a", &json!({"d": "AA"}))]),
             KeyError::DuplicateId("a".to_owned()),
         ),
         ("secret and public", json!([named("a", &json!({})), oct]), KeyError::Mixed),

@@ -27,6 +27,10 @@ impl Turning {
 
 #[async_trait]
 impl KeySource for Turning {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.sets.lock().unwrap()[0].clone().ok()
+    }
+
     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
         self.sets.lock().unwrap()[0].clone()
     }
@@ -242,6 +246,7 @@ fn every_reason_is_its_own_word() {
         E::Malformed,
         E::NotYetValid,
         E::ProofRequired,
+        E::Revoked,
         E::SignatureInvalid,
         E::TooLong,
         E::TooOld,
@@ -249,5 +254,5 @@ fn every_reason_is_its_own_word() {
     ];
     let words: std::collections::BTreeSet<_> = all.iter().map(TokenError::reason).collect();
     assert_eq!(words.len(), all.len());
-    assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
 }

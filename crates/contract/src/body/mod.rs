@@ -1,19 +1,22 @@
 //! The body of a request: which types it may have, and what may be in it.
 
+mod form;
+mod multipart;
+
 use http::HeaderValue;
 use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
 use crate::document::{flag, join, members};
-use crate::json::{self, Caps, Fault};
+use crate::json::{self, Caps};
 use crate::media::{Media, Reading, select};
-use crate::parameter::{Coercion, form_pairs};
-use crate::percent::decode_form;
+use crate::parameter::Coercion;
 use crate::schema::definition::DefinitionId;
 use crate::schema::engine::Schemas;
 use crate::schema::mode::Mode;
 use crate::schema::translate::Translator;
-use crate::violation::{Violation, ViolationCode as Code, child};
+use crate::violation::{Violation, ViolationCode as Code};
+pub(crate) use form::Fields;
 
 /// Whether an operation takes a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +34,29 @@ pub enum BodyRule {
 pub enum Handling {
     /// It is read whole and checked.
     Buffer,
-    /// It may pass as it comes: no declared type is one that is read.
+    /// It may pass as it comes: its type is one that is not read.
     Stream,
 }
 
 /// An accepted body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Payload {
-    /// What it says, where it is JSON or a form.
+    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in.
     pub value: Option<Value>,
     /// JSON pointers into `value` of its free texts: those that no pattern, format or list of values restricts and that are not
     /// declared to hold markup (`x-palisade-markup: true`).
     pub free_text: Vec<String>,
+    /// What goes on in place of what came; `None` where it came in its canonical writing.
+    pub canonical: Option<Canonical>,
+}
+
+/// A body in its canonical writing: made of what was read, and of nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical {
+    /// The body.
+    pub bytes: Vec<u8>,
+    /// Its content type, where that is another one than came.
+    pub content_type: Option<HeaderValue>,
 }
 
 /// The compiled `requestBody`.
@@ -64,6 +78,7 @@ pub(crate) struct MediaRule {
     /// Where the media type object is.
     pub(crate) place: String,
     coercion: Coercion,
+    fields: Fields,
 }
 
 impl Body {
@@ -91,9 +106,30 @@ impl Body {
         self.content.iter().map(|(media, rule)| (media, rule))
     }
 
+    /// The fields of a declared form.
+    pub(crate) fn form(&self, name: &str) -> Option<&Fields> {
+        self.content.iter().find(|(_, rule)| *rule.name == *name).map(|(_, rule)| &rule.fields)
+    }
+
     /// Whether a request without it is refused.
     pub(crate) fn is_required(&self) -> bool {
         self.required
+    }
+
+    /// How a body of this type has to be read; refuses a type that is not declared.
+    pub(crate) fn handling(&self, content_type: Option<&HeaderValue>) -> Result<Handling, Violation> {
+        let (sent, _) = self.select(content_type)?;
+        Ok(if sent.reading() == Reading::Opaque { Handling::Stream } else { Handling::Buffer })
+    }
+
+    fn select(&self, content_type: Option<&HeaderValue>) -> Result<(Media, &MediaRule), Violation> {
+        let sent = content_type.and_then(Media::of).filter(|media| !media.is_range());
+        let found = sent.and_then(|sent| select(&self.content, &sent).map(|rule| (sent, rule)));
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.content.iter().map(|(_, rule)| rule.name.as_ref()).collect();
+            let message = format!("must have a declared content type: {}", names.join(", "));
+            Violation::new(BASE, Code::MediaType, message)
+        })
     }
 
     /// Reads and checks a body.
@@ -101,54 +137,46 @@ impl Body {
         &self,
         content_type: Option<&HeaderValue>,
         body: &[u8],
+        caps: &Caps,
         schemas: &Schemas,
     ) -> Result<Payload, Vec<Violation>> {
         if body.is_empty() && !self.required {
             return Ok(Payload::default());
         }
+        let missing = || vec![Violation::new(BASE, Code::Missing, "is required")];
         if body.is_empty() && content_type.is_none() {
-            return Err(vec![Violation::new(BASE, Code::Missing, "is required")]);
+            return Err(missing());
         }
-        let sent = content_type.and_then(Media::of).filter(|media| !media.is_range());
-        let Some((sent, rule)) = sent.and_then(|sent| select(&self.content, &sent).map(|rule| (sent, rule))) else {
-            let names: Vec<&str> = self.content.iter().map(|(_, rule)| rule.name.as_ref()).collect();
-            let message = format!("must have a declared content type: {}", names.join(", "));
-            return Err(vec![Violation::new(BASE, Code::MediaType, message)]);
-        };
-        let value = match sent.reading() {
-            Reading::Form => read_form(body, &rule.coercion)?,
-            Reading::Json => json::read(body, Caps::MESSAGE).map_err(|fault| vec![fault_at(&fault)])?,
-            Reading::Opaque if body.is_empty() => return Err(vec![Violation::new(BASE, Code::Missing, "is required")]),
+        let (sent, rule) = self.select(content_type).map_err(|violation| vec![violation])?;
+        let (value, canonical) = match sent.reading() {
+            Reading::Form => {
+                let read = rule.fields.read_pairs(body, caps)?;
+                let canonical = (read.bytes != body).then_some(Canonical { bytes: read.bytes, content_type: None });
+                (read.value, canonical)
+            }
+            Reading::Json => {
+                let (value, bytes) = json::read_canonical(body, caps).map_err(|fault| vec![fault.violation(BASE)])?;
+                (value, bytes.map(|bytes| Canonical { bytes, content_type: None }))
+            }
+            Reading::Multipart => {
+                let read = rule.fields.read_parts(body, &sent, caps)?;
+                let media = format!("multipart/form-data; boundary={}", read.boundary.unwrap_or_default());
+                let content_type = HeaderValue::try_from(media).ok();
+                (read.value, Some(Canonical { bytes: read.bytes, content_type }))
+            }
+            Reading::Opaque if body.is_empty() => return Err(missing()),
             Reading::Opaque => return Ok(Payload::default()),
+            Reading::Text => {
+                let malformed = |_| vec![Violation::new(BASE, Code::Malformed, "must be text in UTF-8")];
+                (rule.coercion.scalar(std::str::from_utf8(body).map_err(malformed)?), None)
+            }
         };
         let violations = rule.definition.map_or_else(Vec::new, |id| schemas.check(id, &value, BASE));
         if !violations.is_empty() {
             return Err(violations);
         }
-        let free_text = rule.definition.map_or_else(Vec::new, |id| schemas.free_text(id, &value));
-        Ok(Payload { value: Some(value), free_text })
-    }
-}
-
-/// Reads a form into an object of the types that its schema names.
-pub(crate) fn read_form(body: &[u8], coercion: &Coercion) -> Result<Value, Vec<Violation>> {
-    let malformed = || vec![Violation::new(BASE, Code::Malformed, "must be a form in UTF-8")];
-    let text = std::str::from_utf8(body).map_err(|_| malformed())?;
-    let pairs = form_pairs(text, BASE).map_err(|violation| vec![violation])?;
-    let mut entries = Vec::with_capacity(pairs.len());
-    for pair in pairs {
-        entries.push((pair.name, decode_form(pair.raw).ok_or_else(malformed)?.into_owned()));
-    }
-    coercion
-        .object(&entries)
-        .map_err(|name| vec![Violation::new(child(BASE, &name), Code::Duplicate, "must be given once")])
-}
-
-/// Why bytes are not an acceptable JSON text.
-pub(crate) fn fault_at(fault: &Fault) -> Violation {
-    match fault {
-        Fault::Duplicate(pointer) => Violation::new(format!("{BASE}{pointer}"), Code::Duplicate, fault.to_string()),
-        Fault::Malformed | Fault::Number | Fault::TooLarge => Violation::new(BASE, Code::Malformed, fault.to_string()),
+        let free_text = schemas.examine(rule.definition, &value, BASE)?;
+        Ok(Payload { value: Some(value), free_text, canonical })
     }
 }
 
@@ -170,16 +198,23 @@ pub(crate) fn compile_content(
             continue;
         };
         let schema = entry.get("schema").map(|_| join(&place, "schema"));
-        let read = media.is_range() || media.reading() != Reading::Opaque;
+        let read = media.is_range()
+            || match media.reading() {
+                Reading::Form | Reading::Json => true,
+                Reading::Multipart | Reading::Text => mode != Mode::Answer,
+                Reading::Opaque => false,
+            };
         let definition = schema.as_deref().filter(|_| read).map(|schema| translator.define(schema, mode));
         if read && definition.is_none() && !media.is_range() {
             let message = format!("`{name}` has no schema, so any content is accepted");
             let diagnostic = Diagnostic::warning("schema-missing", message).help("add `schema`");
             translator.report().add(&place, diagnostic);
         }
-        let form = entry.get("schema").filter(|_| media.is_range() || media.reading() == Reading::Form);
-        let coercion = form.map(|schema| Coercion::of(document, schema)).unwrap_or_default();
-        content.push((media, MediaRule { name: name.as_str().into(), definition, schema, place, coercion }));
+        let typed = mode != Mode::Answer && (media.is_range() || media.reading() != Reading::Json);
+        let coercion = entry.get("schema").filter(|_| typed && read).map(|schema| Coercion::of(document, schema));
+        let coercion = coercion.unwrap_or_default();
+        let fields = Fields::compile(translator, &place, &coercion, media.reading() == Reading::Multipart);
+        content.push((media, MediaRule { name: name.as_str().into(), definition, schema, place, coercion, fields }));
     }
     content
 }
