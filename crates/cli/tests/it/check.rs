@@ -30,7 +30,8 @@ fn the_exit_code_says_whether_there_is_something_to_do() {
 
 #[test]
 fn the_chain_is_printed_in_its_order() {
-    let dir = folder(CONFIG);
+    // `report` is there when it has a path.
+    let dir = folder(&format!("{CONFIG}\n[reports]\npath = \"/.well-known/palisade/reports\"\n"));
     let printed = palisade(&dir, "check --chain").stdout;
     let printed: Vec<&str> = printed.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     let reference = include_str!("../../../../docs/reference/stages.md");

@@ -44,7 +44,7 @@ fn what_cannot_be_meant_is_refused() {
         ("{ require: { plan: null } }", &["this is not a value of a claim"]),
         (
             "{ public: true, require: { plan: pro } }",
-            &["an operation that is public cannot ask for scopes, roles, claims or a level"],
+            &["an operation that is public cannot ask for scopes, roles, claims, a level or an age"],
         ),
     ] {
         assert_eq!(compile(extension).unwrap_err(), expect, "{extension}");

@@ -43,7 +43,7 @@ async fn a_compressed_body_is_judged_and_forwarded_as_what_it_is() {
     let upstream = shop().await;
     let site = Site::start(&with_route("accept_encoding = [\"gzip\"]"), &upstream.url()).await;
     let photo: Vec<u8> = (0..100_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-    let order = br#"{"item": 1, "amount": 2}"#;
+    let order = br#"{"item":1,"amount":2}"#;
     assert_eq!(site.ask_with(GZIPPED_ORDER, &gzip(order)).await.status, 201);
     // One that is read by nobody on the way is decoded too.
     assert_eq!(site.ask_with(GZIPPED_PHOTO, &gzip(&photo)).await.status, 204);

@@ -52,7 +52,7 @@ fn defaults_are_the_strict_ones() {
 fn every_key_of_the_vocabulary_is_read() {
     let loaded = parse(FULL).unwrap();
     let slugs: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.code()).collect();
-    assert_eq!(slugs, ["danger", "upstream-cleartext", "danger", "danger", "danger"]);
+    assert_eq!(slugs, ["danger", "upstream-cleartext", "danger", "danger", "danger", "danger"]);
     let settings = &loaded.settings;
     let names: Vec<_> = settings.listen.iter().map(|listen| listen.name.as_ref()).collect();
     assert_eq!(names, ["public", "admin"]);
