@@ -52,6 +52,7 @@ pub mod sample;
 mod schema;
 mod security;
 mod servers;
+mod shape;
 mod violation;
 
 pub use body::{BodyRule, Canonical, Handling, Payload};
@@ -64,4 +65,5 @@ pub use operation::ContractOperation;
 pub use parameter::{Location, Parameter, Parameters};
 pub use path::PathValues;
 pub use response::{ResponseRule, Revealed};
+pub use shape::Shape;
 pub use violation::{Violation, ViolationCode};

@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
 use palisade::Chain;
-use palisade::extract::Caller;
+use palisade::extract::Principal;
 use palisade::observe::JsonLines;
 use palisade::preset::World;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules};
@@ -60,9 +60,9 @@ async fn health() -> &'static str {
     "ok"
 }
 
-/// A handler that asks for its [`Caller`] does not run without the chain.
-async fn me(caller: Caller) -> String {
-    caller.principal().subject().to_string()
+/// A handler that asks for its [`Principal`] does not run without the chain.
+async fn me(who: Principal) -> String {
+    who.subject().to_string()
 }
 
 /// Nobody gets here for somebody else's id.

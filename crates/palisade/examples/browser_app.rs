@@ -18,7 +18,7 @@ use axum::routing::{get, post};
 use palisade::Chain;
 use palisade::core::id::ClientId;
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
-use palisade::extract::Caller;
+use palisade::extract::Principal;
 use palisade::observe::JsonLines;
 use palisade::preset::World;
 use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
@@ -73,6 +73,6 @@ async fn prices() -> &'static str {
     "[1, 2, 3]"
 }
 
-async fn reports(caller: Caller) -> String {
-    format!("for {}", caller.principal().subject())
+async fn reports(who: Principal) -> String {
+    format!("for {}", who.subject())
 }

@@ -16,7 +16,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use palisade::Chain;
-use palisade::extract::Caller;
+use palisade::extract::Principal;
 use palisade::observe::JsonLines;
 use palisade::preset::World;
 use palisade::token::identity::{self, IdentitySigner};
@@ -60,9 +60,9 @@ pub(crate) fn front(users: KeySet, key: Signer, back: SocketAddr, world: &World)
     Ok(Chain::api().bearer(rules, StaticKeys::new(users)).protect(routes, world)?)
 }
 
-async fn my_orders(State(orders): State<Arc<Orders>>, caller: Caller) -> Result<String, StatusCode> {
+async fn my_orders(State(orders): State<Arc<Orders>>, who: Principal) -> Result<String, StatusCode> {
     let failed = |_| StatusCode::BAD_GATEWAY;
-    let signed = orders.signer.sign(caller.principal(), "orders").map_err(failed)?;
+    let signed = orders.signer.sign(&who, "orders").map_err(failed)?;
     let request = Request::get("/orders").header("host", "orders").header(identity::HEADER, signed);
     let request = request.body(Bytes::new()).map_err(|_| StatusCode::BAD_GATEWAY)?;
     let answer = Client::http1(orders.address).send(request).await;
@@ -76,6 +76,6 @@ pub(crate) fn back(front: KeySet, world: &World) -> Result<Router, Failure> {
     Ok(Chain::api().identity(rules, StaticKeys::new(front)).protect(routes, world)?)
 }
 
-async fn orders(caller: Caller) -> String {
-    format!("the orders of {}", caller.principal().subject())
+async fn orders(who: Principal) -> String {
+    format!("the orders of {}", who.subject())
 }

@@ -21,6 +21,21 @@ use crate::stage::Outcome;
 use inflate::Inflate;
 
 /// Why a watched body ended before its end.
+///
+/// ```
+/// use palisade::body::{BodyFault, fault_of};
+///
+/// /// What a service that reads bodies can tell its log.
+/// fn why(error: &axum::Error) -> &'static str {
+///     match fault_of(error) {
+///         Some(BodyFault::TooLarge { .. } | BodyFault::Inflated { .. }) => "too large",
+///         Some(BodyFault::Stalled | BodyFault::Slow) => "too slow",
+///         Some(BodyFault::Malformed { .. }) => "not what it says it is",
+///         Some(BodyFault::Severed) | None => "broken off",
+///     }
+/// }
+/// assert_eq!(why(&axum::Error::new(BodyFault::Stalled)), "too slow");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
     /// It is compressed, and becomes far more than it was.

@@ -62,6 +62,18 @@ pub const ORDER: &[StageId] = &[
 
 /// A request together with the proof that the policy permitted it. What forwards or serves takes nothing else, so that
 /// forgetting to ask does not compile: a [`RequestPermit`] cannot be made by hand.
+///
+/// ```
+/// use palisade::chain::Permitted;
+/// use palisade::stage::Stop;
+///
+/// /// What stands behind a chain cannot be called without the proof in its hands.
+/// async fn serve(permitted: Permitted<http::Request<axum::body::Body>>) -> Result<String, Stop> {
+///     let Permitted { permit, request } = permitted;
+///     Ok(format!("{} may {}", permit.principal().subject(), request.method()))
+/// }
+/// # let _ = serve;
+/// ```
 #[derive(Debug)]
 pub struct Permitted<T> {
     /// The proof.
@@ -71,6 +83,15 @@ pub struct Permitted<T> {
 }
 
 /// Stages, collected in any order and built into the one.
+///
+/// ```
+/// use palisade::{Chain, core::stage::StageId, testing::TestWorld};
+///
+/// let test = TestWorld::new();
+/// let chain = Chain::api().chain(&test.world);
+/// assert_eq!(chain.ids().first(), Some(&StageId::Trace));
+/// assert!(chain.dangers().is_empty());
+/// ```
 #[derive(Default)]
 pub struct Chain {
     stages: Vec<Box<dyn Stage>>,
@@ -87,13 +108,13 @@ impl Chain {
     /// ```
     /// use axum::{Router, extract::Path, routing::get};
     /// use palisade::token::{algorithm::Algorithm, jwks::{KeySet, StaticKeys}, jwt::Rules};
-    /// use palisade::{Chain, extract::Caller, observe::JsonLines, preset::World};
+    /// use palisade::{Chain, extract::Principal, observe::JsonLines, preset::World};
     /// use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
     ///
     /// fn secured(keys: KeySet) -> Result<Router, Box<dyn std::error::Error>> {
     ///     let routes = Router::new()
     ///         .route("/health", get(|| async { "ok" }))
-    ///         .route("/users/{id}", get(|Path(id): Path<String>, _: Caller| async move { format!("user {id}") }))
+    ///         .route("/users/{id}", get(|Path(id): Path<String>, _: Principal| async move { format!("user {id}") }))
     ///         .route("/reports", get(|| async { "all orders" }));
     ///
     ///     let events = JsonLines::new(std::io::stdout());
@@ -173,6 +194,13 @@ fn place(id: StageId) -> usize {
 }
 
 /// Why stages do not make a chain.
+///
+/// ```
+/// use palisade::{Chain, chain::ChainError, testing::TestWorld};
+///
+/// let mistaken = Chain::api().public("/health").protect(axum::Router::new(), &TestWorld::new().world);
+/// assert_eq!(mistaken.unwrap_err(), ChainError::NotARoute { route: "/health".to_owned() });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
@@ -197,6 +225,23 @@ pub enum ChainError {
 }
 
 /// A service behind a chain.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::body::Body;
+/// use palisade::chain::Permitted;
+/// use palisade::testing::{TestWorld, request, send};
+/// use palisade::{Chain, stage::Stop};
+///
+/// let service = tower::service_fn(|_: Permitted<http::Request<Body>>| async {
+///     Ok::<_, Stop>(http::Response::new(Body::from("served")))
+/// });
+/// let guarded = Chain::api().chain(&TestWorld::new().world).build(service).unwrap();
+/// // There is no router here, so that no operation is declared.
+/// let answer = send(&guarded, request("GET /\nhost: a")).await;
+/// assert_eq!(answer.code().as_deref(), Some("operation-undeclared"));
+/// # });
+/// ```
 pub struct Guarded<S> {
     stages: Arc<[Box<dyn Stage>]>,
     service: S,
@@ -310,7 +355,7 @@ where
                 request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(Permitted { permit, request }).await
+            service.call(Permitted { permit, request }).await.and_then(crate::extract::settle)
         })
     }
 }

@@ -21,6 +21,15 @@ use crate::credential::Known;
 use crate::credential::certificate::ClientCertificate;
 
 /// The facts of one request.
+///
+/// ```
+/// use palisade::core::event::EventKind;
+///
+/// let mut head = palisade::testing::head("GET /orders");
+/// assert!(head.facts.principal.is_anonymous());
+/// head.facts.note(EventKind::ServiceFailed, &[("stage", "throttle"), ("effect", "allowed")]);
+/// assert_eq!(head.facts.notes.len(), 1);
+/// ```
 #[derive(Debug)]
 pub struct Facts {
     /// The address at the other end of the connection. Written by the listener, or from axum's `ConnectInfo`.
@@ -128,6 +137,13 @@ impl Facts {
 }
 
 /// Whether the connection can be listened to.
+///
+/// ```
+/// use palisade::facts::Transport;
+///
+/// let head = palisade::testing::head("GET /");
+/// assert_eq!(head.facts.transport, Transport::Clear);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Plain TCP.
@@ -148,6 +164,15 @@ pub enum Malformed {
 }
 
 /// Something that happened beside the answer.
+///
+/// ```
+/// use palisade::core::event::EventKind;
+///
+/// let mut head = palisade::testing::head("GET /");
+/// head.facts.note(EventKind::ResponseStripped, &[("removed", "/password")]);
+/// let palisade::facts::Note { kind, evidence } = head.facts.notes.remove(0);
+/// assert_eq!((kind.as_str(), evidence.iter().next()), ("response_stripped", Some(("removed", "/password"))));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Note {
     /// What.
@@ -157,6 +182,15 @@ pub struct Note {
 }
 
 /// The route of a request.
+///
+/// ```
+/// use palisade::{core::id::RouteName, facts::RouteMatch, settings::PerRoute, testing::head};
+///
+/// let longest = PerRoute::new(1_000, vec![1_000, 50_000]);
+/// let mut head = head("POST /uploads");
+/// head.facts.route = Some(RouteMatch { index: 1, name: RouteName::new("uploads") });
+/// assert_eq!(*longest.of(&head), 50_000);
+/// ```
 #[derive(Clone, Debug)]
 pub struct RouteMatch {
     /// Its place in the configuration, by which [`crate::settings::PerRoute`] finds its settings.
@@ -166,6 +200,17 @@ pub struct RouteMatch {
 }
 
 /// The operation of a request, with what names its objects.
+///
+/// ```
+/// use palisade::facts::OperationMatch;
+///
+/// /// What a stage behind `operation` can ask for.
+/// fn name(head: &palisade::stage::Head) -> Option<&str> {
+///     let OperationMatch { operation, .. } = head.facts.operation.as_ref()?;
+///     Some(operation.id.as_str())
+/// }
+/// assert_eq!(name(&palisade::testing::head("GET /")), None);
+/// ```
 #[derive(Debug)]
 pub struct OperationMatch {
     /// The operation.
@@ -178,6 +223,16 @@ pub struct OperationMatch {
 }
 
 /// The contract's view of an operation.
+///
+/// ```
+/// use palisade::facts::ContractMatch;
+///
+/// /// The value of a path parameter, as the contract's template names it.
+/// fn raw<'m>(found: &'m ContractMatch, name: &str) -> Option<&'m str> {
+///     found.path.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+/// }
+/// # let _ = raw;
+/// ```
 #[cfg(feature = "contract")]
 #[derive(Clone, Debug)]
 pub struct ContractMatch {
@@ -188,6 +243,15 @@ pub struct ContractMatch {
 }
 
 /// Decoded parameters by name. A name that occurs twice has no value: a rule about it must refuse.
+///
+/// ```
+/// use palisade::core::policy::Parameters;
+/// use palisade::facts::TextParameters;
+///
+/// let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+/// let parameters = TextParameters::from_pairs([pair("id", "7"), pair("tag", "a"), pair("tag", "b")]);
+/// assert_eq!((parameters.text("id"), parameters.text("tag")), (Some("7"), None));
+/// ```
 #[derive(Debug, Default)]
 pub struct TextParameters(Vec<(String, String)>);
 

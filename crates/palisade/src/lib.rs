@@ -2,17 +2,22 @@
 //!
 //! Put [`Chain::api`] in front of a router, and every route needs a valid credential unless it is declared public, every
 //! response has security headers, every refusal is one RFC 9457 problem with one event, and what nobody has declared is
-//! refused. `examples/api.rs` is a whole program.
+//! refused. `examples/` has whole programs.
 //!
 //! The parts, in the order in which a reader needs them:
 //!
-//! - [`chain`]: THE ORDER of the stages, and how a chain is built;
+//! - [`preset`]: what an application says about its routes, and [`Chain::api`] and [`Chain::browser_app`] for it;
+//! - [`extract`]: what handlers ask for: [`extract::Principal`], input that is [`extract::Valid`], and how they refuse;
+//! - [`chain`]: THE ORDER of the stages, and how a chain is built by hand;
 //! - [`stage`]: one file for each stage, all of one shape, each usable alone as a tower layer;
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
-//! - [`preset`] and [`extract`]: the faces for axum;
 //! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
 //! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
-//! - [`observe`]: where events go.
+//! - [`observe`]: where events go;
+//! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
+//!
+//! Features add interfaces and change nothing: `contract` (OpenAPI documents) and `valid` (types as contracts) are on,
+//! `testing` is for `[dev-dependencies]`.
 #![forbid(unsafe_code)]
 
 pub mod body;
@@ -31,9 +36,11 @@ pub mod plan;
 pub mod preset;
 pub mod settings;
 pub mod stage;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod token;
+#[cfg(feature = "contract")]
+mod violations;
 #[cfg(feature = "contract")]
 mod would_deny;
 

@@ -5,6 +5,15 @@ use std::fmt;
 use palisade_core::canon::host::CanonicalHost;
 
 /// An origin such as `https://app.example.com`, compared byte for byte. `null` and wildcards are not origins.
+///
+/// ```
+/// use palisade::origin::Origin;
+///
+/// assert_eq!(Origin::parse("https://app.example.com")?.as_str(), "https://app.example.com");
+/// assert!(Origin::parse("https://app.example.com:443").is_err(), "browsers leave the port out");
+/// assert!(Origin::parse("null").is_err());
+/// # Ok::<(), palisade::origin::OriginError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin(Box<str>);
 
@@ -68,6 +77,11 @@ impl ParentDomain {
 }
 
 /// Why a text is not an origin.
+///
+/// ```
+/// let error = palisade::origin::Origin::parse("app.example.com").unwrap_err();
+/// assert_eq!(error.to_string(), "`app.example.com` is not an origin: it needs a scheme such as https://");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an origin: {reason}")]
 pub struct OriginError {

@@ -6,6 +6,18 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers for the response.
+///
+/// ```
+/// use http::{HeaderMap, HeaderName, HeaderValue, header};
+/// use palisade::plan::ResponsePlan;
+///
+/// let mut plan = ResponsePlan::default();
+/// plan.set(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"));
+/// plan.vary(header::ORIGIN);
+/// let mut headers = HeaderMap::new();
+/// plan.apply(&mut headers);
+/// assert_eq!((&headers["x-frame-options"], &headers["vary"]), (&"DENY".parse().unwrap(), &"origin".parse().unwrap()));
+/// ```
 #[derive(Debug, Default)]
 pub struct ResponsePlan {
     set: Vec<(HeaderName, HeaderValue)>,

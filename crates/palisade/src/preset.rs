@@ -48,6 +48,14 @@ use crate::token::jwks::KeySource;
 use crate::token::jwt::{Rules, Verifier};
 
 /// The world that a chain lives in: time, randomness, counters, and where events go.
+///
+/// ```
+/// use palisade::{observe::JsonLines, preset::World};
+/// use palisade_store::{clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters};
+///
+/// let real = World::new(SystemClock, SystemEntropy, MemoryCounters::default(), JsonLines::new(std::io::stdout()));
+/// let still = palisade::testing::TestWorld::new().world;
+/// ```
 #[derive(Clone)]
 pub struct World {
     /// Tells the time.
@@ -86,6 +94,22 @@ impl fmt::Debug for World {
 ///
 /// Every route needs a credential unless it is declared [`Preset::public`]; a path without a route is refused before
 /// anything else happens to it. See `examples/api.rs` for a whole program.
+///
+/// ```
+/// use axum::{Router, routing::{delete, get}};
+/// use palisade::{Chain, testing::TestWorld};
+///
+/// let test = TestWorld::new();
+/// let routes = Router::new()
+///     .route("/health", get(|| async { "ok" }))
+///     .route("/users/{id}", delete(|| async { "gone" }));
+/// let app = Chain::api()
+///     .bearer(test.issuer.rules(), test.issuer.keys())
+///     .public("GET /health")
+///     .roles("DELETE /users/{id}", ["admin"])
+///     .protect(routes, &test.world)?;
+/// # Ok::<(), palisade::chain::ChainError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Preset {
     credentials: Vec<Wanted>,
@@ -327,7 +351,7 @@ impl Preset {
     }
 
     /// Puts the chain in front of every route of an application. A handler finds who asks in the extension
-    /// [`crate::extract::Caller`].
+    /// [`crate::extract::Principal`].
     pub fn protect(self, app: Router, world: &World) -> Result<Router, ChainError> {
         if let Some(route) = self.rules.not_a_route() {
             return Err(ChainError::NotARoute { route: route.to_owned() });
@@ -373,7 +397,7 @@ where
 
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
         let Permitted { permit, mut request } = permitted;
-        request.extensions_mut().insert(crate::extract::Caller::new(permit));
+        request.extensions_mut().insert(crate::extract::Principal::new(permit));
         self.0.call(request).map_err(|never| match never {})
     }
 }

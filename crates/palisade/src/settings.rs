@@ -7,6 +7,14 @@ use palisade_core::id::OperationId;
 use crate::stage::Head;
 
 /// A stage's settings: those of each route, and those for requests without one.
+///
+/// ```
+/// use palisade::{settings::PerRoute, stage::size::Size};
+///
+/// // The second route takes uploads; requests without a route have the first number.
+/// let size = Size { max_body: PerRoute::new(1 << 20, vec![1 << 20, 50 << 20]), ..Size::default() };
+/// assert!(size.max_body.any(|limit| *limit > 1 << 20));
+/// ```
 #[derive(Clone, Debug)]
 pub struct PerRoute<T> {
     base: T,

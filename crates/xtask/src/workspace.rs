@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// Folders whose content is not ours or not source.
+/// What is not ours or not source: folders, and the file that a linked worktree has for `.git`.
 const SKIPPED: &[&str] = &[".git", "corpus", "node_modules", "target"];
 
 /// Everything that rules look at.
@@ -117,10 +117,11 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<File>) -> anyhow::Result<
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
         if kind.is_dir() {
-            if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
-                collect(root, &path, files)?;
-            }
+            collect(root, &path, files)?;
         } else if kind.is_file()
             && let Ok(text) = String::from_utf8(std::fs::read(&path)?)
         {

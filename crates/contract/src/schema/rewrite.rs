@@ -31,6 +31,22 @@ pub(crate) fn nullable(mut out: Map<String, Value>) -> Value {
     }
 }
 
+/// The least and the greatest integer of a format. Formats are about strings in JSON Schema; OpenAPI and schemas that are
+/// made from types give integers a width by them.
+pub(crate) fn integer_bounds(format: &str) -> Option<(Value, Value)> {
+    match format {
+        "int8" => Some((json!(i8::MIN), json!(i8::MAX))),
+        "int16" => Some((json!(i16::MIN), json!(i16::MAX))),
+        "int32" => Some((json!(i32::MIN), json!(i32::MAX))),
+        "int64" => Some((json!(i64::MIN), json!(i64::MAX))),
+        "uint8" => Some((json!(u8::MIN), json!(u8::MAX))),
+        "uint16" => Some((json!(u16::MIN), json!(u16::MAX))),
+        "uint32" => Some((json!(u32::MIN), json!(u32::MAX))),
+        "uint64" => Some((json!(u64::MIN), json!(u64::MAX))),
+        _ => None,
+    }
+}
+
 /// The values by which a discriminator names a reference: the name of the schema, and what is mapped to it.
 pub(crate) fn discriminator_values(reference: &str, discriminator: &Value) -> Vec<String> {
     let name = |reference: &str| reference.rsplit('/').next().unwrap_or_default().to_owned();

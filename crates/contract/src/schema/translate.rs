@@ -14,7 +14,7 @@ use crate::report::{Report, did_you_mean};
 use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::keyword::{self, DESTINATIONS, Keyword, LINK};
 use crate::schema::mode::Mode;
-use crate::schema::rewrite::{and, discriminator_values, may_be_object, names_type, nullable};
+use crate::schema::rewrite::{and, discriminator_values, integer_bounds, may_be_object, names_type, nullable};
 use crate::schema::{hidden, inherit, pattern};
 
 /// Translates schemas on demand.
@@ -213,13 +213,7 @@ impl<'d, 's> Translator<'d, 's> {
                 }
             },
             ("format", Value::String(format)) if object.get("type").is_some_and(|kind| names_type(kind, "integer")) => {
-                // Formats are about strings in JSON Schema; OpenAPI gives integers a width by them.
-                let bounds = match format.as_str() {
-                    "int32" => Some((json!(i32::MIN), json!(i32::MAX))),
-                    "int64" => Some((json!(i64::MIN), json!(i64::MAX))),
-                    _ => None,
-                };
-                if let Some((low, high)) = bounds {
+                if let Some((low, high)) = integer_bounds(format) {
                     and(out, json!({"minimum": low, "maximum": high}));
                 }
             }

@@ -5,8 +5,10 @@ use std::net::IpAddr;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::stage::StageId;
 
-use super::Unprotected;
+use super::Refusal;
 
 /// The client's address as the chain has found it: never what a client says about itself.
 ///
@@ -27,10 +29,15 @@ use super::Unprotected;
 pub struct ClientAddr(pub IpAddr);
 
 impl<S: Sync> FromRequestParts<S> for ClientAddr {
-    type Rejection = Unprotected;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Unprotected> {
-        parts.extensions.get::<Self>().copied().ok_or(Unprotected)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let found = parts.extensions.get::<Self>().copied();
+        found.ok_or_else(|| {
+            tracing::error!("a handler asked for its client's address, which is not known");
+            let denial = Denial::new(DenialCode::Internal, StageId::Forward);
+            Refusal::new(denial.because("reason", "the address of the client is not known"), &parts.headers)
+        })
     }
 }
 

@@ -9,6 +9,18 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 /// The event as a JSON object; `schema/event.schema.json` describes it.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade::{observe::to_json, testing::TestWorld};
+///
+/// let test = TestWorld::new();
+/// let app = palisade::Chain::api().protect(axum::Router::new(), &test.world).unwrap();
+/// let answer = test.client(app).ask("GET /.env").await;
+/// let line = to_json(&answer.events[0]);
+/// assert_eq!((&line["path"], &line["outcome"]["denied"]), (&"/.env".into(), &"operation-undeclared".into()));
+/// # });
+/// ```
 pub fn to_json(event: &SecurityEvent) -> Value {
     serde_json::to_value(Line(event)).unwrap_or_default()
 }
@@ -117,6 +129,10 @@ impl Serialize for Facts<'_> {
 }
 
 /// The JSON Schema (draft 2020-12) of a line, made from the catalogues.
+///
+/// ```
+/// assert_eq!(palisade::observe::event_schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
+/// ```
 pub fn event_schema() -> Value {
     let text = json!({"type": "string"});
     let kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();

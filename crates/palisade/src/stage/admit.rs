@@ -25,6 +25,12 @@ use crate::body::{self, Body};
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use palisade::stage::{StageLayer, admit::Admit};
+///
+/// let app: axum::Router = axum::Router::new().layer(StageLayer::new(Admit::new(200)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Admit {
     places: Arc<Semaphore>,

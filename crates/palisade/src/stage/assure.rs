@@ -22,6 +22,14 @@ use palisade_core::stage::StageId;
 use super::{Head, Stage, Verdict};
 
 /// The stage. Level and age come from the operation.
+///
+/// ```
+/// use palisade::core::{operation::AccessRule, principal::Level};
+///
+/// // A rule that it enforces: paying needs two factors.
+/// let two_factors = AccessRule { level: Level::Aal2, ..AccessRule::default() };
+/// let preset = palisade::Chain::api().rule("POST /payments", two_factors, Vec::new());
+/// ```
 #[derive(Clone)]
 pub struct Assure {
     clock: Arc<dyn Clock>,

@@ -18,6 +18,15 @@ use super::{Head, Stage, Verdict};
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::core::{id::PolicyVersion, policy::Policy};
+/// use palisade::{Chain, settings::PerRoute, stage::authorize::Authorize};
+///
+/// let policy = Arc::new(Policy::new(PolicyVersion::new("2026-11")));
+/// let chain = Chain::new().with(Authorize::new(policy, PerRoute::same(None)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Authorize {
     policy: Arc<Policy>,

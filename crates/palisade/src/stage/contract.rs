@@ -25,7 +25,7 @@ use http_body_util::BodyExt as _;
 pub use palisade_contract::Caps;
 use palisade_contract::drift;
 use palisade_contract::{BodyRule, Canonical, ContractOperation, Handling, Payload, Violation, ViolationCode};
-use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
+use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::operation::Lifecycle;
 use palisade_core::stage::StageId;
@@ -33,6 +33,7 @@ use palisade_core::stage::StageId;
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body};
 use crate::settings::{PerOperation, PerRoute, State};
+use crate::violations;
 use crate::would_deny::WouldDeny;
 
 /// The stage. Its rules come from the contract.
@@ -231,7 +232,7 @@ async fn nothing(mut body: Body, state: State, violation: Violation) -> Result<I
 /// A refusal under `enforce`; else the request as it came, and a word of what would have refused it.
 fn judge(state: State, head: &mut Head, in_head: &[Violation], incoming: Incoming) -> Result<Body, Denial> {
     let in_body = if let Incoming::Wrong(_, violations) = &incoming { violations.as_slice() } else { &[] };
-    let denial = denial(&[in_head, in_body].concat(), in_head.len());
+    let denial = violations::of_request(&[in_head, in_body].concat(), in_head.len(), StageId::Contract);
     if state == State::Enforce {
         return Err(denial);
     }
@@ -290,32 +291,11 @@ fn has_body(head: &Head, body: &Body) -> bool {
     declared || head.parts.headers.contains_key(TRANSFER_ENCODING) || !body.is_end_stream()
 }
 
-/// The refusal for all that is wrong; the first `in_head` of the violations are those of parameters.
-fn denial(violations: &[Violation], in_head: usize) -> Denial {
-    let has = |code| violations.iter().any(|violation| violation.code == code);
-    let code = if has(ViolationCode::DestinationForbidden) {
-        DenialCode::DestinationForbidden
-    } else if in_head > 0 {
-        DenialCode::ParameterInvalid
-    } else if has(ViolationCode::MediaType) {
-        DenialCode::MediaTypeUndeclared
-    } else {
-        DenialCode::PayloadInvalid
-    };
-    let told = violations.iter().take(MOST_TOLD);
-    let public = told.map(|v| PublicViolation { pointer: v.pointer.clone(), detail: v.message.clone() }).collect();
-    let denial = Denial::new(code, StageId::Contract).telling(PublicDetail::Violations(public));
-    violations.iter().take(5).fold(denial, |denial, violation| {
-        denial.because("violation", format!("{} {}: {}", violation.pointer, violation.code.as_str(), violation.message))
-    })
-}
-
-/// A body of a thousand wrong items need not have an answer of a thousand lines.
-const MOST_TOLD: usize = 50;
 const MOST_CALLERS: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
+    use palisade_core::denial::PublicDetail;
     use palisade_core::event::EventKind;
     use palisade_core::id::OperationId;
 

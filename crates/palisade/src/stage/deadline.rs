@@ -19,12 +19,26 @@ use crate::body::{self, Body, Pace};
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::{StageLayer, deadline::{Deadline, DeadlineSettings}};
+///
+/// let quick = DeadlineSettings { total: Duration::from_secs(5), ..DeadlineSettings::default() };
+/// let app: axum::Router = axum::Router::new().layer(StageLayer::new(Deadline::new(PerRoute::same(quick))));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Deadline {
     settings: PerRoute<DeadlineSettings>,
 }
 
 /// How long things may take.
+///
+/// ```
+/// let settings = palisade::stage::deadline::DeadlineSettings::default();
+/// assert_eq!((settings.total.as_secs(), settings.body_pause.as_secs()), (30, 10));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeadlineSettings {
     /// From the request's head to the beginning of the answer.

@@ -21,12 +21,24 @@ use crate::body::Body;
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use palisade::stage::guard::{Guard, GuardSettings};
+///
+/// // One route, whose backend is given up sooner.
+/// let chain = palisade::Chain::new().with(Guard::new([GuardSettings { failures: 2, ..GuardSettings::default() }]));
+/// ```
 #[derive(Debug)]
 pub struct Guard {
     circuits: PerRoute<Circuit>,
 }
 
 /// When a circuit opens and for how long.
+///
+/// ```
+/// let settings = palisade::stage::guard::GuardSettings::default();
+/// assert_eq!((settings.failures, settings.pause.as_secs()), (5, 10));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardSettings {
     /// Failures in a row that open it.

@@ -20,12 +20,27 @@ use crate::body::Body;
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use palisade::stage::{Stage, inspect::Inspect};
+///
+/// assert!(Inspect::default().dangers().is_empty());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Inspect {
     settings: PerRoute<Markup>,
 }
 
 /// What is done about markup in free text.
+///
+/// ```
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::{Stage, inspect::{Inspect, Markup}};
+///
+/// // The first route is an editor's, whose backend sanitizes.
+/// let stage = Inspect::danger_by_route(PerRoute::new(Markup::Refuse, vec![Markup::Allow]));
+/// assert_eq!(stage.dangers().len(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Markup {
     /// It passes.

@@ -50,6 +50,17 @@ impl<S> Layer<S> for StageLayer {
 }
 
 /// A service behind one stage.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade::stage::{StageLayer, StageService, finish::Finish};
+/// use tower::Layer as _;
+///
+/// let service: StageService<axum::Router> = StageLayer::new(Finish::default()).layer(axum::Router::new());
+/// let answer = palisade::testing::send(&service, palisade::testing::request("GET /")).await;
+/// assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct StageService<S> {
     stages: Arc<[Box<dyn Stage>]>,

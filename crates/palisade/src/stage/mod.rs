@@ -55,6 +55,30 @@ use crate::plan::ResponsePlan;
 ///
 /// A stage whose [`StageId::kind`] is `check` implements [`Stage::check`]; one that encloses the rest of the chain
 /// implements [`Stage::wrap`]. The other method is never called.
+///
+/// ```
+/// use palisade::core::denial::{Denial, DenialCode};
+/// use palisade::core::stage::StageId;
+/// use palisade::stage::{Head, Stage, Verdict};
+///
+/// /// Takes the place of `client` where one address is all there should be.
+/// struct OnlyHere(std::net::IpAddr);
+///
+/// impl Stage for OnlyHere {
+///     fn id(&self) -> StageId {
+///         StageId::Client
+///     }
+///
+///     fn check<'a>(&'a self, head: &'a mut Head) -> Verdict<'a> {
+///         head.facts.client = head.facts.peer.map(|peer| peer.ip());
+///         match head.facts.client == Some(self.0) {
+///             true => Verdict::PASS,
+///             false => Verdict::from(Err(Denial::new(DenialCode::ClientForbidden, StageId::Client))),
+///         }
+///     }
+/// }
+/// palisade::testing::assert_stage(&OnlyHere([127, 0, 0, 1].into()));
+/// ```
 pub trait Stage: Send + Sync + 'static {
     /// Which stage this is.
     fn id(&self) -> StageId;
@@ -77,6 +101,13 @@ pub trait Stage: Send + Sync + 'static {
 }
 
 /// What a stage says: at once, or after it has waited.
+///
+/// ```
+/// use palisade::stage::{Stage, Verdict, csrf::Csrf};
+///
+/// let (stage, mut head) = (Csrf::default(), palisade::testing::head("GET /"));
+/// assert!(matches!(stage.check(&mut head), Verdict::Now(Ok(()))));
+/// ```
 pub enum Verdict<'a> {
     /// The stage has waited for nothing, and nothing was allocated.
     Now(Result<(), Stop>),
@@ -105,6 +136,15 @@ impl fmt::Debug for Verdict<'_> {
 }
 
 /// Why a request goes no further.
+///
+/// ```
+/// use palisade::core::denial::{Denial, DenialCode};
+/// use palisade::core::stage::StageId;
+/// use palisade::stage::Stop;
+///
+/// let stop = Stop::from(Denial::new(DenialCode::UpstreamUnreachable, StageId::Forward).because("error", "refused"));
+/// assert!(matches!(stop, Stop::Deny(denial) if denial.code().status() == 502));
+/// ```
 #[derive(Debug)]
 pub enum Stop {
     /// It is answered here, and that is no refusal.
@@ -120,6 +160,12 @@ impl From<Denial> for Stop {
 }
 
 /// The answers that are not refusals: a closed list, rendered where refusals are.
+///
+/// ```
+/// use palisade::stage::{Answer, Stop};
+///
+/// let stop = Stop::Answer(Answer::Preflight);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A document that describes the API itself: 200.
@@ -140,9 +186,21 @@ pub struct Document {
 }
 
 /// What comes back from the rest of the chain.
+///
+/// ```
+/// let outcome: palisade::stage::Outcome = Ok(http::Response::new(palisade::body::Body::from("hi")));
+/// ```
 pub type Outcome = Result<http::Response<Body>, Stop>;
 
 /// What stages see of a request: everything but its body.
+///
+/// ```
+/// use palisade::stage::Head;
+///
+/// let (parts, ()) = http::Request::get("/orders").header("host", "a").body(()).unwrap().into_parts();
+/// let head = Head::new(parts);
+/// assert_eq!(head.parts.uri.path(), "/orders");
+/// ```
 #[derive(Debug)]
 pub struct Head {
     /// Method, URI, headers and extensions. Headers and extensions leave with the request at the end of a chain: on the

@@ -26,12 +26,28 @@ use crate::facts::{OperationMatch, TextParameters};
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::operation::{Operation, Operations, RouteRules};
+///
+/// let stage = Operation::new(PerRoute::same(Operations::Routes(RouteRules::default())));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
     source: PerRoute<Operations>,
 }
 
 /// Where a route's operations are declared.
+///
+/// ```
+/// use palisade::{core::diagnostic::Source, stage::operation::Operations};
+/// use palisade_contract::Contract;
+///
+/// let text = "openapi: 3.1.0\ninfo: { title: Shop, version: '1' }\npaths: {}";
+/// let loaded = Contract::compile(&Source::new("shop.yaml", text)).unwrap();
+/// let declared = Operations::Contract(std::sync::Arc::new(loaded.contract));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Operations {
     /// In a contract.
@@ -42,6 +58,14 @@ pub enum Operations {
 }
 
 /// The rules of an application's routes.
+///
+/// ```
+/// use palisade::core::operation::{AccessRule, Audience};
+/// use palisade::stage::operation::RouteRules;
+///
+/// let mut rules = RouteRules::default();
+/// rules.declare("GET /health", AccessRule { audience: Audience::Public, ..AccessRule::default() }, Vec::new());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RouteRules(BTreeMap<String, Arc<Declared>>);
 

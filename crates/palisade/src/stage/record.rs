@@ -21,6 +21,15 @@ use crate::body::Body;
 use crate::observe::Sink;
 
 /// The stage.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::{core::id::PolicyVersion, stage::record::Record, testing::TestWorld};
+///
+/// let test = TestWorld::new();
+/// let record = Record::new(Arc::clone(&test.world.events), Arc::clone(&test.world.clock), PolicyVersion::new("1"));
+/// let chain = palisade::Chain::new().with(record);
+/// ```
 #[derive(Clone)]
 pub struct Record {
     sink: Arc<dyn Sink>,

@@ -21,6 +21,15 @@ use super::{Answer, Head, Next, Outcome, Stage, Stop};
 use crate::body::Body;
 
 /// The stage.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade::{stage::rescue::Rescue, testing::{answer, head}};
+///
+/// let answered = answer(&Rescue, &mut head("GET /"), "").await;
+/// assert!(answered.is_ok(), "behind it nothing stops a request without an answer");
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rescue;
 

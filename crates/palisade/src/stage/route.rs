@@ -16,6 +16,14 @@ use super::{Head, Stage, Verdict};
 use crate::facts::RouteMatch;
 
 /// The stage.
+///
+/// ```
+/// use palisade::core::id::RouteName;
+/// use palisade::stage::route::{PathPattern, Route, RoutePattern};
+///
+/// let path = PathPattern::parse("/orders/**").unwrap();
+/// let stage = Route::new(vec![RoutePattern { name: RouteName::new("orders"), host: None, path }]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Route {
     /// The strictest first, with their place in the configuration.
@@ -23,6 +31,17 @@ pub struct Route {
 }
 
 /// What a route takes.
+///
+/// ```
+/// use palisade::core::id::RouteName;
+/// use palisade::stage::route::{PathPattern, RoutePattern};
+///
+/// let api = RoutePattern {
+///     name: RouteName::new("api"),
+///     host: Some("api.example.com".into()),
+///     path: PathPattern::parse("/**").unwrap(),
+/// };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePattern {
     /// The route's name.
@@ -34,6 +53,14 @@ pub struct RoutePattern {
 }
 
 /// The paths of a route.
+///
+/// ```
+/// use palisade::stage::route::PathPattern;
+///
+/// let orders = PathPattern::parse("/orders/**").unwrap();
+/// assert!(orders.takes("/orders/7") && !orders.takes("/orders-old"));
+/// assert_eq!(PathPattern::parse("/a/*/b"), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathPattern {
     /// This path only.

@@ -7,12 +7,43 @@ use super::{Head, Outcome, Stage, Verdict};
 use crate::body::Body;
 
 /// What stands behind the last stage.
+///
+/// ```
+/// use futures_util::future::BoxFuture;
+/// use palisade::body::Body;
+/// use palisade::stage::{End, Head, Outcome};
+///
+/// /// A backend that always says the same.
+/// struct Fixed(&'static str);
+///
+/// impl End for Fixed {
+///     fn serve<'a>(&'a self, _: &'a mut Head, _: Body) -> BoxFuture<'a, Outcome> {
+///         Box::pin(std::future::ready(Ok(http::Response::new(Body::from(self.0)))))
+///     }
+/// }
+/// ```
 pub trait End: Send + Sync {
     /// Serves the request that has passed every stage.
     fn serve<'a>(&'a self, head: &'a mut Head, body: Body) -> BoxFuture<'a, Outcome>;
 }
 
 /// The rest of a chain, as a stage that encloses it sees it.
+///
+/// ```
+/// use futures_util::future::BoxFuture;
+/// use palisade::body::Body;
+/// use palisade::stage::{Head, Next, Outcome};
+///
+/// /// What a stage that encloses does: something before, the rest of the chain, something after.
+/// fn wrap<'a>(head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+///     Box::pin(async move {
+///         let outcome = next.run(head, body).await;
+///         head.plan.remove(&[http::header::SERVER]);
+///         outcome
+///     })
+/// }
+/// # let _ = wrap;
+/// ```
 pub struct Next<'a> {
     stages: &'a [Box<dyn Stage>],
     end: &'a dyn End,

@@ -32,6 +32,19 @@ pub struct Throttle {
 }
 
 /// How much may be asked.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade::limit::OnFailure;
+/// use palisade::stage::throttle::ThrottleSettings;
+///
+/// let mut available = ThrottleSettings::clients(20, Duration::from_secs(1));
+/// for limit in &mut available.limits {
+///     // Without it a failing store refuses everybody.
+///     limit.on_failure = OnFailure::Allow;
+/// }
+/// let preset = palisade::Chain::api().throttle(available);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThrottleSettings {
     /// The limits of a route, all of which must hold. Limits by principal or tenant are for the quota: nobody has signed

@@ -11,13 +11,18 @@ mod browser_app;
 #[path = "../../examples/signed_identity.rs"]
 #[expect(dead_code, reason = "the test calls the services and not their `main`")]
 mod signed_identity;
+#[path = "../../examples/valid_input.rs"]
+#[expect(dead_code, reason = "the test calls the application and not its `main`")]
+mod valid_input;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
+use expect_test::expect;
 use http_body_util::BodyExt as _;
+use palisade::testing::TestWorld;
 use palisade::token::identity::IdentitySigner;
 use palisade::token::jwks::KeySet;
 use palisade::token::sign::Signer;
@@ -25,7 +30,7 @@ use palisade_core::event::EventKind;
 use palisade_core::id::UserId;
 use palisade_core::principal::{Assurance, Level, Principal, Subject};
 use palisade_testkit::client::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -91,6 +96,56 @@ async fn the_browser_app_refuses_forms_of_other_sites() {
             answer.header("vary").unwrap().starts_with("origin") || answer.headers.get_all("vary").iter().count() > 1
         );
     }
+}
+
+#[tokio::test]
+async fn the_valid_input_tells_all_errors_at_once() {
+    let test = TestWorld::new();
+    let client = test.client(valid_input::app(&test.world).unwrap());
+    let order = |body: &str| format!("POST /orders\ncontent-type: application/json\n\n{body}");
+    let answer = client.ask(&order(r#"{"article": "pears", "count": 0, "is_admin": true}"#)).await;
+    expect![[r#"
+        {
+          "type": "https://github.com/palisade-rs/palisade/blob/main/docs/reference/denials.md#payload-invalid",
+          "title": "The request body is not valid",
+          "status": 400,
+          "code": "payload-invalid",
+          "errors": [
+            {
+              "pointer": "/body/article",
+              "detail": "must match `^[A-Z]{2}[0-9]{4}$`"
+            },
+            {
+              "pointer": "/body/count",
+              "detail": "must be at least 1"
+            },
+            {
+              "pointer": "/body/is_admin",
+              "detail": "is not declared"
+            }
+          ],
+          "request_id": "-"
+        }"#]]
+    .assert_eq(&format!("{:#}", without_id(answer.json())));
+    assert_eq!(answer.events[0].kind, EventKind::InputRefused);
+    for (request, status, expect) in [
+        (order(r#"{"article": "PE0007", "count": 2}"#), 200, "2 of PE0007, reported to nobody"),
+        (order(r#"{"article": "PE0007", "count": 2, "webhook": "http://[::1]/"}"#), 400, "destination-forbidden"),
+        ("GET /orders?limit=5&sort=newest".to_owned(), 200, "the 5 newest orders"),
+        ("GET /orders?limit=51&sort=up".to_owned(), 400, "/query/sort"),
+        ("GET /orders/7".to_owned(), 200, "order 7"),
+        ("GET /orders/07".to_owned(), 400, "/path/number"),
+    ] {
+        let answer = client.ask(&request).await;
+        assert_eq!(answer.status, status, "{request}");
+        assert!(answer.text.contains(expect), "{request}: {}", answer.text);
+        assert_dressed(&answer);
+    }
+}
+
+fn without_id(mut problem: Value) -> Value {
+    problem["request_id"] = "-".into();
+    problem
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ mod seeds;
 #[cfg(test)]
 mod ui;
 #[cfg(test)]
+mod valid;
+#[cfg(test)]
 mod world;
 #[cfg(test)]
 mod wycheproof;

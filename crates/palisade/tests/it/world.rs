@@ -8,37 +8,35 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path};
 use axum::routing::{get, post};
-use http::{HeaderMap, HeaderName, Request, StatusCode};
-use http_body_util::BodyExt as _;
+use http::Request;
 use palisade::Chain;
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
-use palisade::extract::Caller;
+use palisade::extract::Principal;
 use palisade::limit::OnFailure;
 use palisade::observe::Kept;
 use palisade::preset::{Preset, World};
 use palisade::stage::throttle::ThrottleSettings;
-use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
+pub(crate) use palisade::testing::{Answer, request as parse, send as ask};
+use palisade::testing::{StillClock, TestIssuer, TestWorld};
+use palisade::token::jwks::KeySet;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::{EventKind, Outcome, SecurityEvent};
 use palisade_core::id::ClientId;
 use palisade_core::operation::{Limit, LimitBy};
 use palisade_core::port::counter::Ask;
-use palisade_core::port::{Clock as _, CounterStore, StoreError};
+use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 use palisade_store::memory::{MemoryCounters, MemoryOnce};
-use palisade_testkit::clock::TestClock;
-use palisade_testkit::entropy::SeededEntropy;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 pub(crate) const API_KEY: &str = "a-key-of-the-reports-program";
 
 /// A world, the events that happen in it, and an issuer whose tokens it believes.
 pub(crate) struct Stand {
-    pub(crate) clock: TestClock,
+    pub(crate) clock: StillClock,
     pub(crate) kept: Kept,
     pub(crate) world: World,
-    signer: Signer,
+    issuer: TestIssuer,
 }
 
 impl Stand {
@@ -47,31 +45,24 @@ impl Stand {
     }
 
     pub(crate) fn counting_in(counters: impl CounterStore) -> Self {
-        let (clock, kept) = (TestClock::default(), Kept::default());
-        let world = World::new(clock.clone(), SeededEntropy::new(1), counters, kept.clone());
-        Self { clock, kept, world, signer: Signer::generate_es256("2026-11").unwrap() }
+        let TestWorld { clock, events, issuer, world } = TestWorld::counting_in(counters);
+        Self { clock, kept: events, world, issuer }
     }
 
     pub(crate) fn keys(&self) -> KeySet {
-        KeySet::new([self.signer.verify_key().unwrap()]).unwrap()
+        self.issuer.key_set()
     }
 
     /// A token with these claims beside those that each needs.
     pub(crate) fn token(&self, claims: &Value) -> String {
-        let mut all = json!({
-            "iss": "https://id.example.com", "aud": "https://api.example.com", "sub": "u-1",
-            "exp": self.clock.now().as_secs() + 600,
-        });
-        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-        self.signer.sign("at+jwt", &all).unwrap()
+        self.issuer.token(claims)
     }
 
     /// A chain that takes the issuer's tokens and one API key.
     pub(crate) fn preset(&self) -> Preset {
-        let rules = Rules::new("https://id.example.com", "https://api.example.com", [Algorithm::Es256]).unwrap();
         let reports = ApiKeyRecord::new(ApiKeyHash::of(API_KEY), ClientId::new("reports"));
         Chain::api()
-            .bearer_with_proofs(rules, StaticKeys::new(self.keys()), MemoryOnce::default())
+            .bearer_with_proofs(self.issuer.rules(), self.issuer.keys(), MemoryOnce::default())
             .api_keys(ApiKeys::new([reports]).unwrap())
             .public("GET /open")
             .public("POST /echo")
@@ -95,7 +86,7 @@ impl Stand {
 pub(crate) fn routes() -> Router {
     Router::new()
         .route("/open", get(|| async { "open" }))
-        .route("/me", get(|caller: Caller| async move { caller.principal().subject().to_string() }))
+        .route("/me", get(|who: Principal| async move { who.subject().to_string() }))
         .route("/users/{id}", get(|Path(id): Path<String>| async move { id }))
         .route("/files/{*path}", get(|Path(path): Path<String>| async move { path }))
         .route("/echo", post(|body: Bytes| async move { body }))
@@ -110,52 +101,10 @@ pub(crate) fn routes() -> Router {
         .route("/never", get(std::future::pending::<()>))
 }
 
-pub(crate) fn parse(text: &str) -> Request<Body> {
-    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
-    let mut lines = head.lines();
-    let (method, uri) = lines.next().unwrap().split_once(' ').unwrap();
-    let mut request = Request::builder().method(method).uri(uri);
-    for line in lines {
-        let (name, value) = line.split_once(':').unwrap();
-        request = request.header(name.parse::<HeaderName>().unwrap(), value.trim());
-    }
-    request.body(Body::from(body.to_owned())).unwrap()
-}
-
 /// The same request from a client whose address is known.
 pub(crate) fn from(mut request: Request<Body>, peer: &str) -> Request<Body> {
     request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
     request
-}
-
-/// An answer that was read to its end.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// The code of a problem; `None` for any other answer.
-    pub(crate) fn code(&self) -> Option<String> {
-        let problem: Value = serde_json::from_str(&self.text).ok()?;
-        Some(problem.get("code")?.as_str()?.to_owned())
-    }
-}
-
-pub(crate) async fn ask<S>(app: &S, request: Request<Body>) -> Answer
-where
-    S: tower::Service<Request<Body>, Response = http::Response<Body>, Error = std::convert::Infallible> + Clone,
-{
-    let Ok(response) = app.clone().oneshot(request).await;
-    let (parts, body) = response.into_parts();
-    let text = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(text.to_vec()).unwrap() }
 }
 
 /// That an answer is the refusal `code` as everyone is promised it: a problem with that code, the headers that every
