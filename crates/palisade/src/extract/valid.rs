@@ -163,6 +163,20 @@ where
     })
 }
 
+/// Reads a whole body and checks it in this form.
+async fn read_body<T>(request: Request, check: BodyCheck) -> Result<T, Refusal>
+where
+    T: DeserializeOwned + JsonSchema + 'static,
+{
+    let (parts, body) = request.into_parts();
+    let refused = |denial| Refusal::new(denial, &parts.headers);
+    let bytes = whole(&parts, body).await.map_err(refused)?;
+    read(|shape: &Shape| check(shape, content_type(&parts.headers), &bytes), BODY).map_err(refused)
+}
+
+/// A form that a body can have: [`Shape::json`] or [`Shape::form`].
+type BodyCheck = fn(&Shape, Option<&HeaderValue>, &[u8]) -> Result<Value, Vec<Violation>>;
+
 /// A place in a value as a JSON pointer, as far as serde knows it.
 fn pointer(base: &str, path: &serde_path_to_error::Path) -> String {
     let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
@@ -181,11 +195,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let (parts, body) = request.into_parts();
-        let refused = |denial| Refusal::new(denial, &parts.headers);
-        let bytes = whole(&parts, body).await.map_err(refused)?;
-        let check = |shape: &Shape| shape.json(content_type(&parts.headers), &bytes);
-        read(check, BODY).map(|value| Self(Json(value))).map_err(refused)
+        read_body(request, Shape::json).await.map(|value| Self(Json(value)))
     }
 }
 
@@ -197,11 +207,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let (parts, body) = request.into_parts();
-        let refused = |denial| Refusal::new(denial, &parts.headers);
-        let bytes = whole(&parts, body).await.map_err(refused)?;
-        let check = |shape: &Shape| shape.form(content_type(&parts.headers), &bytes);
-        read(check, BODY).map(|value| Self(Form(value))).map_err(refused)
+        read_body(request, Shape::form).await.map(|value| Self(Form(value)))
     }
 }
 

@@ -122,12 +122,12 @@ impl Desk {
             }
             // Lines that cannot be written have no better place to be reported; the next ones say how many there were.
             if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
-                self.lock().lost += lost + events.len() as u64;
-                // A disk that stays full must not become a loop; what is lost at the end nobody can be told.
-                if self.lock().closed {
+                let mut tray = self.lock();
+                tray.lost += lost + events.len() as u64;
+                // What is lost at the end nobody can be told. Before it, `take` pauses between two attempts.
+                if tray.closed {
                     return;
                 }
-                std::thread::sleep(PAUSE);
             }
             events.clear();
             batch.clear();
