@@ -117,6 +117,26 @@ impl Principal {
         self.0.subject == Subject::Anonymous
     }
 
+    /// Whether a claim says this: one of its values is the text, and none of them is empty.
+    pub fn holds(&self, claim: &str, text: &str) -> bool {
+        let attribute = match claim {
+            "sub" => return !text.is_empty() && self.0.subject.id() == Some(text),
+            "tenant" => {
+                return !text.is_empty() && self.0.tenant.as_ref().is_some_and(|tenant| tenant.as_str() == text);
+            }
+            _ => self.0.attributes.0.get(claim),
+        };
+        match attribute {
+            None => false,
+            Some(Attribute::Flag(flag)) => text == if *flag { "true" } else { "false" },
+            Some(Attribute::List(items)) => {
+                items.iter().all(|item| !item.is_empty()) && items.iter().any(|item| item == text)
+            }
+            Some(Attribute::Number(number)) => number.to_string() == text,
+            Some(Attribute::Text(own)) => !own.is_empty() && own == text,
+        }
+    }
+
     /// The values of one claim: `sub` and `tenant` are the principal's own, all others its attributes. `None` where
     /// the principal has no such claim; a claim is never the empty text, so that two absent values cannot be equal.
     pub fn claim(&self, name: &str) -> Option<Vec<String>> {

@@ -39,7 +39,8 @@ const ROUND: u32 = 500;
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
-        return count(arguments.get(at + 2).map_or(Ok(1), |count| count.parse())?);
+        let scene = arguments.get(at + 1).map_or("api", String::as_str);
+        return count(scene, arguments.get(at + 2).map_or(Ok(1), |count| count.parse())?);
     }
     let requests = if std::env::args().any(|argument| argument == "--quick") { 4_000 } else { 20_000 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -67,13 +68,14 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Only asks, for a program that counts instructions.
-fn count(requests: u32) -> Result<(), Failure> {
+fn count(scene: &str, requests: u32) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signer = Signer::generate_es256("bench")?;
-    let (chain, token) = (chain(&signer)?, token(&signer)?);
+    let token = token(&signer)?;
+    let app = if scene == "bare" { router() } else { chain(&signer)? };
     runtime.block_on(async {
         for _ in 0..requests {
-            ask(&chain, &token).await?;
+            ask(&app, &token).await?;
         }
         Ok(())
     })

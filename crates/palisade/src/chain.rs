@@ -295,7 +295,9 @@ where
     let outcome = Next::new(stages, &end).run(&mut head, body).await;
     let mut response = Rescue::answer(outcome, &head);
     // In a chain without `finish` nobody has applied the plan yet; else it is empty by now.
-    std::mem::take(&mut head.plan).apply(response.headers_mut());
+    if !head.plan.is_empty() {
+        std::mem::take(&mut head.plan).apply(response.headers_mut());
+    }
     response
 }
 

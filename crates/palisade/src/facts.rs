@@ -16,6 +16,7 @@ use palisade_core::operation::{Operation, ResponseOwner};
 use palisade_core::policy::Parameters;
 use palisade_core::principal::Principal;
 use palisade_core::time::Timestamp;
+use smallvec::SmallVec;
 
 use crate::credential::Known;
 use crate::credential::certificate::ClientCertificate;
@@ -215,7 +216,7 @@ pub struct RouteMatch {
 pub struct OperationMatch {
     /// The operation.
     pub operation: Arc<Operation>,
-    /// The decoded parameters of path and query, by name.
+    /// The decoded parameters of path and query that the rules about owners name.
     pub parameters: TextParameters,
     /// The contract's view of the operation.
     #[cfg(feature = "contract")]
@@ -253,7 +254,7 @@ pub struct ContractMatch {
 /// assert_eq!((parameters.text("id"), parameters.text("tag")), (Some("7"), None));
 /// ```
 #[derive(Debug, Default)]
-pub struct TextParameters(Vec<(String, String)>);
+pub struct TextParameters(SmallVec<[(String, String); 1]>);
 
 impl TextParameters {
     /// Collects pairs of name and value.

@@ -9,7 +9,6 @@
 //! What is left is told in `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). There is no `pk`:
 //! each caller hears of its own budget only, and how callers are told apart is nobody's business.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -248,7 +247,7 @@ fn settle(head: &mut Head, rules: &Rules<'_>, outcomes: &[(usize, Acquired)]) ->
     // All have to be waited for, so the longest counts.
     let longest = waits.max();
     let refused = longest.is_some();
-    let mut state = String::with_capacity(32 * outcomes.len());
+    let mut state = Items::default();
     for (index, outcome) in outcomes {
         let (remaining, reset) = match outcome {
             Acquired::Granted { remaining, reset } if !refused => (*remaining, *reset),
@@ -256,11 +255,11 @@ fn settle(head: &mut Head, rules: &Rules<'_>, outcomes: &[(usize, Acquired)]) ->
             Acquired::Granted { .. } => continue,
             Acquired::Refused { retry_after } => (0, *retry_after),
         };
-        name(&mut state, stage, *index);
-        // Writing to a String cannot fail.
-        let _ = write!(state, ";r={remaining};t={}", secs(reset));
+        state.item(stage, *index);
+        state.member(";r=", remaining.into());
+        state.member(";t=", secs(reset));
     }
-    if let (Some(policy), Ok(state)) = (rules.policy(), HeaderValue::try_from(state)) {
+    if let (Some(policy), Some(state)) = (rules.policy(), state.header()) {
         head.plan.list(RATELIMIT_POLICY, policy);
         head.plan.list(RATELIMIT, state);
     }
@@ -275,31 +274,50 @@ fn settle(head: &mut Head, rules: &Rules<'_>, outcomes: &[(usize, Acquired)]) ->
 
 /// `"throttle";q=100;w=1, "throttle-2";q=1000;w=3600`.
 fn policy(stage: StageId, limits: &[Limit]) -> Option<HeaderValue> {
-    let mut text = String::with_capacity(32 * limits.len());
+    let mut policy = Items::default();
     for (index, limit) in limits.iter().enumerate() {
-        name(&mut text, stage, index);
-        // Writing to a String cannot fail.
-        let _ = write!(text, ";q={};w={}", limit.requests, secs(limit.per).max(1));
+        policy.item(stage, index);
+        policy.member(";q=", limit.requests.into());
+        policy.member(";w=", secs(limit.per).max(1));
     }
-    HeaderValue::try_from(text).ok().filter(|value| !value.is_empty())
+    policy.header()
 }
 
-/// Begins the item of one limit: the first is named as the stage, the others have their number.
-fn name(text: &mut String, stage: StageId, index: usize) {
-    if !text.is_empty() {
-        text.push_str(", ");
+/// A list of items with parameters (RFC 9651 section 3.1), in the making.
+#[derive(Default)]
+struct Items(String);
+
+impl Items {
+    /// Begins the item of a stage's limit.
+    fn item(&mut self, stage: StageId, index: usize) {
+        if self.0.is_empty() {
+            self.0.reserve(48);
+        } else {
+            self.0.push_str(", ");
+        }
+        self.0.push('"');
+        self.0.push_str(stage.as_str());
+        if index > 0 {
+            self.member("-", index as u64 + 1);
+        }
+        self.0.push('"');
     }
-    text.push('"');
-    text.push_str(stage.as_str());
-    if index > 0 {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "-{}", index + 1);
+
+    /// A parameter whose value is a whole number.
+    fn member(&mut self, name: &str, value: u64) {
+        self.0.push_str(name);
+        self.0.push_str(itoa::Buffer::new().format(value));
     }
-    text.push('"');
+
+    /// The list, unless it is empty.
+    fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.0).ok().filter(|value| !value.is_empty())
+    }
 }
 
-fn secs(span: Duration) -> u128 {
-    span.as_millis().div_ceil(1000)
+/// Seconds, rounded up: who waits less comes too early.
+fn secs(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_millis() > 0)
 }
 
 fn describe(limit: &Limit) -> String {

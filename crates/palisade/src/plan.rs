@@ -4,6 +4,7 @@
 //! and `finish` applies the plan to every response.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 /// Headers for the response.
 ///
@@ -20,10 +21,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// ```
 #[derive(Debug, Default)]
 pub struct ResponsePlan {
-    set: Vec<(HeaderName, HeaderValue)>,
+    set: SmallVec<[(HeaderName, HeaderValue); 2]>,
     append: Vec<(HeaderName, HeaderValue)>,
-    remove: Vec<&'static [HeaderName]>,
-    vary: Vec<HeaderName>,
+    remove: SmallVec<[&'static [HeaderName]; 2]>,
+    vary: SmallVec<[HeaderName; 2]>,
 }
 
 impl ResponsePlan {
@@ -62,18 +63,31 @@ impl ResponsePlan {
         self.vary.push(name);
     }
 
-    /// Applies the plan: removes, sets, and extends `Vary`.
-    pub fn apply(self, headers: &mut HeaderMap) {
-        for name in self.remove.into_iter().flatten() {
-            headers.remove(name);
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.append.is_empty() && self.remove.is_empty() && self.vary.is_empty()
+    }
+
+    /// Takes away what is to go; the rest of the plan stays.
+    pub fn take_away(&mut self, headers: &mut HeaderMap) {
+        for name in self.remove.drain(..).flatten() {
+            // To look through the few headers of an answer costs less than to look one up.
+            if headers.keys().any(|own| own == name) {
+                headers.remove(name);
+            }
         }
-        for (name, value) in self.set {
+    }
+
+    /// Applies the plan: removes, sets, and extends `Vary`.
+    pub fn apply(mut self, headers: &mut HeaderMap) {
+        self.take_away(headers);
+        for (name, value) in self.set.drain(..) {
             headers.insert(name, value);
         }
         for (name, value) in self.append {
             headers.append(name, value);
         }
-        for name in self.vary {
+        for name in self.vary.drain(..) {
             let present = headers.get_all(http::header::VARY).iter().any(|value| {
                 let listed = value.to_str().unwrap_or("");
                 listed.split(',').any(|item| item.trim() == "*" || item.trim().eq_ignore_ascii_case(name.as_str()))

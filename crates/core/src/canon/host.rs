@@ -31,7 +31,7 @@ impl CanonicalHost {
             let address: Ipv6Addr = inside.parse().map_err(|_| Ambiguous::new("host_malformed"))?;
             (format!("[{address}]"), rest)
         } else {
-            let end = raw.find(':').unwrap_or(raw.len());
+            let end = raw.bytes().position(|byte| byte == b':').unwrap_or(raw.len());
             let (name, rest) = raw.split_at(end);
             (name.to_ascii_lowercase(), rest)
         };
@@ -42,11 +42,7 @@ impl CanonicalHost {
             }
             _ => return Err(Ambiguous::new("host_port_invalid")),
         };
-        let valid = name.starts_with('[')
-            || (!name.is_empty()
-                && name.len() <= 253
-                && name.split('.').all(|label| !label.is_empty() && label.len() <= 63)
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')));
+        let valid = name.starts_with('[') || (name.len() <= 253 && is_of_labels(&name));
         if valid { Ok(Self { name: name.into(), port }) } else { Err(Ambiguous::new("host_malformed")) }
     }
 
@@ -59,6 +55,24 @@ impl CanonicalHost {
     pub fn port(&self) -> Option<u16> {
         self.port
     }
+}
+
+/// Whether a name is labels of 1 to 63 letters, digits, hyphens and underscores, with dots between them.
+fn is_of_labels(name: &str) -> bool {
+    let mut length = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if length == 0 => return false,
+            b'.' => length = 0,
+            b'-' | b'_' => length += 1,
+            _ if byte.is_ascii_alphanumeric() => length += 1,
+            _ => return false,
+        }
+        if length > 63 {
+            return false;
+        }
+    }
+    length > 0
 }
 
 impl fmt::Display for CanonicalHost {

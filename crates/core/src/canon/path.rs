@@ -31,7 +31,7 @@ impl CanonicalPath {
     /// The canonical form of a request's path, or the rule that it breaks.
     pub fn parse(raw: &str) -> Result<Self, Ambiguous> {
         let rest = raw.strip_prefix('/').ok_or(Ambiguous::new("path_not_absolute"))?;
-        if rest.bytes().all(is_plain) && !has_odd_segment(rest) {
+        if is_canonical(rest) {
             return Ok(Self(raw.into()));
         }
         let mut path = String::with_capacity(raw.len() + 8);
@@ -100,20 +100,31 @@ pub(super) fn check_percent(raw: &str) -> Result<(), Ambiguous> {
 }
 
 /// Whether a byte stands for itself in a canonical path: unreserved and most sub-delimiters, `:`, `@` and the slash.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
         || matches!(byte, b'*' | b'+' | b',' | b'=' | b':' | b'@' | b'/')
 }
 
-fn has_odd_segment(rest: &str) -> bool {
-    let mut segments = rest.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        if matches!(segment, "." | "..") || (segment.is_empty() && segments.peek().is_some()) {
-            return true;
+/// Whether nothing of a path, behind its first slash, needs another writing or is refused. One look at each byte.
+fn is_canonical(rest: &str) -> bool {
+    let (mut length, mut dots) = (0, 0);
+    let is_dot_segment = |length: usize, dots: usize| dots == length && (length == 1 || length == 2);
+    for byte in rest.bytes() {
+        if byte == b'/' {
+            if length == 0 || is_dot_segment(length, dots) {
+                return false;
+            }
+            (length, dots) = (0, 0);
+            continue;
         }
+        if !is_plain(byte) {
+            return false;
+        }
+        length += 1;
+        dots += usize::from(byte == b'.');
     }
-    false
+    !is_dot_segment(length, dots)
 }
 
 #[cfg(test)]

@@ -9,9 +9,7 @@ use crate::principal::{Principal, RoleSet};
 pub(super) fn foreign_parameter(ask: &Ask<'_>) -> Option<Reason> {
     let rules = &ask.operation.access.owner.request;
     rules.iter().find_map(|rule| {
-        let claimed = ask.principal.claim(&rule.claim);
-        let given = ask.parameters.text(&rule.parameter);
-        let own = matches!((&claimed, given), (Some(values), Some(given)) if values.iter().any(|value| value == given));
+        let own = ask.parameters.text(&rule.parameter).is_some_and(|given| ask.principal.holds(&rule.claim, given));
         (!own).then(|| Reason::NotOwner { of: rule.parameter.to_string(), claim: rule.claim.to_string() })
     })
 }

@@ -1,5 +1,6 @@
 //! Roles, some of which include others.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decision::Reason;
@@ -33,12 +34,12 @@ impl RoleHierarchy {
     }
 
     /// The roles together with all that they include.
-    pub(super) fn expand(&self, held: &RoleSet) -> RoleSet {
+    pub(super) fn expand<'h>(&self, held: &'h RoleSet) -> Cow<'h, RoleSet> {
         if self.0.is_empty() {
-            return held.clone();
+            return Cow::Borrowed(held);
         }
         let included = held.iter().filter_map(|role| self.0.get(role)).flatten().map(AsRef::as_ref);
-        held.iter().chain(included).collect()
+        Cow::Owned(held.iter().chain(included).collect())
     }
 }
 

@@ -163,6 +163,9 @@ impl Stage for Csrf {
 /// The rule that the request breaks, if any.
 fn verify(head: &Head, settings: &CsrfSettings) -> Option<&'static str> {
     let headers = &head.parts.headers;
+    if head.facts.certificate.is_none() && settings.login.is_empty() && !headers.iter().any(concerns) {
+        return None;
+    }
     let origin = the_one(headers, &ORIGIN);
     let is_ours = origin.is_some_and(|origin| settings.trusted.iter().any(|o| o.as_str().as_bytes() == origin));
     let judged = carries_ambient_credential(head) || is_login(head, settings);
@@ -180,6 +183,16 @@ fn verify(head: &Head, settings: &CsrfSettings) -> Option<&'static str> {
         (Err(NO_INFORMATION), Some(rule)) => token(headers, rule).err(),
         (result, _) => result.err(),
     }
+}
+
+/// Whether a header can be a reason to judge a request: an ambient credential, or what opens a WebSocket.
+fn concerns((name, value): (&HeaderName, &HeaderValue)) -> bool {
+    *name == header::COOKIE || *name == header::UPGRADE || (*name == header::AUTHORIZATION && is_ambient(value))
+}
+
+fn is_ambient(authorization: &HeaderValue) -> bool {
+    let scheme = authorization.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+    AMBIENT_SCHEMES.iter().any(|ambient| scheme.eq_ignore_ascii_case(ambient.as_bytes()))
 }
 
 /// Where the request comes from, as far as the browser says.
@@ -263,10 +276,7 @@ fn session<'h>(headers: &'h HeaderMap, rule: &TokenRule) -> Option<&'h str> {
 /// Whether the browser may have added a credential by itself.
 fn carries_ambient_credential(head: &Head) -> bool {
     let headers = &head.parts.headers;
-    let by_browser = headers.get_all(header::AUTHORIZATION).iter().any(|value| {
-        let scheme = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
-        AMBIENT_SCHEMES.iter().any(|ambient| scheme.eq_ignore_ascii_case(ambient.as_bytes()))
-    });
+    let by_browser = headers.get_all(header::AUTHORIZATION).iter().any(is_ambient);
     // A certificate comes from a browser or from a program; only a browser says from where it was sent.
     let by_page = headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE);
     by_browser || headers.contains_key(header::COOKIE) || (head.facts.certificate.is_some() && by_page)

@@ -8,11 +8,15 @@
 //!    so that a slow backend is not its fault.
 //! 4. An answer that has begun may take as long as it needs, so that downloads and event streams live.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
+use tokio::time::{Sleep, sleep};
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body, Pace};
@@ -76,13 +80,13 @@ impl Stage for Deadline {
             *self.settings.of(head);
         let (body, broken) = body::watched(body, Pace { pause, grace, floor });
         Box::pin(async move {
-            match tokio::time::timeout(total, next.run(head, body)).await {
-                Ok(outcome) => broken.refuse(outcome, StageId::Deadline),
-                Err(_) if broken.is_waiting() => {
+            match within(total, next.run(head, body)).await {
+                Some(outcome) => broken.refuse(outcome, StageId::Deadline),
+                None if broken.is_waiting() => {
                     let denial = Denial::new(DenialCode::RequestTimeout, StageId::Deadline);
                     Err(denial.because("error", "the body was not complete in time").into())
                 }
-                Err(_) => Err(Denial::new(DenialCode::DeadlineExceeded, StageId::Deadline).into()),
+                None => Err(Denial::new(DenialCode::DeadlineExceeded, StageId::Deadline).into()),
             }
         })
     }
@@ -91,6 +95,20 @@ impl Stage for Deadline {
         let danger = "on a route the sender of a body may be as slow as it likes";
         self.settings.any(|settings| settings.body_floor == 0).then(|| danger.to_owned()).into_iter().collect()
     }
+}
+
+/// What the rest of the chain answers in time. The timer is made when something has to be waited for: many applications
+/// answer at once.
+async fn within(total: Duration, mut rest: BoxFuture<'_, Outcome>) -> Option<Outcome> {
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = rest.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep(total)));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! 2. Without one, in the library, the route that axum matched is the operation; a request that no route matched is
 //!    refused. Routes without a rule of their own take any authenticated principal. HEAD has the rules of GET unless it
 //!    has its own.
-//! 3. The parameters of path and query are kept for the rules about owners; one that is repeated counts as absent.
+//! 3. The parameters of path and query that rules about owners name are kept for them; one that is repeated counts as
+//!    absent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use palisade_core::id::OperationId;
 use palisade_core::operation::{AccessRule, Lifecycle, Limit, Operation as Declared, Safety};
 use palisade_core::stage::StageId;
 use percent_encoding::percent_decode_str;
+use smallvec::SmallVec;
 
 use super::{Head, Stage, Verdict};
 #[cfg(feature = "contract")]
@@ -67,7 +69,7 @@ pub enum Operations {
 /// rules.declare("GET /health", AccessRule { audience: Audience::Public, ..AccessRule::default() }, Vec::new());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct RouteRules(BTreeMap<String, Arc<Declared>>);
+pub struct RouteRules(BTreeMap<Box<str>, Vec<(Box<str>, Arc<Declared>)>>);
 
 impl RouteRules {
     /// Gives `METHOD /template` its rules, in place of the default that any authenticated principal may call it.
@@ -80,7 +82,10 @@ impl RouteRules {
             limits: limits.into(),
             lifecycle: Lifecycle::Active,
         };
-        self.0.insert(route.to_owned(), Arc::new(operation));
+        let (method, template) = route.split_once(' ').unwrap_or(("", route));
+        let methods = self.0.entry(template.into()).or_default();
+        methods.retain(|(known, _)| **known != *method);
+        methods.push((method.into(), Arc::new(operation)));
     }
 
     /// A name that is not `METHOD /template`, and which therefore no request can have.
@@ -90,32 +95,39 @@ impl RouteRules {
                 !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()) && template.starts_with('/')
             })
         };
-        self.0.keys().map(String::as_str).find(|name| !is_route(name))
+        self.0.values().flatten().map(|(_, declared)| declared.id.as_str()).find(|name| !is_route(name))
     }
 
     /// What a route was given so far.
     pub(crate) fn declared(&self, route: &str) -> (AccessRule, Vec<Limit>) {
-        self.0.get(route).map(|found| (found.access.clone(), found.limits.to_vec())).unwrap_or_default()
+        let (method, template) = route.split_once(' ').unwrap_or(("", route));
+        let found = self.of(method, template);
+        found.map(|found| (found.access.clone(), found.limits.to_vec())).unwrap_or_default()
+    }
+
+    fn of(&self, method: &str, template: &str) -> Option<&Arc<Declared>> {
+        self.0.get(template)?.iter().find(|(known, _)| **known == *method).map(|(_, declared)| declared)
     }
 
     fn find(&self, head: &Head) -> Option<OperationMatch> {
         let template = head.parts.extensions.get::<axum::extract::MatchedPath>()?.as_str();
         let values = values(template, head.facts.path.as_ref()?.as_str())?;
-        let route = format!("{} {template}", head.parts.method);
+        let method = &head.parts.method;
         // What answers GET answers HEAD too (RFC 9110 section 9.3.2), so that HEAD must not go around the rules of GET.
-        let as_get = || (head.parts.method == Method::HEAD).then(|| self.0.get(&format!("GET {template}"))).flatten();
-        let operation = self.0.get(&route).or_else(as_get).cloned().unwrap_or_else(|| {
+        let as_get = || (*method == Method::HEAD).then(|| self.of("GET", template)).flatten();
+        let operation = self.of(method.as_str(), template).or_else(as_get).cloned().unwrap_or_else(|| {
             Arc::new(Declared {
-                id: OperationId::new(route),
-                safety: Safety::of(&head.parts.method),
+                id: OperationId::new(format!("{method} {template}")),
+                safety: Safety::of(method),
                 access: AccessRule::default(),
                 limits: Box::default(),
                 lifecycle: Lifecycle::Active,
             })
         });
+        let parameters = text_parameters(&operation, values.into_iter(), head.parts.uri.query());
         Some(OperationMatch {
             operation,
-            parameters: text_parameters(values.into_iter(), head.parts.uri.query()),
+            parameters,
             #[cfg(feature = "contract")]
             contract: None,
         })
@@ -124,8 +136,8 @@ impl RouteRules {
 
 /// The values that a path has in axum's template, still encoded. `None` where the two differ: then the chain stands
 /// inside `Router::nest`, where axum's template has a prefix that neither the path nor the rules have.
-fn values<'p>(template: &'p str, path: &'p str) -> Option<Vec<(&'p str, &'p str)>> {
-    let mut found = Vec::new();
+fn values<'p>(template: &'p str, path: &'p str) -> Option<SmallVec<[(&'p str, &'p str); 4]>> {
+    let mut found = SmallVec::new();
     let (mut names, mut rest) = (template.strip_prefix('/')?, path.strip_prefix('/')?);
     loop {
         let (name, names_behind) = names.split_once('/').map_or((names, None), |(name, rest)| (name, Some(rest)));
@@ -137,7 +149,7 @@ fn values<'p>(template: &'p str, path: &'p str) -> Option<Vec<(&'p str, &'p str)
         let (value, values_behind) = rest.split_once('/').map_or((rest, None), |(value, rest)| (value, Some(rest)));
         match parameter {
             Some(name) => found.push((name, value)),
-            None if percent_decode_str(name).eq(percent_decode_str(value)) => {}
+            None if name == value || percent_decode_str(name).eq(percent_decode_str(value)) => {}
             None => return None,
         }
         match (names_behind, values_behind) {
@@ -180,7 +192,7 @@ fn declared(contract: &palisade_contract::Contract, head: &Head) -> Result<Opera
     match contract.find(&head.parts.method, path.as_str()) {
         Found::Operation(operation, values) => Ok(OperationMatch {
             operation: Arc::clone(&operation.operation),
-            parameters: text_parameters(values.iter(), head.parts.uri.query()),
+            parameters: text_parameters(&operation.operation, values.iter(), head.parts.uri.query()),
             contract: Some(ContractMatch { operation: Arc::clone(operation), path: values }),
         }),
         Found::MethodUndeclared { allow } => {
@@ -190,19 +202,39 @@ fn declared(contract: &palisade_contract::Contract, head: &Head) -> Result<Opera
     }
 }
 
-/// The parameters of path and query, decoded. One that stands in both has no value, as if it were repeated.
-fn text_parameters<'p>(path: impl Iterator<Item = (&'p str, &'p str)>, query: Option<&str>) -> TextParameters {
-    let path = path.map(|(name, value)| (name.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()));
-    let query = query.into_iter().flat_map(query::pairs);
+/// The parameters of path and query that the operation's rules name, decoded. One that stands in both has no value, as
+/// if it were repeated.
+fn text_parameters<'p>(
+    operation: &Declared,
+    path: impl Iterator<Item = (&'p str, &'p str)>,
+    query: Option<&str>,
+) -> TextParameters {
+    let rules = &operation.access.owner.request;
+    if rules.is_empty() {
+        return TextParameters::default();
+    }
+    let is_named = |name: &str| rules.iter().any(|rule| *rule.parameter == *name);
+    let path = path.filter(|(name, _)| is_named(name));
+    let path = path.map(|(name, value)| (name.to_owned(), decoded(value)));
+    let query = query.into_iter().flat_map(query::pairs).filter(|(name, _)| is_named(name));
     TextParameters::from_pairs(path.chain(query.map(|(name, value)| (name.into_owned(), value.into_owned()))))
+}
+
+/// What a value of a canonical path says. Most have nothing encoded.
+fn decoded(value: &str) -> String {
+    match value.as_bytes().contains(&b'%') {
+        false => value.to_owned(),
+        true => percent_decode_str(value).decode_utf8_lossy().into_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use palisade_core::operation::RequestOwner;
     use palisade_core::policy::Parameters;
 
     use super::*;
-    use crate::testing::{assert_stage, head, refusal};
+    use crate::testing::{assert_stage, head, operation, refusal};
 
     fn stage() -> Operation {
         Operation::new(PerRoute::same(Operations::Routes(RouteRules::default())))
@@ -216,8 +248,14 @@ mod tests {
     #[test]
     fn a_repeated_parameter_has_no_value() {
         let values = [("id", "7"), ("name", "caf%C3%A9")];
-        let parameters = text_parameters(values.into_iter(), Some("id=8&q=a%20b&r=1&r=2"));
-        for (name, expect) in [("id", None), ("name", Some("café")), ("q", Some("a b")), ("r", None), ("x", None)] {
+        let owner = |name: &str| RequestOwner { parameter: name.into(), claim: "sub".into() };
+        let mut access = AccessRule::default();
+        access.owner.request = ["id", "name", "q", "r", "x"].map(owner).into();
+        let declared = operation(access).operation;
+        let parameters = text_parameters(&declared, values.into_iter(), Some("id=8&q=a%20b&r=1&r=2&s=1"));
+        for (name, expect) in
+            [("id", None), ("name", Some("café")), ("q", Some("a b")), ("r", None), ("x", None), ("s", None)]
+        {
             assert_eq!(parameters.text(name), expect, "{name}");
         }
     }

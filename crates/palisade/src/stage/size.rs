@@ -86,6 +86,9 @@ impl Stage for Size {
                 body = body::decoded(body, inflate, broken.clone());
             }
         }
+        if body.is_end_stream() {
+            return next.run(head, body);
+        }
         Box::pin(async move {
             let outcome = next.run(head, body).await;
             broken.refuse(outcome, StageId::Size)

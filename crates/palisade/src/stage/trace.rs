@@ -12,6 +12,7 @@ use http::HeaderName;
 use palisade_core::id::RequestId;
 use palisade_core::port::{Clock, Entropy};
 use palisade_core::stage::StageId;
+use palisade_core::time::Timestamp;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::Body;
@@ -19,6 +20,7 @@ use crate::body::Body;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static OURS: [HeaderName; 3] = [TRACEPARENT, TRACESTATE, X_REQUEST_ID];
 
 /// The stage.
 #[derive(Clone)]
@@ -34,13 +36,13 @@ impl Trace {
     }
 
     /// A UUID of version 7: 48 bits of milliseconds, then randomness, with the version and variant in their places.
-    fn id(&self) -> RequestId {
+    fn id(&self, now: Timestamp) -> RequestId {
         let mut random = [0; 16];
         self.entropy.fill(&mut random);
         let random = u128::from_be_bytes(random) & ((1 << 80) - 1);
-        let millis = u128::from(self.clock.now().as_millis()) & ((1 << 48) - 1);
+        let millis = u128::from(now.as_millis()) & ((1 << 48) - 1);
         let uuid = (millis << 80 | random) & !(0xF << 76) & !(0x3 << 62) | 0x7 << 76 | 0x2 << 62;
-        RequestId::new(written(uuid))
+        RequestId::new(str::from_utf8(&written(uuid)).unwrap_or_default())
     }
 }
 
@@ -57,27 +59,36 @@ impl Stage for Trace {
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
         head.facts.received = self.clock.now();
-        head.facts.request_id = self.id();
-        head.parts.headers.remove(X_REQUEST_ID);
-        if !head.text(TRACEPARENT).is_some_and(is_traceparent) {
-            head.parts.headers.remove(TRACEPARENT);
-            head.parts.headers.remove(TRACESTATE);
+        head.facts.request_id = self.id(head.facts.received);
+        // Most requests have none of the three, and then one look is enough.
+        if head.parts.headers.keys().any(|name| OURS.contains(name)) {
+            head.parts.headers.remove(X_REQUEST_ID);
+            if !head.text(TRACEPARENT).is_some_and(is_traceparent) {
+                head.parts.headers.remove(TRACEPARENT);
+                head.parts.headers.remove(TRACESTATE);
+            }
         }
         next.run(head, body)
     }
 }
 
 /// A UUID in the form of RFC 9562 section 4.
-fn written(uuid: u128) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in uuid.to_be_bytes().into_iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
+fn written(uuid: u128) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    for (byte, at) in uuid.to_be_bytes().into_iter().zip(PLACES) {
+        if let Some([high, low]) = text.get_mut(at..at + 2) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 0xF));
         }
-        text.extend([byte >> 4, byte & 0xF].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)));
     }
     text
 }
+
+fn digit(half: u8) -> u8 {
+    if half < 10 { b'0' + half } else { b'a' + half - 10 }
+}
+
+/// Where the two digits of each byte stand.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// `00-<32 hex>-<16 hex>-<2 hex>` in lower case, neither id all zero.
 fn is_traceparent(text: &str) -> bool {
@@ -105,7 +116,7 @@ mod tests {
 
     #[test]
     fn ids_are_uuids_of_version_7() {
-        assert_eq!(stage().id().as_str(), "01a2008d-7400-7fff-bfff-ffffffffffff");
+        assert_eq!(stage().id(stage().clock.now()).as_str(), "01a2008d-7400-7fff-bfff-ffffffffffff");
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 //! The headers of a route as they will be sent, made once when the chain is built.
 
-use http::header::{CONTENT_SECURITY_POLICY_REPORT_ONLY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::settings::{
@@ -26,11 +29,29 @@ pub(super) struct Ready {
 /// The headers of one kind of response.
 #[derive(Clone, Debug)]
 pub(super) struct Headers {
-    pub(super) policy: HeaderValue,
-    /// Those that stand alone, in place of any that the application sends.
-    pub(super) fixed: Vec<(HeaderName, HeaderValue)>,
+    /// All of them, in place of any that the application sends.
+    pub(super) headers: HeaderMap,
     /// Those of which the application may choose a stricter value.
     pub(super) ladders: Vec<Ladder>,
+}
+
+impl Headers {
+    fn new(policy: HeaderValue, fixed: Vec<(HeaderName, HeaderValue)>, mut ladders: Vec<Ladder>) -> Self {
+        // Room for what the application, the listener and other stages add.
+        let mut headers = HeaderMap::with_capacity(40);
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+        let of_ladders = ladders.iter().map(|ladder| (ladder.name.clone(), ladder.value.clone()));
+        for (name, value) in fixed.into_iter().chain(of_ladders) {
+            headers.insert(name, value);
+        }
+        ladders.retain(|ladder| !ladder.stricter.is_empty());
+        Self { headers, ladders }
+    }
+
+    /// The Content-Security-Policy.
+    pub(super) fn policy(&self) -> HeaderValue {
+        self.headers.get(CONTENT_SECURITY_POLICY).cloned().unwrap_or(HeaderValue::from_static(csp::API))
+    }
 }
 
 /// A header whose values are known, the strictest first.
@@ -49,18 +70,13 @@ impl Ladder {
         Self { name, value, stricter }
     }
 
-    /// Puts the header on a response unless the application has said something stricter, once.
-    pub(super) fn apply(&self, headers: &mut HeaderMap) {
-        let stricter = !self.stricter.is_empty() && {
-            let mut own = headers.get_all(&self.name).iter();
-            let strict = |own: &HeaderValue| {
-                let text = own.to_str().unwrap_or_default().trim();
-                self.stricter.iter().any(|value| text.eq_ignore_ascii_case(value))
-            };
-            own.next().is_some_and(strict) && own.next().is_none()
-        };
-        if !stricter {
-            headers.insert(self.name.clone(), self.value.clone());
+    /// Takes the application's value if that is stricter, and said once.
+    pub(super) fn apply(&self, own: &HeaderMap, headers: &mut HeaderMap) {
+        let mut said = own.get_all(&self.name).iter();
+        let (Some(value), None) = (said.next(), said.next()) else { return };
+        let text = value.to_str().unwrap_or_default().trim();
+        if self.stricter.iter().any(|value| text.eq_ignore_ascii_case(value)) {
+            headers.insert(self.name.clone(), value.clone());
         }
     }
 }
@@ -94,7 +110,7 @@ fn api(settings: &FinishSettings) -> Headers {
         Ladder::new(named("cross-origin-opener-policy"), OPENERS, 0),
         resource(settings),
     ];
-    Headers { policy: HeaderValue::from_static(csp::API), fixed, ladders }
+    Headers::new(HeaderValue::from_static(csp::API), fixed, ladders)
 }
 
 fn page(settings: &FinishSettings, policy: &Policy) -> Headers {
@@ -146,7 +162,7 @@ fn page(settings: &FinishSettings, policy: &Policy) -> Headers {
         // It cannot name an origin, and browsers that know `frame-ancestors` do not look at it.
         _ => {}
     }
-    Headers { policy: value(policy.text()), fixed, ladders }
+    Headers::new(value(policy.text()), fixed, ladders)
 }
 
 fn resource(settings: &FinishSettings) -> Ladder {

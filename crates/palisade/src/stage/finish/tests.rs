@@ -57,7 +57,7 @@ fn an_application_tightens_and_never_loosens() {
     };
     let weak = "script-src * 'unsafe-inline' data:";
     let both = by_default(&[PAGE, ("content-security-policy", weak)]);
-    assert_eq!(policies(&both), [weak, &Policy::page().text()]);
+    assert_eq!(policies(&both), [&Policy::page().text(), weak]);
     let replaces =
         FinishSettings { application_policy: ApplicationPolicy::DangerReplaces, ..FinishSettings::default() };
     assert_eq!(policies(&dressed(replaces.clone(), &[PAGE, ("content-security-policy", weak)], |_| ())), [weak]);
