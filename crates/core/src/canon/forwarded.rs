@@ -5,6 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Ambiguous;
 
 /// One hop, as the proxy behind it has described it.
+///
+/// ```
+/// use palisade_core::canon::forwarded::{Hop, parse};
+///
+/// assert_eq!(parse("for=unknown;host=a").unwrap(), [Hop { host: Some("a".to_owned()), ..parse("for=unknown").unwrap().remove(0) }]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hop {
     /// Who spoke to the proxy.

@@ -39,6 +39,24 @@ use crate::settings::PerRoute;
 use crate::token::identity;
 
 /// The stage; takes no credential by default.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::core::denial::DenialCode;
+/// use palisade::credential::api_key::ApiKeys;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::authenticate::{Authenticate, Credential};
+/// use palisade::stage::{Stage, Stop, Verdict};
+/// use palisade::testing::{StillClock, head};
+///
+/// let key = Credential::Key { header: http::HeaderName::from_static("x-api-key"), keys: Arc::new(ApiKeys::default()) };
+/// let stage = Authenticate::new(PerRoute::same(vec![key]), Arc::new(StillClock::default()));
+/// let mut guess = head("GET /\nx-api-key: guess");
+/// let Verdict::Now(Err(Stop::Deny(denial))) = stage.check(&mut guess) else { panic!() };
+/// assert_eq!(denial.code(), DenialCode::CredentialInvalid);
+/// // Nobody is no refusal here: whether that is enough is the policy's to say.
+/// assert!(matches!(stage.check(&mut head("GET /")), Verdict::Now(Ok(()))));
+/// ```
 #[derive(Clone)]
 pub struct Authenticate {
     kinds: PerRoute<Vec<Credential>>,

@@ -36,6 +36,31 @@ static ALLOWING: [HeaderName; 7] = [
 ];
 
 /// The stage; lets nobody read by default.
+///
+/// ```
+/// use palisade::origin::Origin;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::cors::{Cors, CorsSettings, Readers};
+/// use palisade::stage::{Answer, Stage, Stop, Verdict};
+///
+/// let settings = CorsSettings {
+///     origins: Readers::Listed(vec![Origin::parse("https://app.example.com")?]),
+///     methods: vec![http::Method::DELETE],
+///     ..CorsSettings::default()
+/// };
+/// let stage = Cors::new(PerRoute::same(settings));
+/// let asked = |origin: &str| {
+///     let preflight = format!("OPTIONS /\norigin: {origin}\naccess-control-request-method: DELETE");
+///     stage.check(&mut palisade::testing::head(&preflight)).into_now()
+/// };
+/// # trait IntoNow { fn into_now(self) -> Result<(), Stop>; }
+/// # impl IntoNow for Verdict<'_> {
+/// #     fn into_now(self) -> Result<(), Stop> { let Self::Now(result) = self else { panic!() }; result }
+/// # }
+/// assert!(matches!(asked("https://app.example.com"), Err(Stop::Answer(Answer::Preflight))));
+/// assert!(matches!(asked("https://evil.example"), Err(Stop::Deny(_))));
+/// # Ok::<(), palisade::origin::OriginError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     settings: PerRoute<Ready>,

@@ -46,6 +46,16 @@ use crate::settings::{PerOperation, PerRoute, State};
 use crate::would_deny::WouldDeny;
 
 /// The stage.
+///
+/// ```
+/// use palisade::settings::{PerOperation, PerRoute, State};
+/// use palisade::stage::reveal::{Reveal, RevealSettings, Undeclared};
+///
+/// // What the contract does not declare is refused, so that the next release of the backend is looked at.
+/// let strict = RevealSettings { undeclared: Undeclared::Refuse, ..RevealSettings::default() };
+/// assert_eq!((strict.state, strict.leaks), (State::Enforce, State::Enforce));
+/// palisade::testing::assert_stage(&Reveal::new(PerRoute::same(PerOperation::same(strict))));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reveal {
     settings: PerRoute<PerOperation<RevealSettings>>,

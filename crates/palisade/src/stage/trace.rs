@@ -21,6 +21,19 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The stage.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::stage::trace::Trace;
+/// use palisade::testing::{SeededEntropy, StillClock, answer, head};
+///
+/// let stage = Trace::new(Arc::new(StillClock::default()), Arc::new(SeededEntropy::new(1)));
+/// let mut chosen = head("GET /\nx-request-id: of-the-caller");
+/// assert!(answer(&stage, &mut chosen, "").await.is_ok());
+/// assert_eq!(chosen.facts.request_id.as_str().len(), 36);
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Trace {
     clock: Arc<dyn Clock>,

@@ -12,6 +12,24 @@ use super::json;
 use super::jwt::Rules;
 
 /// The claims of a token that was verified. Only [`super::jwt::Verifier`] makes one.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::testing::TestWorld;
+/// use palisade::token::jwt::Verifier;
+/// use serde_json::json;
+///
+/// let test = TestWorld::new();
+/// let verifier = Verifier::new(test.issuer.rules(), Arc::new(test.issuer.keys()), Arc::new(test.clock.clone()));
+/// let token = test.issuer.token(&json!({"sub": "alice", "scope": "orders:read orders:write", "team": "north"}));
+/// let claims = verifier.verify(&token).await?;
+/// assert_eq!((claims.subject(), claims.scopes().contains("orders:read")), ("alice", true));
+/// assert_eq!(claims.get("team"), Some(&json!("north")));
+/// assert_eq!(claims.confirmation(), None);
+/// # Ok::<(), palisade::token::error::TokenError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims {
     subject: Box<str>,
@@ -113,6 +131,15 @@ impl Claims {
 }
 
 /// The key that the caller of a token must have (RFC 7800).
+///
+/// ```
+/// use palisade::core::id::KeyThumbprint;
+/// use palisade::token::claims::Confirmation;
+///
+/// // What a token says with `"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`.
+/// let bound = Confirmation::Key(KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
+/// assert_eq!(bound.thumbprint().as_str().len(), 43);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Confirmation {
     /// A client certificate of this SHA-256 (`x5t#S256`, RFC 8705 section 3.1).

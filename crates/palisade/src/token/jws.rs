@@ -26,6 +26,17 @@ pub struct Unverified<'a> {
 }
 
 /// What a header may say; everything in it is the sender's claim.
+///
+/// ```
+/// use palisade::testing::TestWorld;
+/// use palisade::token::jws::{Header, Unverified};
+///
+/// let token = TestWorld::new().issuer.token(&serde_json::json!({}));
+/// let unverified = Unverified::parse(&token)?;
+/// let Header { algorithm, kind, .. } = unverified.header();
+/// assert_eq!((algorithm.as_str(), kind.as_deref()), ("ES256", Some("at+jwt")));
+/// # Ok::<(), palisade::token::error::TokenError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The algorithm the sender says it used.
