@@ -300,11 +300,11 @@ name_sets! {
 /// use palisade_core::principal::{Assurance, Attribute, Attributes, Level, Subject};
 /// use palisade_core::time::Timestamp;
 ///
-/// let facts: Attributes = [("team", Attribute::Text("north".to_owned())), ("beta", Attribute::Flag(true))].into_iter().collect();
+/// let team = ("team", Attribute::Text("north".to_owned()));
+/// assert_ne!([team].into_iter().collect::<Attributes>(), Attributes::default());
 /// assert_eq!(Subject::User(UserId::new("alice")).to_string(), "user:alice");
 /// // Two factors, at the beginning of 1970: strong, and too long ago for whoever asks for a recent sign-in.
 /// assert_eq!(Assurance::new(Level::Aal2, Timestamp::default()).level, Level::Aal2);
-/// # let _ = facts;
 /// ```
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Attributes(BTreeMap<String, Attribute>);

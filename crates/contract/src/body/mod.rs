@@ -19,6 +19,33 @@ use crate::violation::{Violation, ViolationCode as Code};
 pub(crate) use form::Fields;
 
 /// Whether an operation takes a body.
+///
+/// ```
+/// use http::HeaderValue;
+/// use palisade_contract::{BodyRule, Canonical, Handling, Payload};
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     post:
+///       operationId: addNote
+///       security: []
+///       requestBody:
+///         content: { application/json: { schema: { type: object, properties: { text: { type: string } } } } }
+///       responses: { 204: { description: Added. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// assert_eq!(operation.request_body(), BodyRule::Optional(Handling::Buffer));
+/// let json = HeaderValue::from_static("application/json");
+/// let Payload { free_text, canonical, .. } = operation.check_body(Some(&json), b"{ \"text\": \"hi\" }").unwrap();
+/// assert_eq!(free_text, ["/text"]);
+/// assert!(matches!(canonical, Some(Canonical { bytes, .. }) if bytes == b"{\"text\":\"hi\"}"));
+/// assert!(operation.check_body(Some(&json), b"{\"admin\": true}").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyRule {
     /// It takes none.

@@ -9,7 +9,8 @@ use super::Ambiguous;
 /// ```
 /// use palisade_core::canon::forwarded::{Hop, parse};
 ///
-/// assert_eq!(parse("for=unknown;host=a").unwrap(), [Hop { host: Some("a".to_owned()), ..parse("for=unknown").unwrap().remove(0) }]);
+/// let hop = Hop { host: Some("a".to_owned()), proto: Some("https".to_owned()), ..Hop::default() };
+/// assert_eq!(parse("host=a;proto=https").unwrap(), [hop]);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hop {

@@ -7,7 +7,7 @@ use super::source;
 use crate::workspace::File;
 
 /// The crates whose types users write down.
-const LIBRARIES: &[&str] = &["crates/core/src/", "crates/palisade/src/"];
+const LIBRARIES: &[&str] = &["crates/contract/src/", "crates/core/src/", "crates/palisade/src/", "crates/store/src/"];
 
 /// Public types without an example that no other example of their file names either.
 pub fn violations(files: &[File]) -> Vec<String> {
