@@ -4,6 +4,7 @@
 //! 2. A header of a listed kind that is present decides: valid, or refused. Two kinds at once are refused: it would not
 //!    be clear who asks. A certificate beside another credential says nothing about who asks; it is what a token may be
 //!    bound to.
+//!    Where a route takes tokens of several issuers, a token chooses by its `iss` which of them has to prove it.
 //! 3. A credential of a kind that the route does not list is refused as well, unless the backend checks it.
 //! 4. Without any credential the principal is anonymous; whether that is enough is the policy's to say.
 //! 5. When keys cannot be had, the request is refused as unavailable, and no verdict about the credential is made.
@@ -36,6 +37,8 @@ use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
 use crate::credential::certificate::{Certificates, ClientCertificate};
 use crate::settings::PerRoute;
+use crate::token::claims::claimed_issuer;
+use crate::token::error::TokenError;
 use crate::token::identity;
 
 /// The stage; takes no credential by default.
@@ -107,6 +110,19 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
+    /// Whether the other is of another issuer in the same header, so that a token says for itself which of them is meant.
+    fn is_alternative(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Bearer(_), Self::Bearer(_)) | (Self::Identity(_), Self::Identity(_)))
+    }
+
+    /// Whose tokens it takes.
+    fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Bearer(bearer) | Self::Identity(bearer) => Some(bearer.verifier.rules().issuer()),
+            Self::Backend { .. } | Self::Certificate(_) | Self::Key { .. } => None,
+        }
+    }
+
     /// The header that carries it, if the request has it.
     fn presented(&self, head: &Head) -> Option<HeaderName> {
         let has = |name: &HeaderName| head.parts.headers.contains_key(name);
@@ -200,11 +216,16 @@ impl Authenticate {
                 || if kinds.iter().any(|kind| kind.in_query(head)) { Presented::Query } else { Presented::Nothing };
             return Ok(by_certificate.flatten().unwrap_or_else(in_query));
         };
-        if let Some((_, second)) = presented.next() {
-            return Err(ambiguous(&format!("{header}, {second}")));
+        let mut several = false;
+        for (other, second) in presented {
+            if !kind.is_alternative(other) {
+                return Err(ambiguous(&format!("{header}, {second}")));
+            }
+            several = true;
         }
         let mut values = head.parts.headers.get_all(&header).iter();
         match (values.next(), values.next()) {
+            (Some(value), None) if several => Ok(Presented::Header(named(kinds, kind, value)?, header, value.clone())),
             (Some(value), None) => Ok(Presented::Header(kind, header, value.clone())),
             _ => Err(ambiguous(header.as_str())),
         }
@@ -238,6 +259,22 @@ impl Authenticate {
                 Ok(Found::Known(Arc::clone(known)))
             }
         }
+    }
+}
+
+/// Which of several issuers a token names. It is not believed: it chooses the keys that have to prove it, and with the
+/// keys all other rules of that issuer. `first` is one of them.
+fn named<'a>(kinds: &'a [Credential], first: &'a Credential, value: &HeaderValue) -> Result<&'a Credential, Denial> {
+    let text = value.to_str().unwrap_or_default();
+    let token = if let Credential::Identity(_) = first { text } else { text.split_once(' ').unwrap_or_default().1 };
+    // What names no issuer is nobody's token, and whoever is asked refuses it as such.
+    let Some(issuer) = claimed_issuer(token) else { return Ok(first) };
+    let mut found = kinds.iter().filter(|kind| first.is_alternative(kind) && kind.issuer() == Some(&*issuer));
+    match (found.next(), found.next()) {
+        (Some(kind), None) => Ok(kind),
+        (None, _) => Err(invalid(TokenError::IssuerMismatch.reason()).challenging(rejected(first))),
+        // The configuration is refused for this; in an application somebody may have built it by hand.
+        (Some(_), Some(_)) => Err(deny(DenialCode::CredentialAmbiguous).because("issuer", issuer)),
     }
 }
 

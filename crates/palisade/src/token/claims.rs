@@ -8,8 +8,9 @@ use palisade_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
-use super::json;
+use super::jws::MAX_LENGTH;
 use super::jwt::Rules;
+use super::{base64url, json};
 
 /// The claims of a token that was verified. Only [`super::jwt::Verifier`] makes one.
 ///
@@ -127,6 +128,18 @@ impl Claims {
         let scopes = scopes(&all)?;
         let (subject, issuer) = (subject.into(), issuer.into());
         Ok(Self { subject, issuer, audience, expires, issued, scopes, confirmation, all })
+    }
+}
+
+/// Whom a token names as its issuer, before anything about it is proven: to choose the keys it is then checked with, and
+/// for nothing else. The reader is the one of verified claims, so that both find the same issuer.
+pub(crate) fn claimed_issuer(token: &str) -> Option<String> {
+    let token = Some(token).filter(|token| token.len() <= MAX_LENGTH)?;
+    let (_, rest) = token.split_once('.')?;
+    let (payload, _) = rest.split_once('.')?;
+    match json::object(&base64url::decode(payload)?)?.remove("iss")? {
+        Value::String(issuer) => Some(issuer),
+        _ => None,
     }
 }
 
