@@ -2,6 +2,7 @@
 
 mod form;
 mod multipart;
+mod xml;
 
 use http::HeaderValue;
 use palisade_core::diagnostic::Diagnostic;
@@ -68,7 +69,8 @@ pub enum Handling {
 /// An accepted body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Payload {
-    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in.
+    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in. XML says nothing here: it was read
+    /// for what would harm the parser behind.
     pub value: Option<Value>,
     /// JSON pointers into `value` of its free texts: those that no pattern, format or list of values restricts and that are not
     /// declared to hold markup (`x-palisade-markup: true`).
@@ -197,6 +199,10 @@ impl Body {
                 let malformed = |_| vec![Violation::new(BASE, Code::Malformed, "must be text in UTF-8")];
                 (rule.coercion.scalar(std::str::from_utf8(body).map_err(malformed)?), None)
             }
+            Reading::Xml if body.is_empty() => return Err(missing()),
+            Reading::Xml => {
+                return xml::check(body, caps).map(|()| Payload::default()).map_err(|violation| vec![violation]);
+            }
         };
         let violations = rule.definition.map_or_else(Vec::new, |id| schemas.check(id, &value, BASE));
         if !violations.is_empty() {
@@ -229,7 +235,7 @@ pub(crate) fn compile_content(
             || match media.reading() {
                 Reading::Form | Reading::Json => true,
                 Reading::Multipart | Reading::Text => mode != Mode::Answer,
-                Reading::Opaque => false,
+                Reading::Opaque | Reading::Xml => false,
             };
         let definition = schema.as_deref().filter(|_| read).map(|schema| translator.define(schema, mode));
         if read && definition.is_none() && !media.is_range() {

@@ -111,7 +111,7 @@ fn body(operation: &ContractOperation) -> Option<(String, Vec<u8>)> {
             let (media, bytes) = operation.parts.body.as_ref()?.form(media)?.sample(&value)?;
             return Some((media, bytes));
         }
-        Reading::Opaque | Reading::Text => plain(&value, ",").into_bytes(),
+        Reading::Opaque | Reading::Text | Reading::Xml => plain(&value, ",").into_bytes(),
     };
     Some((name.to_owned(), bytes))
 }
