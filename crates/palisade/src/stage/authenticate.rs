@@ -26,7 +26,7 @@ pub use bearer::Bearer;
 use bearer::{Bound, Scheme};
 use http::{HeaderName, HeaderValue, header};
 use palisade_core::canon::query;
-use palisade_core::denial::{Challenge, Denial, DenialCode, Protection};
+use palisade_core::denial::{Challenge, Denial, DenialCode, Proofs, Protection};
 use palisade_core::port::Clock;
 use palisade_core::principal::{Assurance, Level, Principal, ScopeSet, Subject};
 use palisade_core::stage::StageId;
@@ -164,6 +164,11 @@ impl Credential {
             Self::Identity(_) => Challenge::Key { header: identity::HEADER.to_string() },
             Self::Key { header, .. } => Challenge::Key { header: header.to_string() },
         }
+    }
+
+    /// Whether it comes with proofs of possession.
+    pub(crate) fn takes_proofs(&self) -> bool {
+        self.protection().is_some_and(|protection| protection.proofs != Proofs::Off)
     }
 
     /// What the resource says of itself beside a challenge for this kind.

@@ -31,7 +31,7 @@ use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use palisade_contract::drift;
-use palisade_contract::{ContractOperation, ResponseRule, Revealed};
+use palisade_contract::{ContractOperation, ResponseRule, Revealed, read_answer};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::operation::{Pointer, ResponseOwner};
@@ -182,7 +182,8 @@ impl Reveal {
             shape(&operation, &mut parts, bytes, head, settings)?
         } else {
             let is_json = rest.is_none() && (whole || media(&parts).is_json);
-            let value = is_json.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+            // What two programs would read differently has no value: it shows no owner, and is searched as a text.
+            let value = is_json.then(|| read_answer(&bytes)).flatten();
             (bytes, value)
         };
         if !owners.is_empty() {
