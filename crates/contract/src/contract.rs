@@ -15,6 +15,26 @@ use crate::parameter::Location;
 use crate::path::{PathValues, Router};
 
 /// A compiled OpenAPI contract. It never changes; a new version of a contract is another value.
+///
+/// ```
+/// use http::Method;
+/// use palisade_contract::{Contract, Found, Loaded};
+/// use palisade_core::diagnostic::Source;
+///
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       responses: { 204: { description: None. } }
+/// ");
+/// let Loaded { contract, .. } = Contract::compile(&source).unwrap();
+/// assert!(matches!(contract.find(&Method::GET, "/notes"), Found::Operation(..)));
+/// assert!(matches!(contract.find(&Method::GET, "/admin"), Found::Unknown));
+/// ```
 #[derive(Debug)]
 pub struct Contract {
     pub(crate) document: Arc<Document>,

@@ -14,6 +14,28 @@ use crate::notice;
 use crate::report::{Report, did_you_mean};
 
 /// The facts of one operation's `x-palisade`, as they are written.
+///
+/// ```
+/// use palisade_contract::Extension;
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: [{ key: [] }]
+///       x-palisade: { roles: [editor], limit: { requests: 5, per: 1m } }
+///       responses: { 204: { description: None. } }
+/// components: { securitySchemes: { key: { type: http, scheme: bearer } } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let Extension { roles, limits, public, .. } = operation.extension();
+/// assert!(roles.contains("editor") && limits.len() == 1 && !public);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Extension {
     /// Whether everyone may call it.

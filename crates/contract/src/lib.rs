@@ -59,7 +59,7 @@ pub use body::{BodyRule, Canonical, Handling, Payload};
 pub use contract::{Contract, Found, Loaded};
 pub use document::read_tolerantly;
 pub use extension::Extension;
-pub use json::Caps;
+pub use json::{Caps, read_answer};
 pub use notice::Notice;
 pub use operation::ContractOperation;
 pub use parameter::{Location, Parameter, Parameters};

@@ -26,6 +26,8 @@ pub(crate) enum Reading {
     Opaque,
     /// As one text.
     Text,
+    /// As XML, for what would harm the parser behind.
+    Xml,
 }
 
 impl Media {
@@ -82,7 +84,8 @@ impl Media {
         }
     }
 
-    /// How a body of this type is read. A JSON-based type (`+json`) is JSON, but only where the contract names it.
+    /// How a body of this type is read. A JSON-based type (`+json`) is JSON, but only where the contract names it; every
+    /// XML-based type is XML, pictures (`image/svg+xml`) among them.
     pub(crate) fn reading(&self) -> Reading {
         match (&*self.kind, &*self.subtype) {
             ("application", "json") => Reading::Json,
@@ -90,6 +93,8 @@ impl Media {
             ("application", "x-www-form-urlencoded") => Reading::Form,
             ("multipart", "form-data") => Reading::Multipart,
             ("text", "plain") => Reading::Text,
+            ("application" | "text", "xml") => Reading::Xml,
+            (_, subtype) if subtype.ends_with("+xml") => Reading::Xml,
             _ => Reading::Opaque,
         }
     }

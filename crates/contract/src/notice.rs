@@ -4,6 +4,28 @@ use http::HeaderValue;
 use palisade_core::time::Timestamp;
 
 /// The headers of a deprecated operation's answers.
+///
+/// ```
+/// use palisade_contract::Notice;
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       deprecated: true
+///       x-palisade: { sunset: '2026-12-31' }
+///       responses: { 204: { description: None. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let Notice { sunset, .. } = operation.notice();
+/// assert_eq!(sunset.as_ref().unwrap(), "Thu, 31 Dec 2026 00:00:00 GMT");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notice {
     /// `Deprecation` (RFC 9745): since when nobody should begin to use it.

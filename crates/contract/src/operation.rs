@@ -21,6 +21,26 @@ use crate::violation::{Violation, ViolationCode as Code};
 /// One compiled operation.
 ///
 /// The checks are pure: they read a request or a response and say what is wrong with it, or what may pass.
+///
+/// ```
+/// use palisade_contract::ContractOperation;
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       responses: { 204: { description: None. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let ContractOperation { method, template, .. } = &**operation;
+/// assert_eq!((method, &**template, operation.is_public()), (&http::Method::GET, "/notes", true));
+/// ```
 #[derive(Debug)]
 pub struct ContractOperation {
     /// What Palisade's policies know about it.

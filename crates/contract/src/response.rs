@@ -31,6 +31,34 @@ pub enum ResponseRule {
 }
 
 /// What of an answer may leave.
+///
+/// ```
+/// use http::{HeaderValue, StatusCode};
+/// use palisade_contract::{ResponseRule, Revealed};
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: readNote
+///       security: []
+///       responses:
+///         200:
+///           description: The note.
+///           content: { application/json: { schema: { type: object, properties: { text: { type: string } } } } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let json = HeaderValue::from_static("application/json");
+/// assert_eq!(operation.response_rule(StatusCode::OK, Some(&json)), ResponseRule::Check);
+/// assert_eq!(operation.response_rule(StatusCode::CREATED, Some(&json)), ResponseRule::UndeclaredStatus);
+/// let answer = br#"{"text": "hi", "password": "x"}"#;
+/// let Revealed::Stripped { removed, .. } = operation.reveal(StatusCode::OK, Some(&json), answer) else { panic!() };
+/// assert_eq!(removed, ["/password"]);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Revealed {
     /// It is not JSON.

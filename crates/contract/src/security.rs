@@ -29,6 +29,9 @@ pub(crate) fn read(document: &Document, operation: &Value, pointer: &str, report
         return security;
     };
     if alternatives.is_empty() {
+        // OpenAPI 3.1 gives the empty list a meaning for an operation: it removes what the document says. At the top of the
+        // document it removes nothing, and generators write it there without anybody's thought; an operation is public
+        // where that is said of the operation.
         security.public = own.is_some();
         security.missing = own.is_none();
         return security;

@@ -12,6 +12,7 @@ use std::fmt;
 ///
 /// let violation = Violation::new("/query/limit", ViolationCode::Invalid, "must be at most 100");
 /// assert_eq!(violation.to_string(), "/query/limit: must be at most 100");
+/// assert_eq!(violation.code, ViolationCode::Invalid);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

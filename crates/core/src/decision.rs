@@ -7,6 +7,32 @@ use crate::principal::{Level, ScopeSet};
 use crate::stage::StageId;
 
 /// The answer of the policy to one question. Only [`crate::policy::Policy`] makes one.
+///
+/// ```
+/// use palisade_core::decision::Reason;
+/// use palisade_core::id::{OperationId, PolicyVersion};
+/// use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
+/// use palisade_core::policy::{Ask, Policy};
+/// use palisade_core::principal::Principal;
+/// # #[derive(Debug)]
+/// # struct NoParameters;
+/// # impl palisade_core::policy::Parameters for NoParameters {
+/// #     fn text(&self, _: &str) -> Option<&str> { None }
+/// # }
+///
+/// let operation = Operation {
+///     id: OperationId::new("listNotes"),
+///     safety: Safety::of(&http::Method::GET),
+///     access: AccessRule::default(),
+///     limits: Box::default(),
+///     lifecycle: Lifecycle::Active,
+/// };
+/// let (policy, nobody) = (Policy::new(PolicyVersion::new("1")), Principal::anonymous());
+/// let decision = policy.decide(&Ask { principal: &nobody, operation: &operation, parameters: &NoParameters });
+/// assert_eq!(decision.reason(), Some(&Reason::Anonymous));
+/// let denial = decision.into_request_permit(nobody).unwrap_err();
+/// assert_eq!(denial.code().slug(), "credential-missing");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Decision {
     pub(crate) effect: Effect,
@@ -119,6 +145,13 @@ impl Reason {
 }
 
 /// What remains to be checked after a permit, when the answer is known.
+///
+/// ```
+/// use palisade_core::decision::Obligations;
+///
+/// // An operation without owners obliges to nothing.
+/// assert!(!Obligations::default().owned && Obligations::default().owners.is_empty());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Obligations {
     /// Whether the operation has owners and the caller is held to them: then nobody may learn which objects exist.

@@ -125,6 +125,17 @@ impl Denial {
 
 /// What the caller may know beyond the code. Each form can hold only what the caller sent or what the published
 /// contract says.
+///
+/// ```
+/// use palisade_core::denial::{Denial, DenialCode, PublicDetail, PublicViolation};
+/// use palisade_core::stage::StageId;
+///
+/// let violation = PublicViolation { pointer: "/amount".to_owned(), detail: "must be a number".to_owned() };
+/// let denial = Denial::new(DenialCode::PayloadInvalid, StageId::Contract)
+///     .telling(PublicDetail::Violations(vec![violation]))
+///     .because("amount", "what the caller sent, which the answer does not repeat");
+/// assert!(matches!(denial.public(), PublicDetail::Violations(list) if list.len() == 1));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicDetail {
     /// The methods that the path has (RFC 9110 section 15.5.6).
@@ -147,6 +158,16 @@ pub struct PublicViolation {
 }
 
 /// Facts that explain an event, for those who may read the log.
+///
+/// ```
+/// use palisade_core::denial::Evidence;
+///
+/// let mut evidence = Evidence::default();
+/// evidence.add("reason", "expired");
+/// evidence.add("sent", "x".repeat(10_000));
+/// assert_eq!(evidence.iter().next(), Some(("reason", "expired")));
+/// assert!(evidence.iter().all(|(_, value)| value.len() < 1_000));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence(Vec<(&'static str, Cow<'static, str>)>);
 
@@ -172,6 +193,16 @@ impl Evidence {
 }
 
 /// What credential would help.
+///
+/// ```
+/// use palisade_core::denial::{Challenge, Denial, DenialCode, Proofs, Protection};
+/// use palisade_core::stage::StageId;
+///
+/// let denial = Denial::new(DenialCode::ProofInvalid, StageId::Authenticate)
+///     .challenging(Challenge::Dpop { error: "use_dpop_nonce" })
+///     .protected_by(Protection { proofs: Proofs::Required, ..Protection::default() }.into());
+/// assert_eq!(denial.protection().map(|protection| protection.proofs), Some(Proofs::Required));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// A bearer token (RFC 6750 section 3).

@@ -8,6 +8,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A text that diagnostics can point into.
+///
+/// ```
+/// use palisade_core::diagnostic::{Diagnostic, Position, Severity, Source};
+///
+/// let source = Source::new("palisade.toml", "[server]\nprot = 80\n");
+/// assert_eq!(source.position(9), Position { line: 2, column: 1 });
+/// let diagnostic = Diagnostic::error("unknown-key", "`prot` is no key").at(&source, 9..13).help("did you mean `port`?");
+/// assert_eq!((diagnostic.severity(), diagnostic.position()), (Severity::Error, Some(Position { line: 2, column: 1 })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     name: Arc<str>,

@@ -64,6 +64,22 @@ impl fmt::Display for EventKind {
 }
 
 /// One thing that happened. Exporters turn it into JSON lines, OCSF and other forms.
+///
+/// ```
+/// use palisade_core::event::{EventKind, Outcome, SecurityEvent, Took};
+///
+/// /// What somebody who is woken at night wants to read.
+/// fn headline(event: &SecurityEvent) -> String {
+///     let outcome = match event.outcome {
+///         Outcome::Answered(status) => status.to_string(),
+///         Outcome::Denied(code) => code.slug().to_owned(),
+///     };
+///     let millis = event.took.as_ref().map_or(0, |Took { all, .. }| all.as_millis());
+///     format!("{} {} {}: {outcome} after {millis} ms", event.kind, event.method, event.path)
+/// }
+/// assert_eq!(EventKind::AuthorizationDenied.to_string(), "authorization_denied");
+/// # let _ = headline;
+/// ```
 #[derive(Clone, Debug)]
 pub struct SecurityEvent {
     /// Its place among the events of its request.

@@ -11,6 +11,31 @@ use crate::port::counter::{Algorithm, Rate};
 use crate::principal::{Level, RoleSet, ScopeSet};
 
 /// One operation of an API.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade_core::id::OperationId;
+/// use palisade_core::operation::{
+///     AccessRule, Audience, ClaimRule, Lifecycle, Limit, LimitBy, OnFailure, Operation, Ownership, RequestOwner, Safety,
+/// };
+///
+/// let owner = RequestOwner { parameter: "user".into(), claim: "sub".into() };
+/// let paid = ClaimRule { claim: "plan".into(), any_of: ["pro".into(), "team".into()].into() };
+/// let operation = Operation {
+///     id: OperationId::new("exportOrders"),
+///     safety: Safety::of(&http::Method::POST),
+///     access: AccessRule {
+///         claims: [paid].into(),
+///         owner: Ownership { request: [owner].into(), ..Ownership::default() },
+///         ..AccessRule::default()
+///     },
+///     limits: [Limit::new(5, Duration::from_secs(3600), LimitBy::Principal)].into(),
+///     lifecycle: Lifecycle::Active,
+/// };
+/// // What is not said is strict: somebody has to be signed in, and a store that fails refuses.
+/// assert_eq!((operation.safety, operation.access.audience), (Safety::Unsafe, Audience::Authenticated));
+/// assert_eq!(operation.limits[0].on_failure, OnFailure::Deny);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// Its name.
@@ -116,6 +141,16 @@ pub struct RequestOwner {
 }
 
 /// A property of a successful JSON response that must equal a claim: `/owner` and `sub`.
+///
+/// ```
+/// use palisade_core::operation::{Pointer, ResponseOwner};
+///
+/// // Every order in the list must be the caller's.
+/// let rule = ResponseOwner { pointer: Pointer::parse("/orders/*/owner").unwrap(), claim: "sub".into() };
+/// let answer = serde_json::json!({"orders": [{"owner": "alice"}, {"owner": "bob"}]});
+/// let owners = rule.pointer.resolve(&answer).unwrap();
+/// assert!(!owners.iter().all(|owner| **owner == "alice"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseOwner {
     /// Where the property is.

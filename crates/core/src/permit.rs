@@ -35,6 +35,30 @@ pub trait Resource {
 }
 
 /// The proof that a request as a whole was permitted. Only [`Decision::into_request_permit`] makes one.
+///
+/// ```
+/// use palisade_core::id::{OperationId, PolicyVersion};
+/// use palisade_core::operation::{AccessRule, Audience, Lifecycle, Operation, Safety};
+/// use palisade_core::policy::{Ask, Policy};
+/// use palisade_core::principal::Principal;
+/// # #[derive(Debug)]
+/// # struct NoParameters;
+/// # impl palisade_core::policy::Parameters for NoParameters {
+/// #     fn text(&self, _: &str) -> Option<&str> { None }
+/// # }
+///
+/// let operation = Operation {
+///     id: OperationId::new("listNotes"),
+///     safety: Safety::of(&http::Method::GET),
+///     access: AccessRule { audience: Audience::Public, ..AccessRule::default() },
+///     limits: Box::default(),
+///     lifecycle: Lifecycle::Active,
+/// };
+/// let (policy, nobody) = (Policy::new(PolicyVersion::new("7")), Principal::anonymous());
+/// let decision = policy.decide(&Ask { principal: &nobody, operation: &operation, parameters: &NoParameters });
+/// let permit = decision.into_request_permit(nobody).unwrap();
+/// assert_eq!(permit.policy(), &PolicyVersion::new("7"));
+/// ```
 #[derive(Debug)]
 pub struct RequestPermit {
     principal: Principal,

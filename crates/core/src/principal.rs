@@ -314,6 +314,18 @@ name_sets! {
 }
 
 /// Facts about a principal by name, such as the claims of its token.
+///
+/// ```
+/// use palisade_core::id::UserId;
+/// use palisade_core::principal::{Assurance, Attribute, Attributes, Level, Subject};
+/// use palisade_core::time::Timestamp;
+///
+/// let team = ("team", Attribute::Text("north".to_owned()));
+/// assert_ne!([team].into_iter().collect::<Attributes>(), Attributes::default());
+/// assert_eq!(Subject::User(UserId::new("alice")).to_string(), "user:alice");
+/// // Two factors, at the beginning of 1970: strong, and too long ago for whoever asks for a recent sign-in.
+/// assert_eq!(Assurance::new(Level::Aal2, Timestamp::default()).level, Level::Aal2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Attributes(BTreeMap<String, Attribute>);
 

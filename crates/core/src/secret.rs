@@ -12,6 +12,13 @@ use zeroize::Zeroizing;
 /// let key = palisade_core::secret::Secret::new("hunter2");
 /// println!("{key:?}");
 /// ```
+///
+/// ```
+/// use palisade_core::secret::Secret;
+///
+/// let key = Secret::new("of the billing service");
+/// assert_eq!(key.expose(), b"of the billing service");
+/// ```
 #[expect(missing_debug_implementations, reason = "a secret must not be printable")]
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);

@@ -5,6 +5,13 @@
 use std::fmt;
 
 /// How a stage runs.
+///
+/// ```
+/// use palisade_core::stage::{StageId, StageKind};
+///
+/// let encloses = |id: &&StageId| id.kind() == StageKind::Wrap;
+/// assert!(StageId::ALL.iter().filter(encloses).any(|id| *id == StageId::Finish));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageKind {
     /// Looks at the request's head and passes or refuses it; neighbours run in one loop.

@@ -6,6 +6,15 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade_core::time::Timestamp;
+///
+/// let start = Timestamp::from_secs(1_795_305_600);
+/// assert_eq!(start.to_string(), "2026-11-22T00:00:00.000Z");
+/// assert_eq!(start.plus(Duration::from_secs(90)).since(start), Duration::from_secs(90));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 

@@ -141,7 +141,7 @@ fn chain(
             .with_patience(settings.store_timeout)
             .with_prefix(limits.ipv6_prefix),
         )
-        .with(Cors::new(by_route(settings, browser::cors)))
+        .with(Cors::new(by_route(settings, |route| browser::cors(settings, route))))
         .with(Csrf::new(by_route(settings, |route| browser::csrf(route, world))))
         .with(Operation::new(PerRoute::new(Operations::Routes(Default::default()), operations)))
         .with(Authenticate::new(PerRoute::new(Vec::new(), credentials), Arc::clone(&world.clock)))

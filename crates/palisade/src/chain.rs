@@ -189,7 +189,8 @@ impl fmt::Debug for Chain {
     }
 }
 
-fn place(id: StageId) -> usize {
+/// Where a stage stands in the order.
+pub(crate) fn place(id: StageId) -> usize {
     ORDER.iter().position(|stage| *stage == id).unwrap_or(ORDER.len())
 }
 

@@ -138,6 +138,20 @@ pub enum TokenKeyError {
 }
 
 /// Why a token is not accepted; for events, never for the caller.
+///
+/// ```
+/// # struct Fixed;
+/// # impl palisade_core::port::Entropy for Fixed { fn fill(&self, buffer: &mut [u8]) { buffer.fill(7) } }
+/// # let entropy = std::sync::Arc::new(Fixed);
+/// use palisade::core::secret::Secret;
+/// use palisade::csrf::{TokenFault, TokenKey, Tokens};
+///
+/// let tokens = Tokens::new(TokenKey::derived(&Secret::new("a secret of at least 32 bytes ..."))?, entropy);
+/// let of_mallory = tokens.issue("mallory's session");
+/// assert_eq!(tokens.verify("alice's session", &of_mallory), Err(TokenFault::Forged));
+/// assert_eq!(tokens.verify("alice's session", "alice's session"), Err(TokenFault::Malformed));
+/// # Ok::<(), palisade::csrf::TokenKeyError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenFault {

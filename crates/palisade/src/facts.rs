@@ -154,6 +154,18 @@ pub enum Transport {
 }
 
 /// What is wrong with bytes in whose place a request stands that says nothing.
+///
+/// ```
+/// use palisade::core::denial::DenialCode;
+/// use palisade::facts::Malformed;
+/// use palisade::stage::{Stage, Stop, Verdict, firewall::Firewall};
+///
+/// // What a listener says whose parser has met two lengths.
+/// let mut head = palisade::testing::head("GET /");
+/// head.facts.malformed = Some(Malformed::Invalid("content_length_repeated"));
+/// let Verdict::Now(Err(Stop::Deny(denial))) = Firewall.check(&mut head) else { panic!() };
+/// assert_eq!(denial.code(), DenialCode::RequestMalformed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// They break this rule.

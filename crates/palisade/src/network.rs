@@ -5,6 +5,20 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 /// A list of each kind. What is denied is denied even where it is allowed.
+///
+/// ```
+/// use palisade::core::denial::DenialCode;
+/// use palisade::network::Networks;
+/// use palisade::stage::{Stage, Stop, Verdict, client::Client};
+///
+/// let office = Networks { allow: vec!["10.0.0.0/8".parse()?], deny: vec!["10.9.0.0/16".parse()?] };
+/// let stage = Client { networks: office, ..Client::default() };
+/// let mut head = palisade::testing::head("GET /");
+/// head.facts.peer = Some("10.9.1.1:50000".parse()?);
+/// let Verdict::Now(Err(Stop::Deny(denial))) = stage.check(&mut head) else { panic!() };
+/// assert_eq!(denial.code(), DenialCode::ClientForbidden);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Networks {
     /// The only networks that may ask; empty means all.

@@ -52,6 +52,15 @@ impl fmt::Display for Origin {
 
 /// A domain whose subdomains are meant, such as `https://*.example.com`: hosts below it at whole labels, over TLS and on
 /// its usual port, and not the domain itself.
+///
+/// ```
+/// use palisade::origin::ParentDomain;
+///
+/// let ours = ParentDomain::parse("https://*.example.com")?;
+/// assert!(ours.is_above("https://app.example.com"));
+/// assert!(!ours.is_above("https://evil-example.com"));
+/// # Ok::<(), palisade::origin::OriginError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ParentDomain(Box<str>);
 

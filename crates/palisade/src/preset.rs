@@ -298,6 +298,28 @@ impl Preset {
         self
     }
 
+    /// Lets a body be this long, in bytes, on every route: 1 MiB for an API, 256 KiB for an application of browsers. What
+    /// one route needs more than the others belongs into a chain by hand, with [`Size::max_body`] by route.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use palisade::{Chain, testing::TestWorld};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let test = TestWorld::new();
+    /// let routes = Router::new().route("/echo", post(|text: String| async move { text }));
+    /// let client = test.client(Chain::api().public("POST /echo").max_body(4).protect(routes, &test.world)?);
+    /// assert_eq!(client.ask("POST /echo\n\n1234").await.text, "1234");
+    /// assert_eq!(client.ask("POST /echo\n\n12345").await.code().as_deref(), Some("body-too-large"));
+    /// # Ok::<(), palisade::chain::ChainError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.size.max_body = PerRoute::same(bytes);
+        self
+    }
+
     /// Changes how much one client may ask.
     #[must_use]
     pub fn throttle(mut self, settings: ThrottleSettings) -> Self {
@@ -323,6 +345,8 @@ impl Preset {
     pub fn chain(self, world: &World) -> Chain {
         let credentials: Vec<Credential> = self.credentials.into_iter().map(|wanted| wanted.ready(world)).collect();
         let challenge = credentials.first().map(Credential::challenge);
+        let takes_proofs = credentials.iter().any(Credential::takes_proofs);
+        let cors = if takes_proofs { self.cors.with_proofs() } else { self.cors };
         let policy = Arc::new(self.policy);
         let (finish, csrf, report) = self.browser.stages(self.csrf, world);
         let chain = Chain::new()
@@ -337,7 +361,7 @@ impl Preset {
             .with(self.publish)
             .with(self.size)
             .with(Throttle::new(PerRoute::same(self.throttle), Arc::clone(&world.counters)))
-            .with(Cors::new(PerRoute::same(self.cors)))
+            .with(Cors::new(PerRoute::same(cors)))
             .with(csrf)
             .with(Operation::new(PerRoute::same(Operations::Routes(self.rules))))
             .with(Authenticate::new(PerRoute::same(credentials), Arc::clone(&world.clock)))

@@ -68,6 +68,14 @@ impl<T: Default> Default for PerRoute<T> {
 }
 
 /// How strictly one direction of an operation is held to its contract.
+///
+/// ```
+/// use palisade::settings::{PerOperation, State};
+///
+/// // Nothing of this route's contract is enforced yet; what it would refuse is written down.
+/// let states = PerOperation::same(State::Report);
+/// assert!(!states.any(|state| *state == State::Enforce));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// What departs from the contract is refused.
@@ -80,6 +88,16 @@ pub enum State {
 }
 
 /// A route's settings: those of single operations, and those of all others.
+///
+/// ```
+/// use palisade::core::id::OperationId;
+/// use palisade::settings::{PerOperation, State};
+///
+/// // Everything is enforced but for the one operation whose clients are not ready.
+/// let states = PerOperation::new(State::Enforce, [(OperationId::new("importOrders"), State::Report)]);
+/// assert_eq!(states.of(&palisade::testing::head("GET /")), &State::Enforce);
+/// assert!(states.any(|state| *state == State::Report));
+/// ```
 #[derive(Clone, Debug)]
 pub struct PerOperation<T> {
     base: T,

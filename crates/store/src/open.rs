@@ -8,6 +8,21 @@ use palisade_core::port::{CounterStore, OnceStore};
 use crate::memory::{MemoryCounters, MemoryOnce};
 
 /// The stores behind one URL.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use palisade_core::port::counter::{LimitKey, Rate};
+/// use palisade_core::time::Timestamp;
+/// use palisade_store::{OpenError, Stores};
+///
+/// let Stores { counters, .. } = palisade_store::open("memory:").await?;
+/// let once_a_minute = Rate { burst: std::num::NonZeroU32::MIN, per: std::time::Duration::from_secs(60) };
+/// let (key, now) = (LimitKey::new("login", "alice"), Timestamp::from_secs(100));
+/// assert!(counters.try_acquire(&key, once_a_minute, now).await?.is_granted());
+/// assert!(!counters.try_acquire(&key, once_a_minute, now).await?.is_granted());
+/// assert!(matches!(palisade_store::open("postgres://db").await, Err(OpenError::Unknown { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Stores {
     /// Where requests are counted.

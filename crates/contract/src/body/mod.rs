@@ -2,6 +2,7 @@
 
 mod form;
 mod multipart;
+mod xml;
 
 use http::HeaderValue;
 use palisade_core::diagnostic::Diagnostic;
@@ -19,6 +20,33 @@ use crate::violation::{Violation, ViolationCode as Code};
 pub(crate) use form::Fields;
 
 /// Whether an operation takes a body.
+///
+/// ```
+/// use http::HeaderValue;
+/// use palisade_contract::{BodyRule, Canonical, Handling, Payload};
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     post:
+///       operationId: addNote
+///       security: []
+///       requestBody:
+///         content: { application/json: { schema: { type: object, properties: { text: { type: string } } } } }
+///       responses: { 204: { description: Added. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// assert_eq!(operation.request_body(), BodyRule::Optional(Handling::Buffer));
+/// let json = HeaderValue::from_static("application/json");
+/// let Payload { free_text, canonical, .. } = operation.check_body(Some(&json), b"{ \"text\": \"hi\" }").unwrap();
+/// assert_eq!(free_text, ["/text"]);
+/// assert!(matches!(canonical, Some(Canonical { bytes, .. }) if bytes == b"{\"text\":\"hi\"}"));
+/// assert!(operation.check_body(Some(&json), b"{\"admin\": true}").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyRule {
     /// It takes none.
@@ -41,7 +69,8 @@ pub enum Handling {
 /// An accepted body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Payload {
-    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in.
+    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in. XML says nothing here: it was read
+    /// for what would harm the parser behind.
     pub value: Option<Value>,
     /// JSON pointers into `value` of its free texts: those that no pattern, format or list of values restricts and that are not
     /// declared to hold markup (`x-palisade-markup: true`).
@@ -170,6 +199,10 @@ impl Body {
                 let malformed = |_| vec![Violation::new(BASE, Code::Malformed, "must be text in UTF-8")];
                 (rule.coercion.scalar(std::str::from_utf8(body).map_err(malformed)?), None)
             }
+            Reading::Xml if body.is_empty() => return Err(missing()),
+            Reading::Xml => {
+                return xml::check(body, caps).map(|()| Payload::default()).map_err(|violation| vec![violation]);
+            }
         };
         let violations = rule.definition.map_or_else(Vec::new, |id| schemas.check(id, &value, BASE));
         if !violations.is_empty() {
@@ -202,7 +235,7 @@ pub(crate) fn compile_content(
             || match media.reading() {
                 Reading::Form | Reading::Json => true,
                 Reading::Multipart | Reading::Text => mode != Mode::Answer,
-                Reading::Opaque => false,
+                Reading::Opaque | Reading::Xml => false,
             };
         let definition = schema.as_deref().filter(|_| read).map(|schema| translator.define(schema, mode));
         if read && definition.is_none() && !media.is_range() {

@@ -39,6 +39,14 @@ impl Kind {
 }
 
 /// What was seen of a value.
+///
+/// ```
+/// use palisade_contract::drift::{self, Kind, Seen};
+///
+/// let line = r#"{"in":"request","at":"/body/mail","rule":"undeclared","type":"string","format":"email","length":9}"#;
+/// let Seen { kind, format, length } = drift::read(line).unwrap().seen;
+/// assert_eq!((kind, format.as_deref(), length), (Some(Kind::String), Some("email"), Some(9)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its type.

@@ -6,6 +6,18 @@ use super::infer::Kind;
 use super::observe::{Observation, Side};
 
 /// Departures by operation and place, at most [`Ledger::LIMIT`] of them.
+///
+/// ```
+/// use palisade_contract::drift::{self, Entry, Ledger};
+///
+/// let mut ledger = Ledger::default();
+/// for (at, who) in [("2026-11-01T00:00:00Z", "user:u-1"), ("2026-11-02T00:00:00Z", "user:u-2")] {
+///     let seen = drift::read(r#"{"in":"request","at":"/query/limit","rule":"undeclared","type":"integer"}"#);
+///     ledger.add("listNotes", seen.unwrap(), at, who);
+/// }
+/// let Entry { count, last, who, .. } = ledger.entries().next().unwrap();
+/// assert_eq!((*count, last.as_str(), who.len()), (2, "2026-11-02T00:00:00Z", 2));
+/// ```
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: BTreeMap<Key, Entry>,

@@ -14,6 +14,17 @@ use crate::percent::decode_form;
 use crate::violation::{Violation, child};
 
 /// One departure: where, from which rule, and what was there instead.
+///
+/// ```
+/// use palisade_contract::drift::{self, Kind, Observation, Seen, Side};
+///
+/// let line = r#"{"in":"request","at":"/query/limit","rule":"undeclared","type":"integer"}"#;
+/// let seen = Seen { kind: Some(Kind::Integer), ..Seen::default() };
+/// let (at, rule) = ("/query/limit".to_owned(), "undeclared".to_owned());
+/// let observation = Observation { side: Side::Request, status: None, media: None, at, rule, seen };
+/// assert_eq!(drift::read(line), Some(observation.clone()));
+/// assert_eq!(observation.to_string(), line);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// In which direction.

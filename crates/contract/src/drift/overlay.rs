@@ -20,7 +20,7 @@ pub enum OverlayFault {
 /// Applies an overlay to a document, whole or not at all.
 ///
 /// ```
-/// use palisade_contract::drift::apply;
+/// use palisade_contract::drift::{OverlayFault, apply};
 /// use serde_json::json;
 ///
 /// let overlay = json!({"overlay": "1.0.0", "actions": [
@@ -29,6 +29,7 @@ pub enum OverlayFault {
 /// ]});
 /// let document = json!({"a": [{"b": 1, "required": ["x", "y"]}]});
 /// assert_eq!(apply(&document, &overlay).unwrap(), json!({"a": [{"b": 2, "required": ["y"]}]}));
+/// assert_eq!(apply(&document, &document), Err(OverlayFault::NotAnOverlay));
 /// ```
 pub fn apply(document: &Value, overlay: &Value) -> Result<Value, OverlayFault> {
     let mut changed = document.clone();

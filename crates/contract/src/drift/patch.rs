@@ -15,6 +15,25 @@ use crate::document::{Dialect, Document, join};
 use crate::report::Report;
 
 /// A change of a contract.
+///
+/// ```
+/// use palisade_contract::drift::{self, Ledger, Patch};
+/// use palisade_core::diagnostic::Source;
+///
+/// let contract = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       responses: { 204: { description: None. } }
+/// ");
+/// // Nothing has departed from the contract, so that there is nothing to change.
+/// let Patch { overlay, left } = drift::patch(&contract, &Ledger::default()).unwrap();
+/// assert!(left.is_empty() && overlay["actions"].as_array().unwrap().is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Patch {
     /// An OpenAPI Overlay 1.0 document; without actions where there is nothing to change.

@@ -69,6 +69,18 @@ impl Default for Caps {
     }
 }
 
+/// What the JSON of an answer says, where it has one reading; `None` for anything else, such as a name that stands twice.
+///
+/// ```
+/// use palisade_contract::read_answer;
+///
+/// assert_eq!(read_answer(br#"{"owner": "alice"}"#), Some(serde_json::json!({"owner": "alice"})));
+/// assert_eq!(read_answer(br#"{"owner": "bob", "owner": "alice"}"#), None);
+/// ```
+pub fn read_answer(bytes: &[u8]) -> Option<Value> {
+    read(bytes, &Caps::MESSAGE).ok()
+}
+
 /// Why a text was refused, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {

@@ -93,6 +93,32 @@ impl Parameter {
 }
 
 /// The typed values of a request's parameters.
+///
+/// ```
+/// use http::HeaderMap;
+/// use palisade_contract::{Found, Location, Parameter};
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       parameters: [{ name: limit, in: query, schema: { type: integer } }]
+///       responses: { 204: { description: None. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let Parameter { name, location, .. } = &operation.parameters()[0];
+/// assert_eq!((&**name, *location), ("limit", Location::Query));
+/// let Found::Operation(_, path) = contract.find(&http::Method::GET, "/notes") else { panic!() };
+/// let (empty, query) = (HeaderMap::new(), Some("limit=5"));
+/// let parameters = operation.check_parameters(&path, query, &empty).unwrap();
+/// assert_eq!(parameters.get(Location::Query, "limit"), Some(&serde_json::json!(5)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parameters<'o> {
     given: Vec<Given<'o>>,

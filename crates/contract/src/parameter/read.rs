@@ -14,7 +14,7 @@ use crate::parameter::{Location, Parameter, Parameters};
 use crate::path::PathValues;
 use crate::percent::decode;
 use crate::schema::engine::Schemas;
-use crate::schema::shape::has_control;
+use crate::schema::shape::deceives;
 use crate::violation::{Violation, ViolationCode as Code, child};
 
 /// The parts of a request that carry parameters.
@@ -89,9 +89,9 @@ fn problems(parameter: &Parameter, value: &Value, schemas: &Schemas) -> Vec<Viol
     if !schemas.is_valid(parameter.definition, value) {
         return schemas.explain(parameter.definition, value, &parameter.pointer());
     }
-    // A plain value has neither names nor, behind the decoding, control characters worth a walk.
+    // A plain value has neither names nor, behind the decoding, characters worth a walk.
     let is_plain = match value {
-        Value::String(text) => !has_control(text),
+        Value::String(text) => deceives(text).is_none(),
         Value::Array(_) | Value::Object(_) => false,
         Value::Bool(_) | Value::Null | Value::Number(_) => true,
     };

@@ -16,6 +16,27 @@ use crate::operation::ContractOperation;
 use crate::parameter::{Lead, Location, Parameter, Separator, Style};
 
 /// One request.
+///
+/// ```
+/// use palisade_contract::sample::{self, Sample};
+/// # use palisade_contract::Contract;
+/// # use palisade_core::diagnostic::Source;
+/// let source = Source::new("openapi.yaml", "
+/// openapi: 3.1.0
+/// info: { title: Notes, version: '1' }
+/// paths:
+///   /notes:
+///     get:
+///       operationId: listNotes
+///       security: []
+///       parameters: [{ name: limit, in: query, required: true, schema: { type: integer, minimum: 3 } }]
+///       responses: { 204: { description: None. } }
+/// ");
+/// let contract = Contract::compile(&source).unwrap().contract;
+/// let operation = &contract.operations()[0];
+/// let Sample { path, query, body, .. } = sample::request(operation);
+/// assert_eq!((path.as_str(), query.as_deref(), body), ("/notes", Some("limit=3"), None));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// The path, percent-encoded.
@@ -90,7 +111,7 @@ fn body(operation: &ContractOperation) -> Option<(String, Vec<u8>)> {
             let (media, bytes) = operation.parts.body.as_ref()?.form(media)?.sample(&value)?;
             return Some((media, bytes));
         }
-        Reading::Opaque | Reading::Text => plain(&value, ",").into_bytes(),
+        Reading::Opaque | Reading::Text | Reading::Xml => plain(&value, ",").into_bytes(),
     };
     Some((name.to_owned(), bytes))
 }

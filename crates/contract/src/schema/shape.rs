@@ -124,7 +124,8 @@ impl Shapes {
     /// The pointers of all texts that no shape restricts.
     ///
     /// Refused is what passes a schema that is silent about it: control characters in such a text or in a name that is
-    /// not declared, and names by which JavaScript reaches the prototype of all objects (CWE-1321). A schema that names
+    /// not declared, characters that turn the direction of what follows, so that a person reads another text than a program
+    /// (CVE-2021-42574), and names by which JavaScript reaches the prototype of all objects (CWE-1321). A schema that names
     /// the property, or gives the text a pattern or a list of values, has spoken.
     pub(crate) fn examine(
         &self,
@@ -155,8 +156,8 @@ impl Shapes {
                     if !shapes.iter().any(|shape| shape.properties.contains_key(name.as_str())) {
                         if PROTOTYPES.contains(&name.as_str()) {
                             found.refuse(&place, Code::Undeclared, "is not declared");
-                        } else if has_control(name) {
-                            found.refuse(&place, Code::Invalid, "must not contain control characters");
+                        } else if let Some(message) = deceives(name) {
+                            found.refuse(&place, Code::Invalid, message);
                         }
                     }
                     let within = verdict(&shapes, name).unwrap_or_default();
@@ -164,8 +165,8 @@ impl Shapes {
                 }
             }
             Value::String(text) if !shapes.iter().any(|shape| shape.rules_text) => {
-                if has_control(text) {
-                    found.refuse(trail, Code::Invalid, "must not contain control characters");
+                if let Some(message) = deceives(text) {
+                    found.refuse(trail, Code::Invalid, message);
                 }
                 if !shapes.iter().any(|shape| shape.is_markup) {
                     found.free.push(trail.pointer());
@@ -289,6 +290,20 @@ pub(crate) fn has_control(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, 0..0x20 | 0x7f) && !matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
+/// What is wrong with a text that no schema restricts, whatever it says.
+pub(crate) fn deceives(text: &str) -> Option<&'static str> {
+    if has_control(text) {
+        return Some("must not contain control characters");
+    }
+    // Most texts are ASCII, which has none of these.
+    (!text.is_ascii() && text.contains(TURNS))
+        .then_some("must not contain characters that turn the direction of writing")
+}
+
+/// The embeddings, overrides and isolates of the bidirectional algorithm (UAX #9 section 2). The marks U+200E, U+200F and
+/// U+061C, which turn nothing but themselves, are part of ordinary Arabic and Hebrew.
+const TURNS: [char; 9] =
+    ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}'];
 const PROTOTYPES: [&str; 3] = ["__proto__", "constructor", "prototype"];
 /// The formats that the engine checks and that leave no room for other text.
 const CHECKED_FORMATS: [&str; 15] = [

@@ -171,3 +171,21 @@ fn an_operation_has_its_rules() {
     assert!(remove.extension().third_party);
     assert_eq!(contract.operations().first().unwrap().operation.id.as_str(), "GET /public");
 }
+
+#[test]
+fn an_empty_list_is_a_statement_of_an_operation_and_silence_of_a_document() {
+    let contract = contract(
+        "
+openapi: 3.1.0
+info: { title: Generated, version: '1' }
+security: []
+paths:
+  /silent: { get: { operationId: silent, responses: { 204: { description: ok } } } }
+  /public: { get: { operationId: public, security: [], responses: { 204: { description: ok } } } }
+",
+    );
+    let unsecured: Vec<&str> = contract.unsecured().iter().map(palisade_core::id::OperationId::as_str).collect();
+    assert_eq!(unsecured, ["silent"]);
+    let is_public = |path: &str| operation(&contract, &Method::GET, path).0.is_public();
+    assert!(is_public("/public") && !is_public("/silent"));
+}

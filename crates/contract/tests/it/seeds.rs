@@ -42,6 +42,11 @@ fn json_has_one_reading() {
 }
 
 #[test]
+fn xml_is_a_document_that_fetches_nothing() {
+    bodies("xml", "application/xml");
+}
+
+#[test]
 fn multipart_has_one_reading() {
     bodies("multipart", "multipart/form-data; boundary=B");
 }

@@ -5,6 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Ambiguous;
 
 /// One hop, as the proxy behind it has described it.
+///
+/// ```
+/// use palisade_core::canon::forwarded::{Hop, parse};
+///
+/// let hop = Hop { host: Some("a".to_owned()), proto: Some("https".to_owned()), ..Hop::default() };
+/// assert_eq!(parse("host=a;proto=https").unwrap(), [hop]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hop {
     /// Who spoke to the proxy.

@@ -9,6 +9,13 @@ pub mod path;
 pub mod query;
 
 /// Why bytes have no canonical form: two programs could read them differently.
+///
+/// ```
+/// use palisade_core::canon::{Ambiguous, path::CanonicalPath};
+///
+/// let Err(Ambiguous { reason, .. }) = CanonicalPath::parse("/public/%2e%2e/admin") else { panic!() };
+/// assert!(!reason.is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Ambiguous {

@@ -19,6 +19,36 @@ use object::ObjectRules;
 use role::RoleHierarchy;
 
 /// The rules in force. A request holds one policy from its first stage to its last.
+///
+/// ```
+/// use palisade_core::id::{OperationId, PolicyVersion};
+/// use palisade_core::operation::{AccessRule, Lifecycle, Operation, Safety};
+/// use palisade_core::policy::role::RoleHierarchy;
+/// use palisade_core::policy::{Ask, Parameters, Policy};
+/// use palisade_core::principal::Principal;
+///
+/// /// Parameters that somebody has read already.
+/// #[derive(Debug)]
+/// struct Known(std::collections::BTreeMap<String, String>);
+///
+/// impl Parameters for Known {
+///     fn text(&self, name: &str) -> Option<&str> {
+///         self.0.get(name).map(String::as_str)
+///     }
+/// }
+///
+/// let operation = Operation {
+///     id: OperationId::new("listNotes"),
+///     safety: Safety::of(&http::Method::GET),
+///     access: AccessRule::default(),
+///     limits: Box::default(),
+///     lifecycle: Lifecycle::Active,
+/// };
+/// let policy = Policy::new(PolicyVersion::new("1")).with_roles(RoleHierarchy::from_pairs([("admin", "support")]));
+/// let parameters = Known([("id".to_owned(), "7".to_owned())].into());
+/// let ask = Ask { principal: &Principal::anonymous(), operation: &operation, parameters: &parameters };
+/// assert!(!policy.decide(&ask).is_permit());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Policy {
     version: PolicyVersion,

@@ -15,6 +15,27 @@ pub(super) fn foreign_parameter(ask: &Ask<'_>) -> Option<Reason> {
 }
 
 /// Who may do what to which kind of object. A kind and action without a rule is refused.
+///
+/// ```
+/// use palisade_core::id::PolicyVersion;
+/// use palisade_core::permit::{Action, Resource};
+/// use palisade_core::policy::{Policy, object::ObjectRules};
+/// use palisade_core::principal::Principal;
+///
+/// struct Read;
+/// impl Action for Read {
+///     const NAME: &'static str = "read";
+/// }
+/// struct Invoice;
+/// impl Resource for Invoice {
+///     const KIND: &'static str = "invoice";
+///     type Id = u64;
+/// }
+///
+/// let policy = Policy::new(PolicyVersion::new("1")).with_objects(ObjectRules::default().owner("read", "invoice"));
+/// let nobody = Principal::anonymous();
+/// assert!(!policy.decide_object::<Read, Invoice>(&nobody, &7, Some("alice")).is_permit());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ObjectRules(Vec<ObjectRule>);
 

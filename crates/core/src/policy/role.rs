@@ -8,6 +8,14 @@ use crate::operation::AccessRule;
 use crate::principal::RoleSet;
 
 /// Which roles a role includes: an `admin` is also a `support`.
+///
+/// ```
+/// use palisade_core::policy::role::RoleHierarchy;
+///
+/// // An admin is a support, and a support is a reader; so an admin is a reader.
+/// let roles = RoleHierarchy::from_pairs([("admin", "support"), ("support", "reader")]);
+/// # let _ = roles;
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RoleHierarchy(BTreeMap<Box<str>, BTreeSet<Box<str>>>);
 

@@ -13,6 +13,23 @@ use crate::principal::Subject;
 use crate::time::Timestamp;
 
 /// Holds the state of rate limits.
+///
+/// ```
+/// use palisade_core::port::counter::{Ask, LimitKey};
+/// use palisade_core::port::{CounterStore, StoreError};
+/// use palisade_core::time::Timestamp;
+///
+/// /// A store whose line is cut. What happens then is each limit's own choice.
+/// struct Cut;
+///
+/// #[async_trait::async_trait]
+/// impl CounterStore for Cut {
+///     async fn acquire_all(&self, _: &mut [Ask<'_>], _: Timestamp) -> Result<(), StoreError> {
+///         Err(StoreError::Unreachable { reason: "connection refused".to_owned() })
+///     }
+/// }
+/// # let _ = Cut;
+/// ```
 #[async_trait]
 pub trait CounterStore: Send + Sync + 'static {
     /// Takes what each ask wants out of the budget that its key names, and writes its outcome into it. If one is refused
@@ -36,6 +53,21 @@ pub trait CounterStore: Send + Sync + 'static {
 }
 
 /// What is wanted of one budget, and after the call what came of it.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+/// use palisade_core::port::counter::{Ask, Holder, Ipv6Prefix, LimitKey, Rate};
+/// use palisade_core::time::Timestamp;
+///
+/// let rate = Rate { burst: NonZeroU32::MIN, per: Duration::from_secs(60) };
+/// let holder = Holder::client("2001:db8::7".parse().ok(), Ipv6Prefix::default());
+/// // Whoever has one address of a network of 64 bits has them all.
+/// assert_eq!(holder, Holder::client("2001:db8::8".parse().ok(), Ipv6Prefix::default()));
+/// let ask = Ask::new(LimitKey { rule: ["route", "login", ""], index: 0, holder }, rate);
+/// let first = ask.step(None, Timestamp::from_secs(100));
+/// assert!(first.outcome.is_granted());
+/// assert!(!ask.step(Some(first.after), Timestamp::from_secs(101)).outcome.is_granted());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'k> {
     /// Whose requests to what are counted.

@@ -16,6 +16,13 @@ pub use entropy::Entropy;
 pub use once::OnceStore;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
+///
+/// ```
+/// use palisade_core::port::StoreError;
+///
+/// let error = StoreError::Damaged { reason: "a count below zero".to_owned() };
+/// assert_eq!(error.to_string(), "the store holds a damaged record: a count below zero");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -8,6 +8,26 @@ use super::StoreError;
 use crate::time::Timestamp;
 
 /// Remembers what has been used.
+///
+/// ```
+/// use std::{collections::HashSet, sync::Mutex, time::Duration};
+/// use palisade_core::port::once::{OnceKey, Taken};
+/// use palisade_core::port::{OnceStore, StoreError};
+/// use palisade_core::time::Timestamp;
+///
+/// /// Remembers for ever, in one process.
+/// #[derive(Default)]
+/// struct Memory(Mutex<HashSet<String>>);
+///
+/// #[async_trait::async_trait]
+/// impl OnceStore for Memory {
+///     async fn take(&self, key: &OnceKey, _: Duration, _: Timestamp) -> Result<Taken, StoreError> {
+///         let is_new = self.0.lock().unwrap().insert(key.as_str().to_owned());
+///         Ok(if is_new { Taken::First } else { Taken::Again })
+///     }
+/// }
+/// # let _ = Memory::default();
+/// ```
 #[async_trait]
 pub trait OnceStore: Send + Sync + 'static {
     /// Uses `key` up. Of any number of parallel calls with the same key exactly one is [`Taken::First`]; after `ttl`

@@ -18,6 +18,21 @@ pub struct Rate {
 }
 
 /// How requests are counted.
+///
+/// ```
+/// use std::{num::NonZeroU32, time::Duration};
+/// use palisade_core::port::counter::{Acquired, Algorithm, Rate, Step, Tally};
+/// use palisade_core::time::Timestamp;
+///
+/// let rate = Rate { burst: NonZeroU32::MIN, per: Duration::from_secs(60) };
+/// let (one, now) = (NonZeroU32::MIN, Timestamp::from_secs(1000));
+/// for algorithm in [Algorithm::Gcra, Algorithm::SlidingWindow] {
+///     let Step { outcome, after, .. } = algorithm.step(None, rate, one, now);
+///     assert!(outcome.is_granted());
+///     let kept: Tally = after;
+///     assert!(matches!(algorithm.step(Some(kept), rate, one, now).outcome, Acquired::Refused { .. }));
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Algorithm {
     /// The generic cell rate algorithm: `burst` at once, then refilled evenly.

@@ -10,7 +10,7 @@ use palisade::stage::cors::{CorsSettings, Readers};
 use palisade::stage::csrf::{CsrfSettings, Embedding, Siblings, TOKEN_COOKIE, TokenRule};
 use palisade::stage::finish::FinishSettings;
 
-use crate::config::settings::{CorsOrigins, Route, Settings};
+use crate::config::settings::{Authenticate, CorsOrigins, CredentialRef, DpopMode, Route, Settings};
 
 /// The headers of each route, with what is the same on all of them, also where no route was found. There is no nonce:
 /// whatever the backend renders, injected scripts included, would get it.
@@ -30,7 +30,20 @@ pub(super) fn headers(settings: &Settings) -> PerRoute<FinishSettings> {
     PerRoute::new(everywhere(&FinishSettings::default()), settings.routes.iter().map(of).collect())
 }
 
-pub(super) fn cors(route: &Route) -> CorsSettings {
+/// Who may read a route's answers, and with them the nonces of proofs where some credential of the route comes with them.
+pub(super) fn cors(settings: &Settings, route: &Route) -> CorsSettings {
+    let has_proofs = |reference: &CredentialRef| match reference {
+        CredentialRef::Bearer(name) => settings.bearer(name).is_some_and(|section| section.dpop != DpopMode::Off),
+        CredentialRef::Certificates(_) | CredentialRef::Keys(_) => false,
+    };
+    let readers = readers(route);
+    match &route.authenticate {
+        Authenticate::Gateway(accepted) if accepted.iter().any(has_proofs) => readers.with_proofs(),
+        Authenticate::Backend | Authenticate::Gateway(_) => readers,
+    }
+}
+
+fn readers(route: &Route) -> CorsSettings {
     let Some(cors) = &route.cors else { return CorsSettings::default() };
     let origins = match &cors.origins {
         CorsOrigins::Any => Readers::Anyone,

@@ -14,6 +14,16 @@ use http::HeaderValue;
 use super::is_name;
 
 /// Which cookies of an application may be looser than the rule.
+///
+/// ```
+/// use http::HeaderValue;
+/// use palisade::cookie::CookieSettings;
+///
+/// let settings = CookieSettings { readable: vec!["theme".into()], ..CookieSettings::default() };
+/// let corrected = |cookie: &'static str| settings.corrected(&HeaderValue::from_static(cookie)).unwrap();
+/// assert_eq!(corrected("theme=dark; Path=/"), "theme=dark; Path=/; Secure; SameSite=Lax");
+/// assert_eq!(corrected("sid=a1; Path=/"), "sid=a1; Path=/; Secure; HttpOnly; SameSite=Lax");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CookieSettings {
     /// Cookies that scripts of the own pages read.

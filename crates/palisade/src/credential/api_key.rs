@@ -74,6 +74,15 @@ impl fmt::Debug for ApiKey {
 }
 
 /// The SHA-256 of a whole key: enough to know it again, useless to whoever steals it.
+///
+/// ```
+/// use palisade::credential::api_key::ApiKeyHash;
+///
+/// // What `printf %s abc | sha256sum` prints.
+/// let written = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// assert_eq!(ApiKeyHash::parse(written), Some(ApiKeyHash::of("abc")));
+/// assert_eq!(ApiKeyHash::of("abc").to_string(), written);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash([u8; 32]);
 
@@ -115,6 +124,18 @@ impl fmt::Display for ApiKeyHash {
 }
 
 /// Whose key it is and what it may be used for.
+///
+/// ```
+/// use palisade::core::{id::ClientId, principal::ScopeSet, time::Timestamp};
+/// use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord};
+///
+/// let record = ApiKeyRecord {
+///     scopes: ["reports:read".to_owned()].into_iter().collect::<ScopeSet>(),
+///     expires: Some(Timestamp::from_secs(1_800_000_000)),
+///     ..ApiKeyRecord::new(ApiKeyHash::of("of-another-system"), ClientId::new("reports"))
+/// };
+/// assert!(record.roles.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiKeyRecord {
     /// The hash of the key.
@@ -137,6 +158,20 @@ impl ApiKeyRecord {
 }
 
 /// The keys that are known. A client may have several, so that it can change over from one to the next.
+///
+/// ```
+/// use palisade::core::{id::ClientId, time::Timestamp};
+/// use palisade::credential::api_key::{ApiKeyError, ApiKeyHash, ApiKeyRecord, ApiKeys};
+///
+/// let record = |client| ApiKeyRecord::new(ApiKeyHash::of("of-another-system"), ClientId::new(client));
+/// let keys = ApiKeys::new([record("reports")])?;
+/// let now = Timestamp::default();
+/// assert_eq!(keys.find("of-another-system", now).unwrap().client, ClientId::new("reports"));
+/// assert_eq!(keys.find("a-guess", now).unwrap_err(), ApiKeyError::Unknown);
+/// // One key cannot act for two.
+/// assert!(ApiKeys::new([record("reports"), record("billing")]).is_err());
+/// # Ok::<(), palisade::credential::api_key::DuplicateKey>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ApiKeys {
     records: HashMap<ApiKeyHash, Kept>,

@@ -17,6 +17,13 @@ use crate::token::base64url;
 use crate::token::pem::element;
 
 /// A certificate whose holder has proven to have its key.
+///
+/// ```
+/// use palisade::credential::certificate::ClientCertificate;
+///
+/// // What a trusted proxy writes into `Client-Cert`; this is no certificate.
+/// assert_eq!(ClientCertificate::from_header(":aGVsbG8=:"), None);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     der: Box<[u8]>,
@@ -97,6 +104,30 @@ pub struct CertificateRecord {
 }
 
 /// The certificates that are known. A client may have several.
+///
+/// ```
+/// use palisade::core::id::ClientId;
+/// use palisade::core::principal::{RoleSet, ScopeSet};
+/// use palisade::credential::certificate::{
+///     CertificateError, CertificateName, CertificateRecord, Certificates, ClientCertificate,
+/// };
+///
+/// /// Whoever holds a certificate with this name is the program `billing`.
+/// fn known() -> Certificates {
+///     let name = CertificateName::Uri("spiffe://example.com/billing".into());
+///     let (client, scopes, roles) = (ClientId::new("billing"), ScopeSet::default(), RoleSet::default());
+///     Certificates::new([CertificateRecord { name, client, scopes, roles }])
+/// }
+///
+/// fn who(presented: &ClientCertificate) -> String {
+///     match known().find(presented) {
+///         Ok(record) => record.client.to_string(),
+///         Err(CertificateError::Ambiguous) => "two programs claim it".to_owned(),
+///         Err(_) => "nobody we know".to_owned(),
+///     }
+/// }
+/// # let _ = who;
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     records: Vec<CertificateRecord>,

@@ -17,6 +17,18 @@ impl<S: Sync> FromRequestParts<S> for Nonce {
 
 /// No stage would put the nonce into the response's policy, so that no script could run: a mistake of the application,
 /// answered as an internal error.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::{Router, routing::get};
+/// use palisade::csp::Nonce;
+///
+/// // Without a chain that serves pages a handler that asks for a nonce is a mistake.
+/// let bare = Router::new().route("/", get(|nonce: Nonce| async move { format!("<script nonce={}>", nonce.as_str()) }));
+/// let answer = palisade::testing::send(&bare, palisade::testing::request("GET /")).await;
+/// assert_eq!(answer.status, 500);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the route is not behind a chain that serves pages")]
 pub struct NoPages;

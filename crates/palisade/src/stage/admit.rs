@@ -38,6 +38,15 @@ pub struct Admit {
 }
 
 /// How many requests may be under way on one route.
+///
+/// ```
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::admit::{Admit, Places};
+///
+/// // The first route is the health check, which must answer under load; the second may use half of the places.
+/// let routes = PerRoute::new(Places::Common, vec![Places::Reserved(4), Places::Among(100)]);
+/// palisade::testing::assert_stage(&Admit::new(200).with_routes(routes));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Places {
     /// So many of those that all routes share.

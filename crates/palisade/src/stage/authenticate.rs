@@ -4,6 +4,7 @@
 //! 2. A header of a listed kind that is present decides: valid, or refused. Two kinds at once are refused: it would not
 //!    be clear who asks. A certificate beside another credential says nothing about who asks; it is what a token may be
 //!    bound to.
+//!    Where a route takes tokens of several issuers, a token chooses by its `iss` which of them has to prove it.
 //! 3. A credential of a kind that the route does not list is refused as well, unless the backend checks it.
 //! 4. Without any credential the principal is anonymous; whether that is enough is the policy's to say.
 //! 5. When keys cannot be had, the request is refused as unavailable, and no verdict about the credential is made.
@@ -25,7 +26,7 @@ pub use bearer::Bearer;
 use bearer::{Bound, Scheme};
 use http::{HeaderName, HeaderValue, header};
 use palisade_core::canon::query;
-use palisade_core::denial::{Challenge, Denial, DenialCode, Protection};
+use palisade_core::denial::{Challenge, Denial, DenialCode, Proofs, Protection};
 use palisade_core::port::Clock;
 use palisade_core::principal::{Assurance, Level, Principal, ScopeSet, Subject};
 use palisade_core::stage::StageId;
@@ -36,9 +37,29 @@ use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
 use crate::credential::certificate::{Certificates, ClientCertificate};
 use crate::settings::PerRoute;
+use crate::token::claims::claimed_issuer;
+use crate::token::error::TokenError;
 use crate::token::identity;
 
 /// The stage; takes no credential by default.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::core::denial::DenialCode;
+/// use palisade::credential::api_key::ApiKeys;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::authenticate::{Authenticate, Credential};
+/// use palisade::stage::{Stage, Stop, Verdict};
+/// use palisade::testing::{StillClock, head};
+///
+/// let key = Credential::Key { header: http::HeaderName::from_static("x-api-key"), keys: Arc::new(ApiKeys::default()) };
+/// let stage = Authenticate::new(PerRoute::same(vec![key]), Arc::new(StillClock::default()));
+/// let mut guess = head("GET /\nx-api-key: guess");
+/// let Verdict::Now(Err(Stop::Deny(denial))) = stage.check(&mut guess) else { panic!() };
+/// assert_eq!(denial.code(), DenialCode::CredentialInvalid);
+/// // Nobody is no refusal here: whether that is enough is the policy's to say.
+/// assert!(matches!(stage.check(&mut head("GET /")), Verdict::Now(Ok(()))));
+/// ```
 #[derive(Clone)]
 pub struct Authenticate {
     kinds: PerRoute<Vec<Credential>>,
@@ -89,6 +110,19 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
+    /// Whether the other is of another issuer in the same header, so that a token says for itself which of them is meant.
+    fn is_alternative(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Bearer(_), Self::Bearer(_)) | (Self::Identity(_), Self::Identity(_)))
+    }
+
+    /// Whose tokens it takes.
+    fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Bearer(bearer) | Self::Identity(bearer) => Some(bearer.verifier.rules().issuer()),
+            Self::Backend { .. } | Self::Certificate(_) | Self::Key { .. } => None,
+        }
+    }
+
     /// The header that carries it, if the request has it.
     fn presented(&self, head: &Head) -> Option<HeaderName> {
         let has = |name: &HeaderName| head.parts.headers.contains_key(name);
@@ -130,6 +164,11 @@ impl Credential {
             Self::Identity(_) => Challenge::Key { header: identity::HEADER.to_string() },
             Self::Key { header, .. } => Challenge::Key { header: header.to_string() },
         }
+    }
+
+    /// Whether it comes with proofs of possession.
+    pub(crate) fn takes_proofs(&self) -> bool {
+        self.protection().is_some_and(|protection| protection.proofs != Proofs::Off)
     }
 
     /// What the resource says of itself beside a challenge for this kind.
@@ -182,11 +221,16 @@ impl Authenticate {
                 || if kinds.iter().any(|kind| kind.in_query(head)) { Presented::Query } else { Presented::Nothing };
             return Ok(by_certificate.flatten().unwrap_or_else(in_query));
         };
-        if let Some((_, second)) = presented.next() {
-            return Err(ambiguous(&format!("{header}, {second}")));
+        let mut several = false;
+        for (other, second) in presented {
+            if !kind.is_alternative(other) {
+                return Err(ambiguous(&format!("{header}, {second}")));
+            }
+            several = true;
         }
         let mut values = head.parts.headers.get_all(&header).iter();
         match (values.next(), values.next()) {
+            (Some(value), None) if several => Ok(Presented::Header(named(kinds, kind, value)?, header, value.clone())),
             (Some(value), None) => Ok(Presented::Header(kind, header, value.clone())),
             _ => Err(ambiguous(header.as_str())),
         }
@@ -220,6 +264,22 @@ impl Authenticate {
                 Ok(Found::Known(Arc::clone(known)))
             }
         }
+    }
+}
+
+/// Which of several issuers a token names. It is not believed: it chooses the keys that have to prove it, and with the
+/// keys all other rules of that issuer. `first` is one of them.
+fn named<'a>(kinds: &'a [Credential], first: &'a Credential, value: &HeaderValue) -> Result<&'a Credential, Denial> {
+    let text = value.to_str().unwrap_or_default();
+    let token = if let Credential::Identity(_) = first { text } else { text.split_once(' ').unwrap_or_default().1 };
+    // What names no issuer is nobody's token, and whoever is asked refuses it as such.
+    let Some(issuer) = claimed_issuer(token) else { return Ok(first) };
+    let mut found = kinds.iter().filter(|kind| first.is_alternative(kind) && kind.issuer() == Some(&*issuer));
+    match (found.next(), found.next()) {
+        (Some(kind), None) => Ok(kind),
+        (None, _) => Err(invalid(TokenError::IssuerMismatch.reason()).challenging(rejected(first))),
+        // The configuration is refused for this; in an application somebody may have built it by hand.
+        (Some(_), Some(_)) => Err(deny(DenialCode::CredentialAmbiguous).because("issuer", issuer)),
     }
 }
 

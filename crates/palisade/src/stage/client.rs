@@ -53,6 +53,18 @@ const FORWARDING: &[&str] = &[
 ];
 
 /// The stage; trusts no proxy and refuses no network by default.
+///
+/// ```
+/// use palisade::stage::{Stage, Verdict, client::Client};
+///
+/// let stage = Client::behind(vec!["10.0.0.0/8".parse()?]);
+/// let mut head = palisade::testing::head("GET /\nx-forwarded-for: 6.6.6.6, 192.0.2.7");
+/// head.facts.peer = Some("10.0.0.1:50000".parse()?);
+/// assert!(matches!(stage.check(&mut head), Verdict::Now(Ok(()))));
+/// // The hop that the proxy itself has seen, and not what a client wrote in front of it.
+/// assert_eq!(head.facts.client, Some("192.0.2.7".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// Whom each listener believes, by its place in the configuration. An application has one listener.
@@ -65,6 +77,18 @@ pub struct Client {
 }
 
 /// Whose word about the client is believed, and in which words.
+///
+/// ```
+/// use palisade::stage::client::{Client, Proxies, Speak, Trust};
+/// use palisade::stage::Stage;
+///
+/// let known = Proxies { trust: Trust::Networks(vec!["10.0.0.0/8".parse()?]), speak: Speak::Forwarded };
+/// assert!(Client { proxies: vec![known], ..Client::default() }.dangers().is_empty());
+/// // Behind a balancer whose addresses nobody knows: one hop is believed, whoever it is.
+/// let anybody = Proxies { trust: Trust::DangerHops(std::num::NonZeroUsize::MIN), ..Proxies::default() };
+/// assert_eq!(Client { proxies: vec![anybody], ..Client::default() }.dangers().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     /// Whose.

@@ -36,6 +36,17 @@ use crate::violations;
 use crate::would_deny::WouldDeny;
 
 /// The stage. Its rules come from the contract.
+///
+/// ```
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::Stage;
+/// use palisade::stage::contract::{Contract, ContractSettings, Writing};
+///
+/// // For a backend that verifies a signature over the bytes of bodies.
+/// let settings = ContractSettings { forward: Writing::PreserveBytes, ..ContractSettings::default() };
+/// let stage = Contract::new(PerRoute::same(settings));
+/// assert_eq!(stage.dangers().len(), 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct Contract {
     settings: PerRoute<ContractSettings>,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use palisade_core::denial::{Denial, DenialCode};
@@ -23,6 +23,7 @@ use palisade_core::stage::StageId;
 use super::{Answer, Head, Stage, Stop, Verdict};
 use crate::origin::{Origin, ParentDomain};
 use crate::settings::PerRoute;
+use crate::token::dpop;
 
 /// The headers by which a response lets other origins read it, or reach into a private network.
 static ALLOWING: [HeaderName; 7] = [
@@ -36,6 +37,31 @@ static ALLOWING: [HeaderName; 7] = [
 ];
 
 /// The stage; lets nobody read by default.
+///
+/// ```
+/// use palisade::origin::Origin;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::cors::{Cors, CorsSettings, Readers};
+/// use palisade::stage::{Answer, Stage, Stop, Verdict};
+///
+/// let settings = CorsSettings {
+///     origins: Readers::Listed(vec![Origin::parse("https://app.example.com")?]),
+///     methods: vec![http::Method::DELETE],
+///     ..CorsSettings::default()
+/// };
+/// let stage = Cors::new(PerRoute::same(settings));
+/// let asked = |origin: &str| {
+///     let preflight = format!("OPTIONS /\norigin: {origin}\naccess-control-request-method: DELETE");
+///     stage.check(&mut palisade::testing::head(&preflight)).into_now()
+/// };
+/// # trait IntoNow { fn into_now(self) -> Result<(), Stop>; }
+/// # impl IntoNow for Verdict<'_> {
+/// #     fn into_now(self) -> Result<(), Stop> { let Self::Now(result) = self else { panic!() }; result }
+/// # }
+/// assert!(matches!(asked("https://app.example.com"), Err(Stop::Answer(Answer::Preflight))));
+/// assert!(matches!(asked("https://evil.example"), Err(Stop::Deny(_))));
+/// # Ok::<(), palisade::origin::OriginError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     settings: PerRoute<Ready>,
@@ -54,6 +80,20 @@ pub struct CorsSettings {
     pub expose: Vec<HeaderName>,
     /// How long a browser may remember a preflight; at most a day counts.
     pub max_age: Option<Duration>,
+}
+
+impl CorsSettings {
+    /// The same for a route that asks for proofs of possession (RFC 9449): pages that may read responses also read the nonce
+    /// for their next proof, and the challenge that asks for it.
+    #[must_use]
+    pub fn with_proofs(mut self) -> Self {
+        for name in [dpop::NONCE_HEADER, WWW_AUTHENTICATE] {
+            if !self.expose.contains(&name) {
+                self.expose.push(name);
+            }
+        }
+        self
+    }
 }
 
 /// The pages that may read responses.

@@ -62,6 +62,28 @@ pub struct Csrf {
 }
 
 /// Which other origins may send requests on a user's behalf, and what a request has to prove.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::core::secret::Secret;
+/// use palisade::csrf::{TokenKey, Tokens};
+/// use palisade::origin::Origin;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::Stage;
+/// use palisade::stage::csrf::{Csrf, CsrfSettings, Demand, Embedding, Siblings, TokenRule};
+/// use palisade::testing::SeededEntropy;
+///
+/// let key = TokenKey::derived(&Secret::new("a secret of at least 32 bytes ..."))?;
+/// let tokens = Arc::new(Tokens::new(key, Arc::new(SeededEntropy::new(1))));
+/// let settings = CsrfSettings {
+///     trusted: vec![Origin::parse("https://app.example.com")?],
+///     tokens: Some(TokenRule { tokens, session: "__Host-sid".into(), demand: Demand::Always }),
+///     ..CsrfSettings::default()
+/// };
+/// assert_eq!((settings.siblings, settings.embedding), (Siblings::Refused, Embedding::Refused));
+/// assert!(Csrf::new(PerRoute::same(settings)).dangers().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CsrfSettings {
     /// The trusted origins, the application's own among them where browsers without `Sec-Fetch-Site` matter.

@@ -22,6 +22,14 @@ use super::{Head, Stage, Verdict};
 use crate::facts::Malformed;
 
 /// The stage. It has no settings: there is nothing about ambiguity that one deployment needs and another does not.
+///
+/// ```
+/// use palisade::stage::{Stage, Stop, Verdict, firewall::Firewall};
+///
+/// let mut hidden = palisade::testing::head("GET /public/%2e%2e/admin\nhost: a");
+/// let Verdict::Now(Err(Stop::Deny(denial))) = Firewall.check(&mut hidden) else { panic!() };
+/// assert_eq!(denial.code().slug(), "path-ambiguous");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Firewall;
 

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::rescue::Rescue;
 use super::{End, Head, Next, Outcome, Stage};
 use crate::body::Body;
+use crate::chain::place;
 
 /// One stage in front of a service, without the rest of the chain.
 ///
@@ -31,7 +32,10 @@ pub struct StageLayer(Arc<[Box<dyn Stage>]>);
 impl StageLayer {
     /// The layer of a stage.
     pub fn new(stage: impl Stage) -> Self {
-        Self(Arc::new([Box::new(Rescue) as Box<dyn Stage>, Box::new(stage)]))
+        let mut stages = [Box::new(Rescue) as Box<dyn Stage>, Box::new(stage)];
+        // As in the chain: what dresses or writes down every answer stands around the refusals.
+        stages.sort_by_key(|stage| place(stage.id()));
+        Self(Arc::new(stages))
     }
 }
 
@@ -117,5 +121,36 @@ where
             let Ok(response) = inner.call(request).await;
             Ok(response)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+
+    use super::*;
+    use crate::stage::csrf::Csrf;
+    use crate::stage::finish::Finish;
+    use crate::testing::{request, send};
+
+    async fn fails() -> &'static str {
+        panic!("the password is hunter2")
+    }
+
+    #[tokio::test]
+    async fn what_dresses_answers_dresses_failures_from_behind_too() {
+        let app = Router::new().route("/", get(fails)).layer(StageLayer::new(Finish::default()));
+        let answer = send(&app, request("GET /")).await;
+        assert_eq!(answer.code().as_deref(), Some("internal"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+
+    #[tokio::test]
+    async fn what_refuses_is_told_as_in_the_chain() {
+        let app = Router::new().route("/", get(fails).post(fails)).layer(StageLayer::new(Csrf::default()));
+        let forged = "POST /\nhost: a\ncookie: sid=1\nsec-fetch-site: cross-site\norigin: https://evil.example";
+        assert_eq!(send(&app, request(forged)).await.code().as_deref(), Some("cross-site-request"));
+        assert_eq!(send(&app, request("GET /")).await.code().as_deref(), Some("internal"));
     }
 }

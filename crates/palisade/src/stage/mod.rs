@@ -177,6 +177,16 @@ pub enum Answer {
 }
 
 /// A document that describes the API itself, the same for everyone.
+///
+/// ```
+/// use palisade::stage::{Stage, Stop, Verdict, Answer, publish::Publish};
+///
+/// let stage = Publish::default().with("/robots.txt", "text/plain", "User-agent: *\nDisallow: /\n");
+/// let mut head = palisade::testing::head("GET /robots.txt\nhost: a");
+/// head.facts.path = palisade::core::canon::path::CanonicalPath::parse("/robots.txt").ok();
+/// let Verdict::Now(Err(Stop::Answer(Answer::Document(document)))) = stage.check(&mut head) else { panic!() };
+/// assert_eq!(document.media, "text/plain");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// Its media type.

@@ -14,6 +14,17 @@ use crate::network::Networks;
 use crate::settings::PerRoute;
 
 /// The stage; refuses nobody by default.
+///
+/// ```
+/// use palisade::network::Networks;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::network::Network;
+///
+/// // The second route is for the office.
+/// let office = Networks { allow: vec!["10.0.0.0/8".parse()?], ..Networks::default() };
+/// palisade::testing::assert_stage(&Network::new(PerRoute::new(Networks::default(), vec![Networks::default(), office])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     networks: PerRoute<Networks>,

@@ -24,6 +24,19 @@ use crate::token::dpop;
 use crate::token::identity::{self, IdentitySigner};
 
 /// The stage; strips credentials and signs nothing by default.
+///
+/// ```
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::present::{Credentials, Plain, Present};
+/// use palisade::stage::{Stage, Verdict};
+///
+/// // The credential ends here, and no header says without a signature who asks.
+/// let stage = Present::new(PerRoute::same(Credentials::Strip)).telling(Plain::Untold);
+/// let mut head = palisade::testing::head("GET /\nhost: a\nauthorization: Bearer a.b.c");
+/// head.facts.credential = Some(http::header::AUTHORIZATION);
+/// assert!(matches!(stage.check(&mut head), Verdict::Now(Ok(()))));
+/// assert!(!head.parts.headers.contains_key("authorization"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Present {
     credentials: PerRoute<Credentials>,

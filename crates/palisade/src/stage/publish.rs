@@ -16,6 +16,15 @@ use super::{Answer, Document, Head, Stage, Stop, Verdict};
 use crate::token::dpop::Dpop;
 
 /// The stage; publishes nothing by default.
+///
+/// ```
+/// use palisade::stage::publish::{Publish, Resource};
+///
+/// let mut resource = Resource::parse("https://api.example.com/v1").unwrap();
+/// resource.issuers.push("https://id.example.com".to_owned());
+/// assert_eq!(resource.path(), "/.well-known/oauth-protected-resource/v1");
+/// assert!(!Publish::default().with_resource(&resource).is_empty());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Publish {
     documents: Vec<(Box<str>, Document)>,

@@ -18,6 +18,15 @@ use super::{Head, Stage, Verdict};
 use crate::limit::{Counters, Rules};
 
 /// The stage. Its limits come from the operations.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::stage::quota::Quota;
+/// use palisade::testing::MemoryCounts;
+///
+/// let (shared, local) = (Arc::new(MemoryCounts::default()), Arc::new(MemoryCounts::default()));
+/// palisade::testing::assert_stage(&Quota::new(shared).with_local(local));
+/// ```
 #[derive(Clone)]
 pub struct Quota {
     counters: Counters,

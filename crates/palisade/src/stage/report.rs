@@ -32,6 +32,23 @@ use crate::body::{self, Body};
 use crate::limit::{Counters, RouteRules, Rules};
 
 /// The stage.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::core::event::EventKind;
+/// use palisade::stage::{Answer, Stop, report::{Report, ReportPath}};
+/// use palisade::testing::{MemoryCounts, answer, head};
+///
+/// let stage = Report::new(ReportPath::parse("/reports")?, Arc::new(MemoryCounts::default()));
+/// let mut told = head("POST /reports\nhost: a\ncontent-type: application/csp-report");
+/// told.facts.path = palisade::core::canon::path::CanonicalPath::parse("/reports").ok();
+/// let report = r#"{"csp-report": {"effective-directive": "script-src", "blocked-uri": "https://evil.example/x.js"}}"#;
+/// assert!(matches!(answer(&stage, &mut told, report).await, Err(Stop::Answer(Answer::Received))));
+/// assert_eq!(told.facts.notes[0].kind, EventKind::BrowserReport);
+/// # Ok::<(), palisade::stage::report::PathError>(())
+/// # }).unwrap();
+/// ```
 pub struct Report {
     path: ReportPath,
     counters: Counters,
@@ -61,6 +78,13 @@ impl ReportPath {
 }
 
 /// Why browsers cannot report to a path.
+///
+/// ```
+/// use palisade::stage::report::ReportPath;
+///
+/// let elsewhere = ReportPath::parse("https://collector.example/reports").unwrap_err();
+/// assert!(elsewhere.to_string().starts_with("browsers cannot report to `https://collector.example/reports`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "browsers cannot report to `{text}`: write a plain path of this origin, such as `/.well-known/palisade/reports`"

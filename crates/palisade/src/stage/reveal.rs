@@ -31,7 +31,7 @@ use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use palisade_contract::drift;
-use palisade_contract::{ContractOperation, ResponseRule, Revealed};
+use palisade_contract::{ContractOperation, ResponseRule, Revealed, read_answer};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::operation::{Pointer, ResponseOwner};
@@ -46,6 +46,16 @@ use crate::settings::{PerOperation, PerRoute, State};
 use crate::would_deny::WouldDeny;
 
 /// The stage.
+///
+/// ```
+/// use palisade::settings::{PerOperation, PerRoute, State};
+/// use palisade::stage::reveal::{Reveal, RevealSettings, Undeclared};
+///
+/// // What the contract does not declare is refused, so that the next release of the backend is looked at.
+/// let strict = RevealSettings { undeclared: Undeclared::Refuse, ..RevealSettings::default() };
+/// assert_eq!((strict.state, strict.leaks), (State::Enforce, State::Enforce));
+/// palisade::testing::assert_stage(&Reveal::new(PerRoute::same(PerOperation::same(strict))));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reveal {
     settings: PerRoute<PerOperation<RevealSettings>>,
@@ -172,7 +182,8 @@ impl Reveal {
             shape(&operation, &mut parts, bytes, head, settings)?
         } else {
             let is_json = rest.is_none() && (whole || media(&parts).is_json);
-            let value = is_json.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+            // What two programs would read differently has no value: it shows no owner, and is searched as a text.
+            let value = is_json.then(|| read_answer(&bytes)).flatten();
             (bytes, value)
         };
         if !owners.is_empty() {

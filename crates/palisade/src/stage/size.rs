@@ -34,6 +34,20 @@ const OF_THE_ENCODED: [HeaderName; 5] = [
 ];
 
 /// The stage.
+///
+/// ```
+/// use palisade::body::inflate::Coding;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::size::Size;
+///
+/// // The second route takes compressed uploads.
+/// let size = Size {
+///     max_body: PerRoute::new(1 << 20, vec![1 << 20, 50 << 20]),
+///     accept: PerRoute::new(Vec::new(), vec![Vec::new(), vec![Coding::Gzip]]),
+///     ..Size::default()
+/// };
+/// palisade::testing::assert_stage(&size);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Size {
     /// The longest path and query, in bytes.

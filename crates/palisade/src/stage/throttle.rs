@@ -24,6 +24,17 @@ use crate::limit::{Counters, RouteRules, Rules};
 use crate::settings::PerRoute;
 
 /// The stage.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::throttle::{Throttle, ThrottleSettings};
+/// use palisade::testing::MemoryCounts;
+///
+/// let once = ThrottleSettings::clients(1, Duration::from_secs(60));
+/// let stage = Throttle::new(PerRoute::same(once), Arc::new(MemoryCounts::default()));
+/// palisade::testing::assert_stage(&stage);
+/// ```
 #[derive(Clone)]
 pub struct Throttle {
     settings: PerRoute<ThrottleSettings>,

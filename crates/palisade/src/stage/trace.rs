@@ -23,6 +23,19 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static OURS: [HeaderName; 3] = [TRACEPARENT, TRACESTATE, X_REQUEST_ID];
 
 /// The stage.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::stage::trace::Trace;
+/// use palisade::testing::{SeededEntropy, StillClock, answer, head};
+///
+/// let stage = Trace::new(Arc::new(StillClock::default()), Arc::new(SeededEntropy::new(1)));
+/// let mut chosen = head("GET /\nx-request-id: of-the-caller");
+/// assert!(answer(&stage, &mut chosen, "").await.is_ok());
+/// assert_eq!(chosen.facts.request_id.as_str().len(), 36);
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Trace {
     clock: Arc<dyn Clock>,

@@ -8,10 +8,29 @@ use palisade_core::time::Timestamp;
 use serde_json::{Map, Value};
 
 use super::error::TokenError;
-use super::json;
+use super::jws::MAX_LENGTH;
 use super::jwt::Rules;
+use super::{base64url, json};
 
 /// The claims of a token that was verified. Only [`super::jwt::Verifier`] makes one.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::testing::TestWorld;
+/// use palisade::token::jwt::Verifier;
+/// use serde_json::json;
+///
+/// let test = TestWorld::new();
+/// let verifier = Verifier::new(test.issuer.rules(), Arc::new(test.issuer.keys()), Arc::new(test.clock.clone()));
+/// let token = test.issuer.token(&json!({"sub": "alice", "scope": "orders:read orders:write", "team": "north"}));
+/// let claims = verifier.verify(&token).await?;
+/// assert_eq!((claims.subject(), claims.scopes().contains("orders:read")), ("alice", true));
+/// assert_eq!(claims.get("team"), Some(&json!("north")));
+/// assert_eq!(claims.confirmation(), None);
+/// # Ok::<(), palisade::token::error::TokenError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claims {
     subject: Box<str>,
@@ -112,7 +131,28 @@ impl Claims {
     }
 }
 
+/// Whom a token names as its issuer, before anything about it is proven: to choose the keys it is then checked with, and
+/// for nothing else. The reader is the one of verified claims, so that both find the same issuer.
+pub(crate) fn claimed_issuer(token: &str) -> Option<String> {
+    let token = Some(token).filter(|token| token.len() <= MAX_LENGTH)?;
+    let (_, rest) = token.split_once('.')?;
+    let (payload, _) = rest.split_once('.')?;
+    match json::object(&base64url::decode(payload)?)?.remove("iss")? {
+        Value::String(issuer) => Some(issuer),
+        _ => None,
+    }
+}
+
 /// The key that the caller of a token must have (RFC 7800).
+///
+/// ```
+/// use palisade::core::id::KeyThumbprint;
+/// use palisade::token::claims::Confirmation;
+///
+/// // What a token says with `"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`.
+/// let bound = Confirmation::Key(KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
+/// assert_eq!(bound.thumbprint().as_str().len(), 43);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Confirmation {
     /// A client certificate of this SHA-256 (`x5t#S256`, RFC 8705 section 3.1).

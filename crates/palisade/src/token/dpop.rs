@@ -39,6 +39,36 @@ pub const HEADER: HeaderName = HeaderName::from_static("dpop");
 pub const NONCE_HEADER: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Checks proofs.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::core::id::KeyThumbprint;
+/// use palisade::testing::StillClock;
+/// use palisade::token::dpop::{Asked, Dpop, ProofError};
+/// # struct Never;
+/// # #[async_trait::async_trait]
+/// # impl palisade::core::port::OnceStore for Never {
+/// #     async fn take(
+/// #         &self,
+/// #         _: &palisade::core::port::once::OnceKey,
+/// #         _: std::time::Duration,
+/// #         _: palisade::core::time::Timestamp,
+/// #     ) -> Result<palisade::core::port::once::Taken, palisade::core::port::StoreError> {
+/// #         Ok(palisade::core::port::once::Taken::First)
+/// #     }
+/// # }
+/// # let store = Never;
+///
+/// let dpop = Dpop::new(Arc::new(store), Arc::new(StillClock::default())).at_origin("https://api.example.com").unwrap();
+/// let key = KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+/// let asked = Asked { method: "GET", url: "https://api.example.com/orders", token: "a.b.c", key: &key };
+/// // A token is no proof that its caller has the key.
+/// let error = dpop.verify("a.b.c", &asked).await.unwrap_err();
+/// assert!(matches!(error, ProofError::Invalid(_)));
+/// assert_eq!(error.error(), "invalid_dpop_proof");
+/// # });
+/// ```
 pub struct Dpop {
     once: Arc<dyn OnceStore>,
     clock: Arc<dyn Clock>,

@@ -5,6 +5,21 @@ use super::jwks::KeySourceError;
 /// The reason a token was not believed.
 ///
 /// A caller is told that the token is invalid and nothing more; [`TokenError::reason`] goes into the event.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::testing::TestWorld;
+/// use palisade::token::{error::TokenError, jwt::Verifier};
+/// use serde_json::json;
+///
+/// let test = TestWorld::new();
+/// let verifier = Verifier::new(test.issuer.rules(), Arc::new(test.issuer.keys()), Arc::new(test.clock.clone()));
+/// let error = verifier.verify(&test.issuer.token(&json!({"aud": "https://other.example.com"}))).await.unwrap_err();
+/// assert_eq!(error, TokenError::AudienceMismatch);
+/// assert_eq!(error.reason(), "audience_mismatch");
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {

@@ -119,6 +119,17 @@ impl KeySet {
 }
 
 /// The outcome of looking for a key.
+///
+/// ```
+/// use palisade::testing::TestWorld;
+/// use palisade::token::{algorithm::Algorithm, jwks::Candidates};
+///
+/// let keys = TestWorld::new().issuer.key_set();
+/// let (name, algorithm) = (keys.keys()[0].id(), keys.keys()[0].algorithm());
+/// assert!(matches!(keys.find(name, algorithm), Candidates::Named(_)));
+/// // A public key is never taken for a shared secret.
+/// assert!(matches!(keys.find(name, Algorithm::Hs256), Candidates::OtherAlgorithm));
+/// ```
 #[derive(Debug)]
 pub enum Candidates<'a> {
     /// The header names this key.
@@ -132,6 +143,18 @@ pub enum Candidates<'a> {
 }
 
 /// An entry of a JWK Set that was left out.
+///
+/// ```
+/// use palisade::token::jwks::{KeySet, Skipped};
+///
+/// let set = KeySet::parse(br#"{"keys":[
+///     {"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+///     {"kty":"unheard-of","kid":"b"}
+/// ]}"#)?;
+/// let [Skipped { position: 1, id: Some(id), reason }] = set.skipped() else { panic!() };
+/// println!("the key `{id}` is not used: {reason}");
+/// # Ok::<(), palisade::token::jwk::KeyError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
     /// Where it stands, from zero.
@@ -143,6 +166,32 @@ pub struct Skipped {
 }
 
 /// Where the keys of an issuer come from.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use palisade::token::jwks::{KeySet, KeySource, KeySourceError};
+///
+/// /// Keys in a vault that has not answered yet.
+/// struct Vault;
+///
+/// #[async_trait::async_trait]
+/// impl KeySource for Vault {
+///     async fn keys(&self) -> Result<Arc<KeySet>, KeySourceError> {
+///         Err(KeySourceError::new("the vault is sealed"))
+///     }
+///
+///     fn current(&self) -> Option<Arc<KeySet>> {
+///         None
+///     }
+///
+///     async fn refresh(&self) -> Result<Arc<KeySet>, KeySourceError> {
+///         self.keys().await
+///     }
+/// }
+/// assert_eq!(Vault.refresh().await.unwrap_err().to_string(), "the vault is sealed");
+/// # });
+/// ```
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
     /// The keys as they are known now.
@@ -170,6 +219,15 @@ impl KeySourceError {
 }
 
 /// Keys that are configured and do not change.
+///
+/// ```
+/// use palisade::token::{jwks::{KeySet, KeySource, StaticKeys}, sign::Signer};
+///
+/// let signer = Signer::generate_es256("2026-11")?;
+/// let keys = StaticKeys::new(KeySet::new([signer.verify_key()?])?);
+/// assert_eq!(keys.current().unwrap().keys().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StaticKeys(Arc<KeySet>);
 

@@ -20,6 +20,23 @@ use super::jwks::{KeySet, KeySource, KeySourceError};
 
 /// Gets the published set. Whoever implements this owns the socket: TLS, the allowed addresses, and a limit on the body
 /// of [`MAX_BODY`] bytes.
+///
+/// ```
+/// use bytes::Bytes;
+/// use palisade::token::remote::{Fetch, MAX_BODY};
+///
+/// /// Keys that a sidecar writes to a file whenever they change.
+/// struct Mounted(std::path::PathBuf);
+///
+/// #[async_trait::async_trait]
+/// impl Fetch for Mounted {
+///     async fn fetch(&self) -> Result<Bytes, String> {
+///         let text = tokio::fs::read(&self.0).await.map_err(|error| error.to_string())?;
+///         if text.len() > MAX_BODY { Err("the key set is too long".to_owned()) } else { Ok(text.into()) }
+///     }
+/// }
+/// # let _ = Mounted("/etc/keys.json".into());
+/// ```
 #[async_trait]
 pub trait Fetch: Send + Sync + 'static {
     /// The body of the answer, or why there is none.
@@ -57,6 +74,29 @@ impl Default for RemoteSettings {
 }
 
 /// Keys that are published at an address. Must be used within a Tokio runtime.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use std::{sync::Arc, time::Duration};
+/// use palisade::testing::StillClock;
+/// use palisade::token::jwks::KeySource;
+/// use palisade::token::remote::{Fetch, RemoteKeys, RemoteSettings};
+///
+/// struct Down;
+///
+/// #[async_trait::async_trait]
+/// impl Fetch for Down {
+///     async fn fetch(&self) -> Result<bytes::Bytes, String> {
+///         Err("connection refused".to_owned())
+///     }
+/// }
+///
+/// let settings = RemoteSettings { deadline: Duration::from_secs(2), ..RemoteSettings::default() };
+/// let keys = RemoteKeys::new(Arc::new(Down), Arc::new(StillClock::default()), settings);
+/// // Without keys there is no verdict about a token: requests are refused as unavailable.
+/// assert!(keys.keys().await.is_err());
+/// # });
+/// ```
 pub struct RemoteKeys {
     shared: Arc<Shared>,
     tasks: Mutex<JoinSet<()>>,

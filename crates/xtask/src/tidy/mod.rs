@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod coverage;
+pub mod doctest;
 pub mod edge;
 pub mod length;
 pub mod link;
@@ -32,6 +33,7 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule { name: "catalogue", check: catalogue::check },
     Rule { name: "coverage", check: |workspace| coverage::violations(&workspace.files, &coverage::codes()) },
+    Rule { name: "doctest", check: |workspace| doctest::violations(&workspace.files) },
     Rule { name: "edge", check: |workspace| edge::violations(&workspace.members) },
     Rule { name: "length", check: |workspace| length::violations(&workspace.files) },
     Rule { name: "link", check: |workspace| link::violations(&workspace.files, &|path| workspace.exists(path)) },

@@ -42,6 +42,11 @@ pub(super) fn named_behind<'a>(code: &'a str, path: &str) -> Vec<&'a str> {
     names
 }
 
+/// The words of a line: letters, digits and underscores that stand together.
+pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|character| !is_word(character)).filter(|word| !word.is_empty())
+}
+
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines())
 }

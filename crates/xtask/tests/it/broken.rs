@@ -2,7 +2,7 @@
 
 use xtask::tidy::coverage::Code;
 use xtask::tidy::{
-    catalogue, coverage, edge, length, link, opening, principal, room, stage, test_binary, unsafety, workplace,
+    catalogue, coverage, doctest, edge, length, link, opening, principal, room, stage, test_binary, unsafety, workplace,
 };
 use xtask::workspace::{File, Member, Need, When};
 
@@ -80,6 +80,33 @@ fn files_that_do_not_say_what_they_are() {
     }
     check(opening::violations, "crates/a/src/b.rs", "//! Counts requests\n//! per caller.\n", &[]);
     check(opening::violations, "crates/a/tests/ui/b.rs", "fn main() {}", &[]);
+}
+
+#[test]
+fn public_types_without_an_example() {
+    let path = "crates/palisade/src/a.rs";
+    let check = |text: &str, expect: &[&str]| {
+        let found = doctest::violations(&[File::new(path, text)]);
+        let names: Vec<&str> = found.iter().filter_map(|line| line.split('`').nth(1)).collect();
+        assert_eq!(names, expect, "{text}");
+    };
+    check("/// One.\npub struct A;\n\n/// Two.\npub enum B {}\n\npub trait C: Send {}", &["A", "B", "C"]);
+    check("/// One.\n/// ```text\n/// A\n/// ```\npub struct A<T>(T);", &["A"]);
+    check("/// One.\n/// ```\n/// // A is great.\n/// Ab::new();\n/// ```\npub struct Ab;\n\npub struct A;", &["A"]);
+    check("/// ```\n/// f();\n/// ```\npub fn f() {}\n\n#[derive(Debug)]\npub struct A;", &["A"]);
+    check("/// ```\n/// f();\n/// ```\n#[derive(\n    Debug,\n)]\npub struct A;", &[]);
+    check("//! ```\n//! a::A::new();\n//! ```\npub struct A;\nstruct B;\npub(crate) struct C;", &[]);
+    check(
+        "impl A {\n    /// ```\n    /// A::new(B::C);\n    /// ```\n    pub fn new() {}\n}\npub struct A;\npub enum B {}",
+        &[],
+    );
+    assert_eq!(
+        doctest::violations(&[
+            File::new(path, "//! A.\n\npub struct A;"),
+            File::new("crates/cli/src/a.rs", "pub struct A;")
+        ]),
+        ["crates/palisade/src/a.rs:3: no example shows `A`"]
+    );
 }
 
 #[test]

@@ -28,6 +28,7 @@ macro_rules! rules {
 rules! {
     catalogue
     coverage
+    doctest
     edge
     length
     link

@@ -135,7 +135,41 @@ fn authenticate(cx: &mut Context<'_>, at: &At, raw: &RawAuthenticate, file: &Raw
         }
     };
     let accepted = names.iter().enumerate().map(|(index, name)| credential(cx, &at.item(index), name, file));
-    accepted.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Authenticate::Gateway)
+    let accepted: Vec<CredentialRef> = accepted.collect::<Vec<_>>().into_iter().collect::<Option<_>>()?;
+    for (index, one) in accepted.iter().enumerate() {
+        let clash = accepted.iter().take(index).find_map(|earlier| clash(earlier, one, file));
+        if let Some((message, help)) = clash {
+            cx.fault(&at.item(index), Fault::new("credential-conflict", message, help));
+        }
+    }
+    Some(Authenticate::Gateway(accepted))
+}
+
+/// Why nobody could tell which of two sections a credential is for. Then all of them would be refused, or one section
+/// would never be asked.
+fn clash(one: &CredentialRef, other: &CredentialRef, file: &RawConfig) -> Option<(String, &'static str)> {
+    use CredentialRef::{Bearer, Certificates, Keys};
+    let issuer = |name: &str| file.bearer.get(name).map(|section| section.issuer.as_str()).unwrap_or_default();
+    let header = |name: &str| file.keys.get(name).map(|section| section.header.to_lowercase()).unwrap_or_default();
+    match (one, other) {
+        (Bearer(one), Bearer(other)) if issuer(one) == issuer(other) => Some((
+            format!("`bearer.{one}` and `bearer.{other}` are the same issuer, `{}`", issuer(one)),
+            "a token is checked by the section of its issuer: keep one on this route",
+        )),
+        (Keys(one), Keys(other)) if header(one) == header(other) => Some((
+            format!("`keys.{one}` and `keys.{other}` are both read from `{}`", header(one)),
+            "list the keys in one section, or give one of the sections another `header`",
+        )),
+        (Bearer(_), Keys(name)) | (Keys(name), Bearer(_)) if header(name) == "authorization" => Some((
+            format!("`keys.{name}` is read from `authorization`, where the tokens are"),
+            "give the keys another `header`",
+        )),
+        (Certificates(one), Certificates(other)) => Some((
+            format!("`certificates.{other}` is never asked beside `certificates.{one}`"),
+            "list the certificates in one section",
+        )),
+        _ => None,
+    }
 }
 
 fn credential(cx: &mut Context<'_>, at: &At, text: &str, file: &RawConfig) -> Option<CredentialRef> {

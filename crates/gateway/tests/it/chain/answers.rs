@@ -57,13 +57,21 @@ async fn server_errors_and_owners_count_even_where_answers_are_not_checked() {
             ("extra", Leaves(200, WHOLE), ""),
             ("page", Leaves(200, "<h1>apple</h1>"), ""),
             ("trace", Refused(UpstreamFailed), ""),
+            ("leak", Refused(ResponseLeaks), ""),
+            ("leak twice", Refused(ResponseLeaks), ""),
         ],
     )
     .await;
     let upstream = shop().await;
     let site = Site::start(&with_route("responses = \"off\""), &upstream.url()).await;
-    let answer = site.ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: bob").await;
-    site.finish().await.assert_refused(&answer, ResponseForeign);
+    let mut answers = Vec::new();
+    for play in ["bob", "bob twice"] {
+        answers.push(site.ask(&format!("GET /orders/7\nauthorization: Bearer ${{alice}}\nx-play: {play}")).await);
+    }
+    let log = site.finish().await;
+    for answer in answers {
+        log.assert_refused(&answer, ResponseForeign);
+    }
 }
 
 /// What becomes of an answer.

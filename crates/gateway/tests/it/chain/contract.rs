@@ -108,6 +108,13 @@ async fn json_has_one_reading() {
             (json("{\"name\":\"a\nb\"}"), bad),
             (json(r#"{"name":"a\nb"}"#), Ok(r#"{"name":"a\nb"}"#)),
             (json(r#"{"name":"\ud83d\ude00"}"#), Ok(r#"{"name":"😀"}"#)),
+            // What people would read otherwise than programs; the marks of ordinary Arabic and Hebrew are none.
+            (json("{\"name\":\"a\u{202e}fdp.exe\"}"), bad),
+            (json(r#"{"name":"\u2066a\u2069"}"#), bad),
+            (json("{\"open\":{\"a\u{202d}\":1}}"), bad),
+            (json("{\"name\":\"a\u{200f}b\"}"), Ok("{\"name\":\"a\u{200f}b\"}")),
+            // Both writings of a letter arrive as they came.
+            (json("{\"name\":\"e\u{301}\"}"), Ok("{\"name\":\"e\u{301}\"}")),
             // Names by which a prototype is reached.
             (json(r#"{"open":{"__proto__":{"admin":true}}}"#), bad),
             (json(r#"{"open":{"constructor":{"prototype":{}}}}"#), bad),
@@ -197,6 +204,7 @@ async fn queries_have_one_reading() {
             (get("q=a+b%2f&&limit=5"), Ok("/search?q=a%20b%2F&limit=5")),
             (get("q=a;limit=5"), Ok("/search?q=a%3Blimit%3D5")),
             (get("q=a&limit=5;limit=50"), bad),
+            (get("q=a%E2%80%AEb"), bad),
             (get("limit=5&limit=6"), bad),
             (get("limit=5&%6cimit=6"), bad),
             (get("limit[]=5"), bad),
@@ -321,6 +329,40 @@ async fn multipart_has_one_reading() {
             (send("; boundary=B; boundary=C", &format!("--B|{title}||t|--B--|")), Err(MediaTypeUndeclared)),
             (send(&format!("; boundary={}", "b".repeat(71)), &format!("--{}--", "b".repeat(71))), bad),
             (send("; boundary=\"a*b\"", "--a*b--"), bad),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn xml_makes_no_parser_fetch_or_expand() {
+    let xml = |body: &str| format!("POST /xml\ncontent-type: application/xml\n\n{body}");
+    let bad = Err(PayloadInvalid);
+    let laughs = "<!DOCTYPE a [<!ENTITY b \"ha\"><!ENTITY c \"&b;&b;\">]><a>&c;</a>";
+    let include = "<a xmlns:xi=\"http://www.w3.org/2001/XInclude\"><xi:include href=\"file:///etc/passwd\"/></a>";
+    check(
+        &policy(""),
+        &[
+            (xml("<a b=\"1\">x &amp; <c/></a>"), Ok("<a b=\"1\">x &amp; <c/></a>")),
+            (xml("<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>"), bad),
+            (xml("<!DOCTYPE a PUBLIC \"x\" \"http://169.254.169.254/\"><a/>"), bad),
+            (xml("<?xml version=\"1.0\"?>\n<!doctype a><a/>"), bad),
+            (xml(laughs), bad),
+            (xml("<a>&b;</a>"), bad),
+            (xml(include), bad),
+            (xml("<?xml-stylesheet href=\"x.xsl\"?><a/>"), bad),
+            (xml("<?xml version=\"1.0\" encoding=\"utf-7\"?><a/>"), bad),
+            (xml(&format!("{}{}", "<a>".repeat(33), "</a>".repeat(33))), bad),
+            (xml("<a b=\"1\" b=\"2\"/>"), bad),
+            (xml("<a></b>"), bad),
+            (xml("{}"), bad),
+            ("POST /json\ncontent-type: application/xml\n\n<a/>".to_owned(), Err(MediaTypeUndeclared)),
+            // A picture that is a document.
+            (
+                "PUT /image\ncontent-type: image/svg+xml\n\n<!DOCTYPE svg [<!ENTITY a SYSTEM \"x\">]><svg/>".to_owned(),
+                bad,
+            ),
+            ("PUT /image\ncontent-type: image/svg+xml\n\n<svg/>".to_owned(), Ok("<svg/>")),
         ],
     )
     .await;

@@ -3,6 +3,7 @@
 use palisade_core::denial::DenialCode::{self, *};
 
 use super::harness::{POLICY, Site, shop, with_route};
+use super::tokens::SECOND_ISSUER;
 
 /// The usual policy with a shared secret in place of the key set.
 fn shared_secret() -> String {
@@ -35,6 +36,51 @@ async fn each_kind_is_accepted_and_ends_here() {
         assert_eq!(security.len(), 0, "{security:?}");
         assert!(access["who"].as_str().unwrap().ends_with(subject), "{access}");
     }
+}
+
+/// The usual policy with a second issuer on the same route, which signs with another key.
+fn two_issuers() -> String {
+    let second =
+        format!("[bearer.partners]\nissuer = \"{SECOND_ISSUER}\"\naudience = \"shop\"\nsecret = \"file:shared.key\"\n");
+    let both = "[\"bearer.main\", \"bearer.partners\", \"keys.partners\"]";
+    format!("{}{second}", POLICY.replace("[\"bearer.main\", \"keys.partners\"]", both))
+}
+
+#[tokio::test]
+async fn each_of_two_issuers_is_checked_with_its_own_keys() {
+    let upstream = shop().await;
+    let site = Site::start(&two_issuers(), &upstream.url()).await;
+    for credential in [
+        "authorization: Bearer ${alice}",
+        "authorization: Bearer ${second issuer}",
+        "authorization: Bearer ${alice}",
+        "x-api-key: ${key}",
+    ] {
+        let answer = site.ask(&format!("GET /items/1\n{credential}")).await;
+        assert_eq!(answer.status, 200, "{credential}: {answer:?}");
+    }
+    site.finish().await;
+    let invalid = |name: &str| (format!("authorization: Bearer ${{{name}}}"), CredentialInvalid);
+    let mut table: Vec<(String, DenialCode)> = [
+        "second issuer by the first",
+        "first issuer by the second",
+        "issuer that is a list",
+        "other issuer",
+        "foreign",
+        "expired",
+        "other audience",
+        "none",
+        "public key as secret",
+        "cut",
+    ]
+    .map(invalid)
+    .into();
+    table.push(("authorization: Bearer x".to_owned(), CredentialInvalid));
+    table.push(("authorization: Bearer ".to_owned(), CredentialInvalid));
+    table.push(("authorization: ${alice}".to_owned(), CredentialInvalid));
+    table.push(("authorization: Bearer ${alice}\nx-api-key: ${key}".to_owned(), CredentialAmbiguous));
+    let table: Vec<(&str, DenialCode)> = table.iter().map(|(headers, code)| (headers.as_str(), *code)).collect();
+    check(&two_issuers(), &table).await;
 }
 
 #[tokio::test]

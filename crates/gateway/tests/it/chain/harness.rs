@@ -227,6 +227,11 @@ fn play(request: &Request<Bytes>) -> Response<Bytes> {
         ("conflict", _) => (409, "application/json", r#"{"why": "locked"}"#.into()),
         ("busy", _) => (503, "text/plain", "busy".into()),
         ("bob", _) => (200, "application/json", r#"{"id": 7, "owner": "bob"}"#.into()),
+        // Programs that read the last of two members see nothing in these.
+        ("bob twice", _) => (200, "application/json", r#"{"id": 7, "owner": "bob", "owner": "alice"}"#.into()),
+        ("leak twice", _) => {
+            (200, "application/json", r#"{"name": "ORA-00942: no such view", "id": 1, "name": "apple"}"#.into())
+        }
         (_, "/items") => (200, "application/json", "[ ]".into()),
         (_, "/orders") => (201, "application/json", request.body().clone()),
         (_, "/photos/1") if request.method() == "GET" => (200, "application/octet-stream", PHOTO.into()),

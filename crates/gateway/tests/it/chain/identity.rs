@@ -60,6 +60,26 @@ async fn a_bound_token_passes_with_its_proof_once_and_its_proof_ends_here() {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_can_read_what_a_proof_needs() {
+    let cors = "cors = { origins = [\"https://app.example.com\"], credentials = true, expose = [\"etag\"] }";
+    for (mode, expect) in [("optional", "etag, dpop-nonce, www-authenticate"), ("off", "etag")] {
+        let policy = with_proofs(mode).replace("timeout = \"10s\"\n", &format!("timeout = \"10s\"\n{cors}\n"));
+        let upstream = shop().await;
+        let site = Site::start(&policy, &upstream.url()).await;
+        let request = "GET /items/1\norigin: https://app.example.com";
+        let (missing, served) =
+            (site.ask(request).await, site.ask(&format!("{request}\nauthorization: Bearer ${{alice}}")).await);
+        assert_eq!((missing.status.as_u16(), served.status.as_u16()), (401, 200), "{mode}");
+        for answer in [missing, served] {
+            assert_eq!(answer.header("access-control-expose-headers"), expect, "{mode}");
+        }
+        let foreign = site.ask("GET /items\norigin: https://evil.example").await;
+        assert_eq!(foreign.header("access-control-expose-headers"), "");
+        site.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn the_backend_can_check_who_asks() {
     let upstream = shop().await;
     let sections = format!("[present]\nsign_key = \"file:{FIXTURES}/identity.key.pem\"\nplain_headers = false");

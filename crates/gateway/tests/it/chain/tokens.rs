@@ -66,6 +66,10 @@ impl Tokens {
             "other audience" => issued(alice(json!({"aud": "bank"}))),
             "other issuer" => issued(alice(json!({"iss": "https://id.evil.example"}))),
             "identity token" => self.issuer.sign("JWT", &alice(json!({}))).unwrap(),
+            "second issuer" => self.shared.sign("at+jwt", &alice(json!({"iss": SECOND_ISSUER}))).unwrap(),
+            "second issuer by the first" => issued(alice(json!({"iss": SECOND_ISSUER}))),
+            "first issuer by the second" => self.shared.sign("at+jwt", &alice(json!({}))).unwrap(),
+            "issuer that is a list" => issued(alice(json!({"iss": ["https://id.example.com"]}))),
             "foreign" => self.stranger.sign("at+jwt", &alice(json!({}))).unwrap(),
             "none" => with_header(&issued(alice(json!({}))), NONE, Some("")),
             "public key as secret" => with_header(&issued(alice(json!({}))), HS256, None),
@@ -113,6 +117,8 @@ fn with_header(token: &str, header: &str, signature: Option<&str>) -> String {
     format!("{header}.{payload}.{}", signature.unwrap_or(own))
 }
 
+/// Whoever signs with the shared key, where a test trusts two issuers.
+pub(super) const SECOND_ISSUER: &str = "https://login.example.net";
 const KEY: &str = "k-0123456789abcdef0123456789abcdef";
 const SHARED: &[u8] = b"\x01\x9c\x33\xf0\x7a\xb1\x0e\x5d\xc8\x21\x94\xe6\x4f\x70\x8b\xd2\x1d\xa5\x66\xfb\x38\xc7\x02\x9e\x53\xb4\xea\x17\x8c\x60\xdf\x2b";
 /// `{"alg":"none","typ":"at+jwt"}`.

@@ -25,6 +25,57 @@ pub(super) fn check_each<S: AsRef<str>>(cases: &[S], frame: impl Fn(&str) -> Str
 }
 
 #[test]
+fn refuses_credentials_that_nobody_could_tell_apart() {
+    let sections = r#"
+[bearer.main]
+issuer = "https://id.example.com"
+audience = "a"
+jwks = "file:jwks.json"
+[bearer.same]
+issuer = "https://id.example.com"
+audience = "b"
+jwks = "file:jwks.json"
+[bearer.other]
+issuer = "https://login.example.net"
+audience = "a"
+secret = "file:hs256.key"
+[keys.one]
+key = [{ hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", client = "one" }]
+[keys.two]
+header = "X-Api-Key"
+key = [{ hash = "sha256:cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34", client = "two" }]
+[keys.bearer]
+header = "Authorization"
+key = [{ hash = "sha256:cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34", client = "two" }]
+"#;
+    let route = |list: &str| {
+        let route = "[route.b]\npath = \"/b\"\nupstream = \"api\"\ncontract = \"api\"\n";
+        format!("{route}authenticate = [{list}]\n{sections}")
+    };
+    let conflicts = |list: &str| {
+        let text = format!("{SMALL}{}", route(list));
+        let told = parse(&text).map_or_else(|errors| errors, |loaded| loaded.diagnostics);
+        let told = told.iter().filter(|one| one.code() == "credential-conflict");
+        told.map(|one| format!("{}: {}", one.position().unwrap().column, one.message())).collect::<Vec<_>>().join("\n")
+    };
+    for (list, expect) in [
+        (r#""bearer.main", "bearer.other", "keys.one""#, ""),
+        (
+            r#""bearer.main", "bearer.same""#,
+            "32: `bearer.main` and `bearer.same` are the same issuer, `https://id.example.com`",
+        ),
+        (
+            r#""bearer.main", "bearer.main""#,
+            "32: `bearer.main` and `bearer.main` are the same issuer, `https://id.example.com`",
+        ),
+        (r#""keys.one", "keys.two""#, "29: `keys.one` and `keys.two` are both read from `x-api-key`"),
+        (r#""keys.bearer", "bearer.main""#, "32: `keys.bearer` is read from `authorization`, where the tokens are"),
+    ] {
+        assert_eq!(conflicts(list), expect, "{list}");
+    }
+}
+
+#[test]
 fn checks_tokens_and_keys() {
     let bearer = |rest: &str| {
         let use_it =

@@ -24,6 +24,21 @@ use crate::token::identity::SERVICE;
 use crate::token::jwt::Verifier;
 
 /// How a token is verified, where its claims say what, and which proofs come with it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::stage::authenticate::{Bearer, Credential};
+/// use palisade::testing::TestWorld;
+/// use palisade::token::jwt::Verifier;
+///
+/// let test = TestWorld::new();
+/// let verifier = Verifier::new(test.issuer.rules(), Arc::new(test.issuer.keys()), Arc::new(test.clock.clone()));
+/// // Keycloak has the roles in `realm_access.roles`.
+/// let mut bearer = Bearer::new(verifier);
+/// bearer.roles_claim = vec!["realm_access".to_owned(), "roles".to_owned()];
+/// let credential = Credential::Bearer(Arc::new(bearer));
+/// # let _ = credential;
+/// ```
 pub struct Bearer {
     /// Proves the token.
     pub verifier: Verifier,

@@ -25,7 +25,11 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn bearer(keys: impl KeySource) -> Bearer {
-    let rules = Rules::new("https://id.example", "https://api.example", [Algorithm::Es256]).unwrap();
+    bearer_of("https://id.example", keys)
+}
+
+fn bearer_of(issuer: &str, keys: impl KeySource) -> Bearer {
+    let rules = Rules::new(issuer, "https://api.example", [Algorithm::Es256]).unwrap();
     Bearer::new(Verifier::new(rules, Arc::new(keys), clock()))
 }
 
@@ -99,6 +103,33 @@ async fn a_credential_is_valid_or_refused_and_never_overlooked() {
     ] {
         assert_eq!(who(all(), &format!("GET /\n{headers}")).await, expect, "{headers}");
     }
+}
+
+#[tokio::test]
+async fn a_token_chooses_its_issuer_and_is_believed_by_the_keys_of_that_one_only() {
+    let (one, two) = (Signer::generate_es256("a").unwrap(), Signer::generate_es256("a").unwrap());
+    let other = json!({"iss": "https://other.example"});
+    let of = |issuer: &str, signer: &Signer| Credential::Bearer(Arc::new(bearer_of(issuer, issued_by(signer))));
+    let both = || vec![of("https://id.example", &one), of("https://other.example", &two)];
+    for (token, expect) in [
+        (token(&one, &json!({})), "user:u-1"),
+        (token(&two, &other), "user:u-1"),
+        (token(&one, &other), "credential-invalid"),
+        (token(&two, &json!({})), "credential-invalid"),
+        (token(&one, &json!({"iss": "https://third.example"})), "credential-invalid"),
+        (token(&one, &json!({"iss": null})), "credential-invalid"),
+        ("x".to_owned(), "credential-invalid"),
+    ] {
+        assert_eq!(who(both(), &format!("GET /\nauthorization: Bearer {token}")).await, expect, "{token}");
+    }
+    // Nobody could tell which of the two is meant.
+    let same = || vec![of("https://id.example", &one), of("https://id.example", &two)];
+    let request = format!("GET /\nauthorization: Bearer {}", token(&one, &json!({})));
+    assert_eq!(who(same(), &request).await, "credential-ambiguous");
+    // The keys of the other issuer do not matter.
+    let half =
+        || vec![of("https://id.example", &one), Credential::Bearer(Arc::new(bearer_of("https://x.example", NoKeys)))];
+    assert_eq!(who(half(), &request).await, "user:u-1");
 }
 
 #[tokio::test]

@@ -146,3 +146,9 @@ fn what_a_backend_allows_is_taken_away() {
         assert!(headers.is_empty(), "{name}");
     }
 }
+
+#[test]
+fn pages_read_what_the_next_proof_needs() {
+    let named = CorsSettings { expose: vec![WWW_AUTHENTICATE], ..CorsSettings::default() };
+    assert_eq!(named.with_proofs().expose, [WWW_AUTHENTICATE, dpop::NONCE_HEADER]);
+}

@@ -44,6 +44,18 @@ use crate::facts::{Facts, Transport};
 use crate::settings::PerRoute;
 
 /// The stage. Its defaults score A+ where headers are scored; there is nothing to switch on.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::{Router, routing::get};
+/// use palisade::stage::{StageLayer, finish::Finish};
+/// use palisade::testing::{request, send};
+///
+/// let app = Router::new().route("/", get(|| async { "hi" })).layer(StageLayer::new(Finish::default()));
+/// let answer = send(&app, request("GET /")).await;
+/// assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Finish {
     settings: PerRoute<Ready>,

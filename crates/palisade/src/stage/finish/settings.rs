@@ -8,6 +8,30 @@ use crate::origin::Origin;
 
 /// What the responses of a route say about themselves. The defaults are the strictest; a route is loosened here and
 /// nowhere else.
+///
+/// ```
+/// use palisade::stage::finish::{
+///     ApplicationPolicy, Cache, DnsPrefetch, Embedder, FinishSettings, Opener, Referrer, Resource, Tls,
+/// };
+///
+/// // Pages that sign in in a window of another origin, behind a proxy that ends TLS.
+/// let settings = FinishSettings {
+///     opener: Opener::SameOriginAllowPopups,
+///     referrer: Referrer::SameOrigin,
+///     embedder: Embedder::Credentialless,
+///     dns_prefetch: DnsPrefetch::On,
+///     tls: Tls::InFront,
+///     ..FinishSettings::default()
+/// };
+/// assert!(settings.dangers().is_empty());
+/// let loose = FinishSettings {
+///     application_policy: ApplicationPolicy::DangerReplaces,
+///     resource: Resource::CrossOrigin,
+///     cache: Cache::Private,
+///     ..settings
+/// };
+/// assert_eq!(loose.dangers().len(), 3);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct FinishSettings {
     /// What pages may load and run. Answers to programs may never load or run anything.
@@ -159,6 +183,15 @@ pub enum Tls {
 }
 
 /// How long browsers insist on TLS (RFC 6797). Sent over TLS only.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade::stage::finish::{Hsts, HstsError, Reach};
+///
+/// let day = Duration::from_secs(86_400);
+/// assert_eq!(Hsts::new(day * 730, Reach::Subdomains), Ok(Hsts::default()));
+/// assert_eq!(Hsts::new(day * 180, Reach::SubdomainsAndPreload), Err(HstsError::ShortForPreload));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hsts {
     max_age: Duration,
@@ -220,6 +253,15 @@ pub enum HstsError {
 }
 
 /// What pages may use of the browser (`Permissions-Policy`), beyond nothing.
+///
+/// ```
+/// use palisade::stage::finish::{PermissionError, Permissions};
+///
+/// let meeting = Permissions::default().allow("camera", "self")?.allow("camera", "https://meet.example.com")?;
+/// assert_ne!(meeting, Permissions::default());
+/// assert!(matches!(meeting.allow("camera", "*"), Err(PermissionError::Receiver { .. })));
+/// # Ok::<(), PermissionError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions(Vec<(Box<str>, Vec<Box<str>>)>);
 

@@ -52,6 +52,15 @@ impl fmt::Display for LeakKind {
 }
 
 /// One thing that was found.
+///
+/// ```
+/// use palisade::stage::reveal::leak::{Leak, LeakKind, of_json};
+///
+/// let answer = r#"{"user": {"name": "Al", "hash": "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"}}"#;
+/// let found = of_json(answer.as_bytes(), &serde_json::from_str(answer)?, &[]);
+/// assert_eq!(found, Some(Leak { kind: LeakKind::PasswordHash, pointer: "/user/hash".to_owned() }));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leak {
     /// What it is.

@@ -192,6 +192,7 @@ fn rejects_every_known_attack() {
     );
     row("rejects_nested_duplicate", claim("act", r#"{"sub":"a","sub":"b"}"#), E::Malformed);
     row("rejects_deep_claims", claim("x", &format!("{}{}", "[".repeat(9), "]".repeat(9))), E::Malformed);
+    row("rejects_empty_payload", world.forged(GOOD_HEADER, ""), E::Malformed);
     row("rejects_claims_list", world.forged(GOOD_HEADER, "[]"), E::Malformed);
     row("rejects_data_after_claims", world.forged(GOOD_HEADER, &format!("{} {{}}", good_claims())), E::Malformed);
     row("rejects_nested_token", world.forged(GOOD_HEADER, &good), E::Malformed);
