@@ -17,6 +17,7 @@ pub mod clock;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod digest;
 pub mod entropy;
+pub mod lease;
 pub mod memory;
 pub mod moment;
 mod open;

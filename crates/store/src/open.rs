@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use palisade_core::port::{CounterStore, OnceStore};
+use palisade_core::port::{CounterStore, OnceStore, StoreError};
 use palisade_core::secret::Secret;
 
 use crate::memory::{MemoryCounters, MemoryOnce};
@@ -37,8 +38,12 @@ impl fmt::Debug for Stores {
 pub struct Place {
     /// The URL. What it says of a password is never shown.
     pub url: String,
+    /// Who signs in, if it does not stand in the URL.
+    pub user: Option<String>,
     /// The password, if it does not stand in the URL.
     pub password: Option<Secret>,
+    /// How long a server may take to answer one call.
+    pub patience: Duration,
     /// Whose clock is counted by, where the store has one.
     pub moment: Moment,
 }
@@ -46,7 +51,7 @@ pub struct Place {
 impl Place {
     /// A place with everything in its URL.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), password: None, moment: Moment::default() }
+        Self { url: url.into(), user: None, password: None, patience: PATIENCE, moment: Moment::default() }
     }
 
     /// The URL without who signs in and with what, and without parameters.
@@ -153,6 +158,16 @@ pub async fn open_at(place: &Place) -> Result<Stores, OpenError> {
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => open_postgres(place).await,
         _ => unknown("write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://USER@HOST:PORT/DB`"),
     }
+}
+
+/// How long a server may take if nothing is said.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits for a server, but not longer than this.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) async fn within<T>(patience: Duration, call: impl Future<Output = T>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unreachable { reason: format!("no answer within {patience:?}") };
+    tokio::time::timeout(patience, call).await.map_err(late)
 }
 
 /// Forms that other programs know and that would silently create a file of an odd name here.

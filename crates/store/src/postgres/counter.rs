@@ -10,6 +10,7 @@ use sqlx::{PgConnection, Row as _};
 
 use super::{PostgresStore, store_error, to_column};
 use crate::digest;
+use crate::open::within;
 
 /// Locks the keys, whether or not they have rows, in one order for everybody. The locks end with the transaction.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(lock) FROM unnest($1::bigint[]) AS locks (lock)";
@@ -27,6 +28,12 @@ const MARGIN: u64 = 60_000;
 #[async_trait]
 impl CounterStore for PostgresStore {
     async fn acquire_all(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
+        within(self.patience, self.take(asks, now)).await?
+    }
+}
+
+impl PostgresStore {
+    async fn take(&self, asks: &mut [Ask<'_>], now: Timestamp) -> Result<(), StoreError> {
         let keys: Vec<String> = asks.iter().map(digest::of_ask).collect();
         let mut transaction = self.pool.begin().await.map_err(store_error)?;
         sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await.map_err(store_error)?;

@@ -28,6 +28,7 @@ use crate::open::Place;
 pub struct PostgresStore {
     pool: PgPool,
     moment: Moment,
+    patience: Duration,
 }
 
 impl PostgresStore {
@@ -35,6 +36,9 @@ impl PostgresStore {
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         let failed = |error: sqlx::Error| OpenError::Server { url: place.shown(), reason: error.to_string() };
         let mut options = PgConnectOptions::from_str(&place.url).map_err(failed)?.disable_statement_logging();
+        if let Some(user) = &place.user {
+            options = options.username(user);
+        }
         if let Some(password) = &place.password {
             options = options.password(place.text_of(password)?);
         }
@@ -46,11 +50,11 @@ impl PostgresStore {
             options.application_name("palisade").options([("lock_timeout", "2s"), ("statement_timeout", "5s")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(CONNECTING)
             .connect_with(options)
             .await
             .map_err(failed)?;
-        let store = Self { pool, moment: place.moment };
+        let store = Self { pool, moment: place.moment, patience: place.patience };
         migration::apply(&store, &place.shown()).await?;
         Ok(store)
     }
@@ -83,8 +87,8 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 /// How many connections one gateway has.
 const CONNECTIONS: u32 = 8;
 
-/// How long a call waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long connecting may take, with TLS and sign-in.
+const CONNECTING: Duration = Duration::from_secs(2);
 
 /// The driver's error as the ports spell it.
 fn store_error(error: sqlx::Error) -> StoreError {

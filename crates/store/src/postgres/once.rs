@@ -9,6 +9,7 @@ use palisade_core::time::Timestamp;
 
 use super::{PostgresStore, store_error, to_column};
 use crate::digest;
+use crate::open::within;
 
 /// Returns a row if, and only if, the key was unused or its time is over; removes up to two others that are over, but
 /// waits for nobody who does the same.
@@ -24,6 +25,12 @@ const TAKE: &str = "WITH swept AS (
 #[async_trait]
 impl OnceStore for PostgresStore {
     async fn take(&self, key: &OnceKey, ttl: Duration, now: Timestamp) -> Result<Taken, StoreError> {
+        within(self.patience, self.take_once(key, ttl, now)).await?
+    }
+}
+
+impl PostgresStore {
+    async fn take_once(&self, key: &OnceKey, ttl: Duration, now: Timestamp) -> Result<Taken, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
         let now = self.moment(&mut connection, now).await.map_err(store_error)?;
         let first: Option<i32> = sqlx::query_scalar(TAKE)

@@ -5,7 +5,7 @@ use palisade_core::port::counter::{Algorithm, Ask, Tally};
 use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::{RedisStore, store_error};
+use super::RedisStore;
 use crate::digest;
 
 #[async_trait]
@@ -30,8 +30,7 @@ impl CounterStore for RedisStore {
                 call.arg(nanos / MILLISECOND).arg(nanos % MILLISECOND);
             }
         }
-        let mut connection = self.connection.clone();
-        let reply: Vec<String> = call.invoke_async(&mut connection).await.map_err(store_error)?;
+        let reply: Vec<String> = self.call(&call).await?;
         answer(asks, &reply).ok_or_else(|| StoreError::Damaged { reason: format!("an answer that is none: {reply:?}") })
     }
 }

@@ -15,11 +15,11 @@ use std::time::Duration;
 use palisade_core::port::StoreError;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo as _, RedisError, Script};
+use redis::{Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, ScriptInvocation};
 
 use crate::OpenError;
 use crate::moment::Moment;
-use crate::open::Place;
+use crate::open::{Place, within};
 
 /// Counters and used-up keys in one database of a server.
 pub struct RedisStore {
@@ -27,6 +27,7 @@ pub struct RedisStore {
     acquire: Script,
     take: Script,
     moment: Moment,
+    patience: Duration,
 }
 
 impl RedisStore {
@@ -39,6 +40,9 @@ impl RedisStore {
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
         let tcp = tcp.set_user_timeout(VANISHED);
         let mut settings = info.redis_settings().clone();
+        if let Some(user) = &place.user {
+            settings = settings.set_username(user);
+        }
         if let Some(password) = &place.password {
             settings = settings.set_password(place.text_of(password)?);
         }
@@ -53,7 +57,15 @@ impl RedisStore {
         let (acquire, take) = (Script::new(include_str!("acquire.lua")), Script::new(include_str!("take.lua")));
         acquire.load_async(&mut connection).await.map_err(failed)?;
         take.load_async(&mut connection).await.map_err(failed)?;
-        Ok(Self { connection, acquire, take, moment: place.moment })
+        Ok(Self { connection, acquire, take, moment: place.moment, patience: place.patience })
+    }
+}
+
+impl RedisStore {
+    /// Runs a script.
+    async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+        let mut connection = self.connection.clone();
+        within(self.patience, call.invoke_async(&mut connection)).await?.map_err(store_error)
     }
 }
 

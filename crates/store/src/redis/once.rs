@@ -7,7 +7,7 @@ use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::{OnceStore, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::{RedisStore, store_error};
+use super::RedisStore;
 use crate::digest;
 
 /// The longest time: ten years.
@@ -20,8 +20,7 @@ impl OnceStore for RedisStore {
         call.key(format!("palisade:once:{}", digest::of_once(key)));
         call.arg(self.moment.named(now).map_or_else(String::new, |now| now.as_millis().to_string()));
         call.arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).min(LONGEST));
-        let mut connection = self.connection.clone();
-        match call.invoke_async::<i64>(&mut connection).await.map_err(store_error)? {
+        match self.call::<i64>(&call).await? {
             1 => Ok(Taken::First),
             0 => Ok(Taken::Again),
             other => Err(StoreError::Damaged { reason: format!("an answer that is none: {other}") }),

@@ -52,7 +52,12 @@ impl Postgres {
         self.url_of(Self::PASSWORD)
     }
 
-    /// The same with another password.
+    /// Where it is, without who signs in.
+    pub fn bare_url(&self) -> String {
+        format!("postgres://127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Where it is, with another password.
     pub fn url_of(&self, password: &str) -> String {
         format!("postgres://{}:{password}@127.0.0.1:{}/postgres", Self::USER, self.port)
     }
