@@ -65,7 +65,7 @@ impl RedisStore {
     /// Runs a script.
     async fn call<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         let mut connection = self.connection.clone();
-        within(self.patience, call.invoke_async(&mut connection)).await?.map_err(store_error)
+        within(self.patience, call.invoke_async(&mut connection)).await?.map_err(|error| store_error(&error))
     }
 }
 
@@ -83,7 +83,7 @@ const CONNECTING: Duration = Duration::from_secs(2);
 const VANISHED: Duration = Duration::from_secs(3);
 
 /// The driver's error as the ports spell it.
-fn store_error(error: RedisError) -> StoreError {
+fn store_error(error: &RedisError) -> StoreError {
     let reason = error.to_string();
     if error.code() == Some("DAMAGED") { StoreError::Damaged { reason } } else { StoreError::Unreachable { reason } }
 }

@@ -160,6 +160,13 @@ async fn a_server_that_lets_nobody_in_is_told_of_without_the_password() {
     let apart = |url: String, password: &str| Place { password: Some(Secret::new(password)), ..Place::new(url) };
     assert!(open_at(&apart(valkey.bare_url(), Valkey::PASSWORD)).await.is_ok());
     assert!(open_at(&apart(postgres.url_of("x"), Postgres::PASSWORD)).await.is_ok());
+    // A user with the rights that the guide names, and with no others.
+    let rights = "+evalsha +eval +script|load +get +set +time +ping +select";
+    valkey.command(&format!("ACL SETUSER palisade on >pale ~palisade:* {rights}"));
+    let user = Some("palisade".to_owned());
+    let stores = open_at(&Place { user, ..apart(valkey.bare_url(), "pale") }).await.unwrap();
+    assert!(is_granted(&*stores.counters, "a", rate(1, HOUR), NOW).await);
+    assert_eq!(stores.once.take(&OnceKey::new("p", "k"), HOUR, NOW).await.unwrap(), Taken::First);
     let nobody = "redis://:hunter2@127.0.0.1:1/0".to_owned();
     for place in [
         apart(valkey.bare_url(), "hunter2"),

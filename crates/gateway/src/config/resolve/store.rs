@@ -70,10 +70,10 @@ fn store(cx: &mut Context<'_>, at: &At, url: &str, account: &Account<'_>) -> Opt
                 Some(text) => Some(HiddenSecret(password(cx, &at.key("password"), text)?)),
             };
             if is_clear(&url) {
-                let message = "what goes to this store is not encrypted, its password neither";
+                let message = "what goes to this store is not encrypted, its password included";
                 let help =
                     "write `rediss://`, or keep the server on this machine or in a network that nobody else is in";
-                cx.report(&place, Diagnostic::warning("store-unencrypted", message).help(help));
+                cx.report(&place, Diagnostic::warning("store-cleartext", message).help(help));
             }
             Some(Store::Server(Server { url, user: account.user.clone(), password }))
         }

@@ -14,7 +14,7 @@ use super::wire;
 fn kept_in(url: &str, user: &str, password: &str, dir: &TempDir, route: &str, counters: &str) -> String {
     let file = dir.write("store.password", format!("{password}\n"));
     format!(
-        "{}[store]\nurl = \"{url}\"\n{user}password = \"file:{}\"\ntimeout = \"2s\"\n[store.counters]\n{counters}\n",
+        "{}[store]\nurl = \"{url}\"\n{user}password = \"file:{}\"\ntimeout = \"10s\"\n[store.counters]\n{counters}\n",
         with_route(route),
         file.display()
     )
@@ -50,8 +50,8 @@ async fn two_gateways_share(url: &str, user: &str, password: &str) {
         let policy = kept_in(url, user, password, &dir, limit, counters);
         let sites = pair(&policy, &upstream).await;
         let expect: usize = limit.split([' ', ',']).find_map(|word| word.parse().ok()).unwrap();
-        let mut sum = granted(&sites, 15, GET).await;
-        sum += granted(&sites, 15, GET).await;
+        let mut sum = granted(&sites, 25, GET).await;
+        sum += granted(&sites, 25, GET).await;
         assert_eq!(sum, expect, "{limit} {counters}");
         for site in sites {
             site.finish().await;
@@ -115,7 +115,7 @@ async fn outage(choice: &str, status: u16, passing: usize) {
         let mut server = Valkey::start();
         let limit = format!("throttle = {{ requests = 20, per = \"1d\", on_failure = \"{choice}\" }}");
         let policy = kept_in(&server.bare_url(), "", Valkey::PASSWORD, &dir, &limit, "");
-        let sites = pair(&policy.replace("timeout = \"2s\"", "timeout = \"200ms\""), &upstream).await;
+        let sites = pair(&policy.replace("timeout = \"10s\"", "timeout = \"200ms\""), &upstream).await;
         assert_eq!(granted(&sites, 5, GET).await, 10);
         if is_frozen {
             server.freeze();
