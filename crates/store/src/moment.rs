@@ -1,5 +1,6 @@
 //! Whose clock a shared store counts by.
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
 use palisade_core::time::Timestamp;
 
 /// Whose clock a store that several gateways share counts by.
@@ -18,8 +19,10 @@ pub enum Moment {
 
 /// The latest moment, in milliseconds, that the steps of rate limits tell from later ones; it is in the year 2252. The
 /// number is exact as a floating-point number too.
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) const LATEST: u64 = 8_900_000_000_000;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
 impl Moment {
     /// The moment if it is the caller who names it.
     pub(crate) fn named(self, now: Timestamp) -> Option<Timestamp> {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use palisade_core::port::{CounterStore, OnceStore, StoreError};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use palisade_core::port::StoreError;
+use palisade_core::port::{CounterStore, OnceStore};
 use palisade_core::secret::Secret;
 
 use crate::memory::{MemoryCounters, MemoryOnce};

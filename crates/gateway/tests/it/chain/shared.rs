@@ -115,7 +115,8 @@ async fn outage(choice: &str, status: u16, passing: usize) {
         let mut server = Valkey::start();
         let limit = format!("throttle = {{ requests = 20, per = \"1d\", on_failure = \"{choice}\" }}");
         let policy = kept_in(&server.bare_url(), "", Valkey::PASSWORD, &dir, &limit, "");
-        let sites = pair(&policy.replace("timeout = \"10s\"", "timeout = \"200ms\""), &upstream).await;
+        let hurried = policy.replace("\"10s\"\n[store.counters]", "\"200ms\"\n[store.counters]");
+        let sites = pair(&hurried, &upstream).await;
         assert_eq!(granted(&sites, 5, GET).await, 10);
         if is_frozen {
             server.freeze();
