@@ -30,9 +30,9 @@ async fn granted(sites: &[Site], each: usize, request: &str) -> usize {
     for site in sites {
         for _ in 0..each {
             let (address, request) = (site.address, site.request(request));
-            asking.spawn(
-                async move { wire::exchange(address, &request).await.is_some_and(|answer| answer.status < 300) },
-            );
+            asking.spawn(async move {
+                wire::exchange(address, &request).await.is_some_and(|answer| answer.status.is_success())
+            });
         }
     }
     asking.join_all().await.into_iter().filter(|granted| *granted).count()
@@ -163,7 +163,9 @@ async fn recovers(sites: &[Site], left: usize, choice: &str) {
             statuses.push((answer.status, answer.headers.contains_key("ratelimit")));
         }
         // Counted by the store: granted or refused, and told so by both.
-        if statuses.iter().all(|(status, is_told)| [200, 429].contains(status) && *is_told) && choice != "local" {
+        if statuses.iter().all(|(status, is_told)| [200, 429].contains(&status.as_u16()) && *is_told)
+            && choice != "local"
+        {
             break;
         }
         if choice == "local" && begun.elapsed() > Duration::from_millis(2_500) {

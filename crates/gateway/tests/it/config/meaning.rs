@@ -85,8 +85,8 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!((route.places, settings.routes[1].places), (Places::Among(8), Places::Reserved(2)));
     let bearer = settings.bearer("main").unwrap();
     assert_eq!(bearer.algorithms, [Algorithm::Es256]);
-    assert_eq!(&*bearer.roles_claim.0, ["realm_access".into(), "roles".into()]);
-    assert_eq!(&*bearer.tenant_claim.0, ["https://example.com/tenant".into()]);
+    assert_eq!(&*bearer.roles_claim.0, [Box::<str>::from("realm_access"), "roles".into()]);
+    assert_eq!(&*bearer.tenant_claim.0, [Box::<str>::from("https://example.com/tenant")]);
     let BearerKeys::Secret(secret) = &settings.bearer("shared").unwrap().keys else { panic!() };
     assert_eq!(secret.expose().len(), 32, "the line break at the end of a text is not part of the key");
     assert_eq!(format!("{:?}", settings.bearer("shared").unwrap().keys), "Secret(..)");
