@@ -44,13 +44,18 @@ async fn two_gateways_share(url: &str, user: &str, password: &str) {
     let (upstream, dir) = (shop().await, TempDir::new());
     for (limit, counters) in [
         ("throttle = { requests = 40, per = \"1d\" }", ""),
-        ("throttle = { requests = 41, per = \"1d\", by = \"all\", algorithm = \"sliding-window\" }", ""),
-        ("throttle = { requests = 42, per = \"1d\" }", "mode = \"lease\"\nlease_percent = 10"),
+        ("throttle = { requests = 41, per = \"1d\", by = \"client\", algorithm = \"sliding-window\" }", ""),
+        ("throttle = { requests = 42, per = \"1d\", by = \"all\" }", "mode = \"lease\"\nlease_percent = 10"),
     ] {
         let policy = kept_in(url, user, password, &dir, limit, counters);
         let sites = pair(&policy, &upstream).await;
         let expect: usize = limit.split([' ', ',']).find_map(|word| word.parse().ok()).unwrap();
         let mut sum = granted(&sites, 25, GET).await;
+        // A call that fails on a busy machine makes a pause of a second, in which nothing is granted.
+        let begun = Instant::now();
+        while sum < expect && begun.elapsed() < Duration::from_secs(8) {
+            sum += granted(&sites, 25, GET).await;
+        }
         sum += granted(&sites, 25, GET).await;
         assert_eq!(sum, expect, "{limit} {counters}");
         for site in sites {

@@ -27,7 +27,59 @@ fn checks_servers() {
         "[store.counters]\nuser = \"a\"",
         "[store.counters]\nurl = \"redis://cache.example\"\nmode = \"lease\"\nlease_percent = 51",
     ];
-    check_each(&cases, |case| format!("[store]\n{case}"), &expect![[""]]);
+    check_each(
+        &cases,
+        |case| format!("[store]\n{case}"),
+        &expect![[r#"
+        url = "redis://127.0.0.1:6379/0"
+            fine
+        url = "rediss://cache.example/0"
+            fine
+        url = "redis+unix:///run/valkey.sock"
+            fine
+        url = "postgres://db.example/palisade"
+            fine
+        url = "redis://cache.example"
+            2 store-cleartext: what goes to this store is not encrypted, its password included
+              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+        url = "postgres://db.example/d?sslmode=disable"
+            2 store-cleartext: what goes to this store is not encrypted, its password included
+              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+        url = "redis:127.0.0.1"
+            2 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        url = "redis://"
+            2 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        url = "redis://:hunter2@127.0.0.1/0"
+            2 literal-secret: this looks like a credential, and a configuration is read by many
+              (leave user name and password out of the URL)
+        url = "redis+unix:///run/valkey.sock?pass=hunter2"
+            2 bad-store: the URL holds a password
+              (put it into a file, and write `password = "file:PATH"`)
+        url = "redis://127.0.0.1"
+        password = "hunter2"
+            3 literal-secret: this looks like a credential, and a configuration is read by many
+              (put it into a file that only the gateway may read, and write `file:` and its path)
+        url = "redis://127.0.0.1"
+        password = "file:nowhere"
+            3 file-unreadable: cannot read the file `nowhere`: it does not exist
+              (the path is relative to the folder of the configuration)
+        password = "file:csrf.key"
+            2 bad-store: nobody signs in here, so `password` means nothing
+              (remove it)
+        [store.counters]
+        user = "a"
+            3 bad-store: nobody signs in here, so `user` means nothing
+              (add the `url` of the server, or remove it)
+        [store.counters]
+        url = "redis://cache.example"
+        mode = "lease"
+        lease_percent = 51
+            5 out-of-range: `store.counters.lease_percent` cannot be `51`
+              (write a number from 1 to 50)
+    "#]],
+    );
 }
 
 #[test]
