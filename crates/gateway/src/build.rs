@@ -138,7 +138,7 @@ fn chain(
             )
             .everywhere(&limits.throttle)
             .with_local(Arc::<MemoryCounters>::clone(&local))
-            .with_patience(settings.store_timeout)
+            .with_patience(settings.stores.timeout)
             .with_prefix(limits.ipv6_prefix),
         )
         .with(Cors::new(by_route(settings, |route| browser::cors(settings, route))))
@@ -149,7 +149,7 @@ fn chain(
         .with(
             Quota::new(Arc::clone(&world.counters))
                 .with_local(local)
-                .with_patience(settings.store_timeout)
+                .with_patience(settings.stores.timeout)
                 .with_prefix(limits.ipv6_prefix),
         )
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))

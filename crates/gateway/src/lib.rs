@@ -10,6 +10,7 @@ pub mod drift;
 pub mod init;
 pub mod listen;
 pub mod run;
+mod stores;
 pub mod upstream;
 
 pub use palisade::observe::event_schema;

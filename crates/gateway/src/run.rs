@@ -23,8 +23,9 @@ use palisade_store::entropy::SystemEntropy;
 
 use crate::build::build;
 use crate::config::Loaded;
-use crate::config::settings::{Events, Store};
+use crate::config::settings::Events;
 use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
+use crate::stores;
 use crate::upstream::Forward;
 
 /// A gateway whose sockets are bound and which will serve when it is run.
@@ -121,15 +122,7 @@ impl Handler for Behind {
 
 /// The system's clock and randomness, the configured store, and the configured place for events.
 async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
-    let url = match &loaded.settings.store {
-        Store::Memory => "memory:".to_owned(),
-        Store::Sqlite(path) => format!("sqlite:{}", path.display()),
-    };
-    let stores = palisade_store::open(&url).await.map_err(|error| {
-        let help =
-            "name a file in a folder that exists and that this user may write to; nothing else may be in the file";
-        loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), &["store", "url"])
-    })?;
+    let (counters, once) = stores::open(loaded).await?;
     let events: Arc<dyn Sink> = match &loaded.settings.events {
         Events::File(path) => Arc::new(JsonLines::new(append(path).map_err(|error| {
             let message = format!("the event log `{}` cannot be opened: {error}", path.display());
@@ -139,13 +132,7 @@ async fn world(loaded: &Loaded) -> Result<World, Diagnostic> {
         Events::Stderr => Arc::new(JsonLines::new(io::stderr())),
         Events::Stdout => Arc::new(JsonLines::new(io::stdout())),
     };
-    Ok(World {
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        counters: stores.counters,
-        events,
-        once: Some(stores.once),
-    })
+    Ok(World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), counters, events, once: Some(once) })
 }
 
 /// Opens a log for appending. It names users and addresses, so that only its owner may read it.

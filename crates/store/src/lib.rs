@@ -1,4 +1,4 @@
-//! The ports of `palisade-core` kept for real: counters and used-up keys in memory or in SQLite, the clock, randomness.
+//! The ports of `palisade-core` kept for real: counters and used-up keys in one of four stores, the clock, randomness.
 //!
 //! A store is named by a URL, as the configuration spells it, and [`open`] makes it:
 //!
@@ -6,16 +6,26 @@
 //! |---|---|
 //! | `memory:` | one process; a restart forgets everything |
 //! | `sqlite:palisade.db` | one machine; survives a restart and is shared by processes |
+//! | `redis://host:6379/0` | many machines; the fastest that is shared |
+//! | `postgres://user@host/db` | many machines; as durable as the database |
 //!
-//! Both give the same answers, because either counts by the pure steps of [`palisade_core::port::counter::Algorithm`],
-//! and because one conformance suite (`palisade-testkit`) runs against both.
+//! All give the same answers, because each counts by the pure steps of [`palisade_core::port::counter::Algorithm`], and
+//! because one conformance suite (`palisade-testkit`) runs against all.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod digest;
 pub mod entropy;
+pub mod lease;
 pub mod memory;
+pub mod moment;
 mod open;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use open::{OpenError, Stores, open};
+pub use open::{OpenError, Place, Stores, open, open_at};

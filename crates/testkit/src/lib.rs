@@ -8,5 +8,6 @@ pub mod client;
 pub mod clock;
 pub mod dir;
 pub mod entropy;
+pub mod server;
 pub mod store;
 pub mod upstream;

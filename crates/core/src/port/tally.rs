@@ -17,6 +17,19 @@ pub struct Rate {
     pub per: Duration,
 }
 
+impl Rate {
+    /// The span of time in milliseconds, as the steps see it.
+    pub fn per_millis(self) -> u64 {
+        millis(self.per)
+    }
+
+    /// What one unit takes of the time, by [`gcra`], in nanoseconds: so that a rate such as 600 a second is not rounded
+    /// to 1000. Multiplied by the burst it is the whole window.
+    pub fn interval_nanos(self) -> u64 {
+        (self.per_millis() * NANOS / u64::from(self.burst.get())).max(1)
+    }
+}
+
 /// How requests are counted.
 ///
 /// ```
@@ -148,8 +161,7 @@ impl Algorithm {
 /// ```
 pub fn gcra(state: Option<Tally>, rate: Rate, cost: NonZeroU32, now: Timestamp) -> Step {
     let burst = u64::from(rate.burst.get());
-    // In nanoseconds, so that a rate such as 600 a second is not rounded to 1000.
-    let interval = (millis(rate.per) * NANOS / burst).max(1);
+    let interval = rate.interval_nanos();
     let window = interval * burst;
     let now = nanos(now);
     // A clock that was set back must not lock a key for longer than one whole window.

@@ -28,7 +28,7 @@ pub(crate) fn redacted(source: &Source, root: &DeTable<'_>, is_broken: bool) -> 
 /// Whether a value in this place is a credential itself and not a reference to one.
 pub(crate) fn is_literal_secret(key: &str, value: &str) -> bool {
     let is_reference = match key {
-        "secret" | "key" => value.starts_with("file:"),
+        "secret" | "key" | "password" => value.starts_with("file:"),
         "hash" => value.starts_with("sha256:"),
         _ => true,
     };
@@ -66,7 +66,7 @@ fn lines_about_secrets(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
-        if line.contains("secret") || line.contains("hash") {
+        if ["secret", "hash", "password"].iter().any(|word| line.contains(word)) {
             spans.extend(line.find('=').map(|at| start + at + 1..end));
         }
         start = end;

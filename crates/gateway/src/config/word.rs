@@ -106,6 +106,18 @@ pub(crate) enum Counting {
     SlidingWindow,
 }
 
+/// How exactly requests are counted where several gateways count together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Counted {
+    /// Every request asks the store.
+    #[default]
+    Exact,
+    /// A gateway takes a batch of a budget at once: seldom a question, and of each limit at most one batch for each
+    /// gateway more than it says.
+    Lease,
+}
+
 /// Whose requests are counted together, before anybody has signed in. Limits by principal and by tenant are in the
 /// contract, as `x-palisade.limit`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

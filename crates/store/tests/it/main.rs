@@ -1,7 +1,8 @@
-//! The stores against the contract of their ports, and what only files can get wrong.
+//! The stores against the contract of their ports, and what only files and servers can get wrong.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod file;
+mod server;
 mod url;
 
 use palisade_store::memory::{MemoryCounters, MemoryOnce};

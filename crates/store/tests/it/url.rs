@@ -3,13 +3,16 @@
 use palisade_store::{OpenError, open};
 use palisade_testkit::dir::TempDir;
 
+/// What is said when the URL is of no kind that there is.
+const MEMORY_OR: &str = "write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://USER@HOST:PORT/DB`";
+
 #[tokio::test]
 async fn refuses_what_names_no_store_and_says_what_to_write() {
     for (url, expect) in [
-        ("", "write `memory:` or `sqlite:PATH`"),
-        ("memory", "write `memory:` or `sqlite:PATH`"),
-        ("memory:x", "write `memory:` or `sqlite:PATH`"),
-        ("redis://127.0.0.1", "write `memory:` or `sqlite:PATH`"),
+        ("", MEMORY_OR),
+        ("memory", MEMORY_OR),
+        ("memory:x", MEMORY_OR),
+        ("redis:127.0.0.1", MEMORY_OR),
         ("sqlite:", "write a path after `sqlite:`"),
         ("sqlite://a.db", "write `sqlite:palisade.db` or `sqlite:/var/lib/palisade.db`, without `//`"),
         ("sqlite::memory:", "write `memory:`"),

@@ -9,6 +9,7 @@ mod limit;
 mod operation;
 mod payload;
 mod route;
+mod store;
 mod text;
 
 use std::collections::BTreeMap;
@@ -26,8 +27,9 @@ pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
-pub(crate) use text::Network;
-use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
+pub(crate) use store::{RawCounters, RawStore};
+pub(crate) use text::{FileRef, Network};
+use text::{Output, Size, Socket, Span, Url};
 
 use super::word::{ForwardedHeader, Preset};
 
@@ -81,7 +83,7 @@ pub(crate) struct RawConfig {
     /// Where browsers report what a policy of a page has blocked.
     #[serde(default)]
     pub(crate) reports: RawReports,
-    /// Where requests are counted.
+    /// Where state is kept: what was counted, and what was used up.
     #[serde(default)]
     pub(crate) store: RawStore,
     /// Where security events are written.
@@ -209,22 +211,6 @@ impl Default for RawLimits {
             ipv6_prefix: 64,
             throttle: RawThrottles::default(),
         }
-    }
-}
-
-/// Where state is kept.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct RawStore {
-    /// `memory:` for this process alone, or `sqlite:` and the path of a database file relative to this file.
-    pub(crate) url: StoreUrl,
-    /// How long the store may take to count a request. Then the limit's `on_failure` holds.
-    pub(crate) timeout: Span,
-}
-
-impl Default for RawStore {
-    fn default() -> Self {
-        Self { url: StoreUrl::from("memory:"), timeout: Span::from("100ms") }
     }
 }
 

@@ -59,7 +59,7 @@ texts! {
     /// The digest of an API key.
     Digest = "digest", "^sha256:[0-9a-f]{64}$";
     /// Where state is kept.
-    StoreUrl = "store URL", "^(memory:|sqlite:.+)$";
+    StoreUrl = "store URL", "^(memory:|sqlite:.+|rediss?://.+|redis\\+unix:///.+|postgres(ql)?://.+)$";
     /// Where events go.
     Output = "output", "^(stderr|stdout|file:.+)$";
 }

@@ -180,7 +180,7 @@ impl<'a> Context<'a> {
         }
         let help = match at.last() {
             "hash" => "write `sha256:` and the SHA-256 of the key: `printf %s \"$KEY\" | sha256sum`",
-            "ca" | "cert" | "key" | "secret" => {
+            "ca" | "cert" | "key" | "password" | "secret" => {
                 "put it into a file that only the gateway may read, and write `file:` and its path"
             }
             _ => "leave user name and password out of the URL",

@@ -10,6 +10,7 @@ mod operation;
 mod payload;
 mod route;
 mod server;
+mod store;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -20,8 +21,8 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::port::counter::Ipv6Prefix;
 
 use super::raw::Network;
-use super::raw::{RawConfig, RawEvents, RawLimits, RawStore};
-use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings, Store};
+use super::raw::{RawConfig, RawEvents, RawLimits};
+use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings};
 use super::tree::Located;
 use super::{address, scalar};
 use context::{At, Context};
@@ -56,8 +57,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let limits = limits(cx, &raw.limits);
     let hsts = browser::hsts(cx, &raw.hsts);
     let reports = browser::reports(cx, &raw.reports);
-    let store = store(cx, &raw.store);
-    let store_timeout = cx.value(&At::root("store").key("timeout"), &raw.store.timeout, scalar::duration);
+    let stores = store::stores(cx, &raw.store);
     let events = events(cx, &raw.events);
     let included = |(role, roles): (&String, &Vec<String>)| {
         roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
@@ -78,8 +78,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         limits: limits?,
         hsts: hsts?,
         reports: reports?,
-        store: store?,
-        store_timeout: store_timeout?,
+        stores: stores?,
         events: events?,
     };
     if !cx.has_error() {
@@ -110,19 +109,6 @@ fn limits(cx: &mut Context<'_>, raw: &RawLimits) -> Option<Limits> {
         ipv6_prefix,
         throttle: throttle?,
     })
-}
-
-fn store(cx: &mut Context<'_>, raw: &RawStore) -> Option<Store> {
-    let at = At::root("store").key("url");
-    match raw.url.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => cx.writable(&at, path).map(Store::Sqlite),
-        None if &*raw.url == "memory:" => Some(Store::Memory),
-        _ => {
-            let diagnostic = Diagnostic::error("bad-store", "this is not a store");
-            cx.report(&at, diagnostic.help("write `memory:`, or `sqlite:` and the path of a database file"));
-            None
-        }
-    }
 }
 
 fn events(cx: &mut Context<'_>, raw: &RawEvents) -> Option<Events> {

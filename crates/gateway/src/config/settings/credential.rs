@@ -53,6 +53,14 @@ impl fmt::Debug for HiddenSecret {
     }
 }
 
+impl PartialEq for HiddenSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.matches(other.0.expose())
+    }
+}
+
+impl Eq for HiddenSecret {}
+
 /// What tokens are verified with.
 #[derive(Clone)]
 pub enum BearerKeys {

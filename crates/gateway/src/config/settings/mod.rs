@@ -4,6 +4,7 @@ mod credential;
 mod identity;
 mod payload;
 mod route;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
+pub use store::{Counters, Server, Store, Stores};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
@@ -65,9 +67,7 @@ pub struct Settings {
     /// Where browsers report what a policy has blocked.
     pub reports: Option<ReportPath>,
     /// Where state is kept.
-    pub store: Store,
-    /// How long the store may take to count a request.
-    pub store_timeout: Duration,
+    pub stores: Stores,
     /// Where security events are written.
     pub events: Events,
 }
@@ -154,15 +154,6 @@ pub struct Limits {
     pub ipv6_prefix: Ipv6Prefix,
     /// How often may be asked over all routes together.
     pub throttle: Vec<Limit>,
-}
-
-/// Where state is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// In this process.
-    Memory,
-    /// In a database file.
-    Sqlite(PathBuf),
 }
 
 /// Where security events are written.

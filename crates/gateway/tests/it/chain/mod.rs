@@ -19,4 +19,5 @@ mod limits;
 mod network;
 mod passing;
 mod service;
+mod shared;
 mod smuggling;

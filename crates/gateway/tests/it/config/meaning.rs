@@ -37,14 +37,14 @@ fn defaults_are_the_strict_ones() {
     assert_eq!((route.body_min_rate, route.places), (240, Places::Common));
     assert!(route.accept_encoding.is_empty() && loaded.settings.limits.throttle.is_empty());
     assert_eq!(loaded.settings.limits.ipv6_prefix, Ipv6Prefix::default());
-    assert_eq!(loaded.settings.store_timeout, Duration::from_millis(100));
+    assert_eq!(loaded.settings.stores.timeout, Duration::from_millis(100));
     assert!(
         route.cors.is_none()
             && route.csrf.trusted_origins.is_empty()
             && route.csrf.tokens.is_none()
             && !route.danger_allow_markup
     );
-    assert_eq!(loaded.settings.store, Store::Memory);
+    assert_eq!(loaded.settings.stores.store, Store::Memory);
     assert_eq!(loaded.settings.events, Events::Stderr);
 }
 
@@ -80,13 +80,13 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!(route.throttle, [uncounted, hourly]);
     assert_eq!(settings.limits.throttle, [limit(5000, 1, LimitBy::All)]);
     assert_eq!(settings.limits.ipv6_prefix, Ipv6Prefix::new(56).unwrap());
-    assert_eq!(settings.store_timeout, Duration::from_millis(50));
+    assert_eq!(settings.stores.timeout, Duration::from_millis(50));
     assert_eq!((route.body_min_rate, &route.accept_encoding[..]), (1024, &[Coding::Gzip, Coding::Deflate][..]));
     assert_eq!((route.places, settings.routes[1].places), (Places::Among(8), Places::Reserved(2)));
     let bearer = settings.bearer("main").unwrap();
     assert_eq!(bearer.algorithms, [Algorithm::Es256]);
-    assert_eq!(&*bearer.roles_claim.0, ["realm_access".into(), "roles".into()]);
-    assert_eq!(&*bearer.tenant_claim.0, ["https://example.com/tenant".into()]);
+    assert_eq!(&*bearer.roles_claim.0, [Box::<str>::from("realm_access"), "roles".into()]);
+    assert_eq!(&*bearer.tenant_claim.0, [Box::<str>::from("https://example.com/tenant")]);
     let BearerKeys::Secret(secret) = &settings.bearer("shared").unwrap().keys else { panic!() };
     assert_eq!(secret.expose().len(), 32, "the line break at the end of a text is not part of the key");
     assert_eq!(format!("{:?}", settings.bearer("shared").unwrap().keys), "Secret(..)");
@@ -94,7 +94,7 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!((key.hash[0], key.hash[31]), (0x01, 0xff));
     assert_eq!(key.scopes, ScopeSet::from_iter(["orders:read"]));
     assert_eq!(settings.roles, [("admin".to_owned(), "support".to_owned())]);
-    assert_eq!(settings.store, Store::Sqlite(fixtures().join("palisade.db")));
+    assert_eq!(settings.stores.store, Store::Sqlite(fixtures().join("palisade.db")));
     assert_eq!(settings.events, Events::File(fixtures().join("events.jsonl")));
 }
 

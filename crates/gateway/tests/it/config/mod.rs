@@ -6,6 +6,7 @@ mod generated;
 mod hostile;
 mod meaning;
 mod rules;
+mod stores;
 
 use std::path::PathBuf;
 

@@ -338,7 +338,7 @@ fn checks_the_rest() {
         "[listen.a]\naddress = \"0.0.0.0:81\"",
         "[upstream.b]\nurl = \"http://b.example/api\"\nca = \"file:server.cert.pem\"",
         "[upstream.b]\nurl = \"http://b.example\"\nca = \"file:server.cert.pem\"",
-        "[store]\nurl = \"postgres://h/d\"",
+        "[store]\nurl = \"mysql://h/d\"",
         "[store]\nurl = \"sqlite:nowhere/p.db\"",
         "[events]\noutput = \"syslog\"",
         "[store]\ntimeout = \"0s\"",
@@ -373,9 +373,9 @@ fn checks_the_rest() {
             3 unused-key: `ca` says nothing about an `http` backend
               (use `https` in `url`, or remove `ca`)
         [store]
-        url = "postgres://h/d"
+        url = "mysql://h/d"
             2 bad-store: this is not a store
-              (write `memory:`, or `sqlite:` and the path of a database file)
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
         [store]
         url = "sqlite:nowhere/p.db"
             2 folder-missing: the folder of `nowhere/p.db` does not exist

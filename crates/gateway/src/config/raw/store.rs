@@ -1,0 +1,60 @@
+//! Where state is kept, as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::word::Counted;
+use super::text::{FileRef, Span, StoreUrl};
+
+/// Where state is kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawStore {
+    /// `memory:` for this process alone; `sqlite:` and the path of a database file relative to this file;
+    /// `redis://HOST:PORT/DB`, `rediss://...` over TLS or `redis+unix:///PATH`; `postgres://HOST:PORT/DB`. What several
+    /// gateways share they count together.
+    pub(crate) url: StoreUrl,
+    /// Who signs in to the server.
+    pub(crate) user: Option<String>,
+    /// A file with the password.
+    pub(crate) password: Option<FileRef>,
+    /// How long the store may take to answer. Then a limit's `on_failure` holds.
+    pub(crate) timeout: Span,
+    /// How requests are counted.
+    pub(crate) counters: RawCounters,
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self {
+            url: StoreUrl::from("memory:"),
+            user: None,
+            password: None,
+            timeout: Span::from("100ms"),
+            counters: RawCounters::default(),
+        }
+    }
+}
+
+/// How requests are counted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawCounters {
+    /// Where they are counted, if not in the store.
+    pub(crate) url: Option<StoreUrl>,
+    /// Who signs in to that server.
+    pub(crate) user: Option<String>,
+    /// A file with the password for it.
+    pub(crate) password: Option<FileRef>,
+    /// How exactly.
+    pub(crate) mode: Counted,
+    /// Which share of a limit is one batch of `lease`, in percent.
+    #[schemars(range(min = 1, max = 50))]
+    pub(crate) lease_percent: u32,
+}
+
+impl Default for RawCounters {
+    fn default() -> Self {
+        Self { url: None, user: None, password: None, mode: Counted::default(), lease_percent: 5 }
+    }
+}

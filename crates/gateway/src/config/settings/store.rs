@@ -1,0 +1,48 @@
+//! Where state is kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::HiddenSecret;
+
+/// Where state is kept, and where requests are counted.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// Where everything is kept, unless something else is said.
+    pub store: Store,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+    /// How requests are counted.
+    pub counters: Counters,
+}
+
+/// How requests are counted.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    /// Where, if not in the store.
+    pub store: Option<Store>,
+    /// In batches of this share of a limit, in percent.
+    pub lease: Option<u32>,
+}
+
+/// One place where state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In this process.
+    Memory,
+    /// In a server, which other gateways may share.
+    Server(Server),
+    /// In a database file.
+    Sqlite(PathBuf),
+}
+
+/// A server that keeps state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it is; without a password.
+    pub url: String,
+    /// Who signs in.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Option<HiddenSecret>,
+}

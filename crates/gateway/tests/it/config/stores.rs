@@ -1,0 +1,100 @@
+//! `[store]` as it is written: servers, who signs in to them, and what must not stand in the file.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use palisade_gateway::config::settings::{Server, Store};
+
+use super::rules::check_each;
+use super::{SMALL, parse};
+
+#[test]
+fn checks_servers() {
+    let cases = [
+        "url = \"redis://127.0.0.1:6379/0\"",
+        "url = \"rediss://cache.example/0\"",
+        "url = \"redis+unix:///run/valkey.sock\"",
+        "url = \"postgres://db.example/palisade\"",
+        "url = \"redis://cache.example\"",
+        "url = \"postgres://db.example/d?sslmode=disable\"",
+        "url = \"redis:127.0.0.1\"",
+        "url = \"redis://\"",
+        "url = \"redis://:hunter2@127.0.0.1/0\"",
+        "url = \"redis+unix:///run/valkey.sock?pass=hunter2\"",
+        "url = \"redis://127.0.0.1\"\npassword = \"hunter2\"",
+        "url = \"redis://127.0.0.1\"\npassword = \"file:nowhere\"",
+        "password = \"file:csrf.key\"",
+        "[store.counters]\nuser = \"a\"",
+        "[store.counters]\nurl = \"redis://cache.example\"\nmode = \"lease\"\nlease_percent = 51",
+    ];
+    check_each(
+        &cases,
+        |case| format!("[store]\n{case}"),
+        &expect![[r#"
+        url = "redis://127.0.0.1:6379/0"
+            fine
+        url = "rediss://cache.example/0"
+            fine
+        url = "redis+unix:///run/valkey.sock"
+            fine
+        url = "postgres://db.example/palisade"
+            fine
+        url = "redis://cache.example"
+            2 store-cleartext: what goes to this store is not encrypted, its password included
+              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+        url = "postgres://db.example/d?sslmode=disable"
+            2 store-cleartext: what goes to this store is not encrypted, its password included
+              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+        url = "redis:127.0.0.1"
+            2 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        url = "redis://"
+            2 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        url = "redis://:hunter2@127.0.0.1/0"
+            2 literal-secret: this looks like a credential, and a configuration is read by many
+              (leave user name and password out of the URL)
+        url = "redis+unix:///run/valkey.sock?pass=hunter2"
+            2 bad-store: the URL holds a password
+              (put it into a file, and write `password = "file:PATH"`)
+        url = "redis://127.0.0.1"
+        password = "hunter2"
+            3 literal-secret: this looks like a credential, and a configuration is read by many
+              (put it into a file that only the gateway may read, and write `file:` and its path)
+        url = "redis://127.0.0.1"
+        password = "file:nowhere"
+            3 file-unreadable: cannot read the file `nowhere`: it does not exist
+              (the path is relative to the folder of the configuration)
+        password = "file:csrf.key"
+            2 bad-store: nobody signs in here, so `password` means nothing
+              (remove it)
+        [store.counters]
+        user = "a"
+            3 bad-store: nobody signs in here, so `user` means nothing
+              (add the `url` of the server, or remove it)
+        [store.counters]
+        url = "redis://cache.example"
+        mode = "lease"
+        lease_percent = 51
+            5 out-of-range: `store.counters.lease_percent` cannot be `51`
+              (write a number from 1 to 50)
+    "#]],
+    );
+}
+
+#[test]
+fn a_server_is_what_was_written() {
+    let text = format!(
+        "{SMALL}[store]\nurl = \"postgres://127.0.0.1/palisade\"\nuser = \"palisade\"\npassword = \"file:csrf.key\"\n\
+         [store.counters]\nurl = \"rediss://cache.example:6380/2\"\nmode = \"lease\"\n"
+    );
+    let stores = parse(&text).unwrap().settings.stores;
+    let Store::Server(Server { url, user, password: Some(password) }) = &stores.store else { panic!("{stores:?}") };
+    assert_eq!((url.as_str(), user.as_deref()), ("postgres://127.0.0.1/palisade", Some("palisade")));
+    let file = include_str!("../../fixtures/csrf.key");
+    assert!(password.0.matches(file.trim_end().as_bytes()));
+    assert!(!format!("{stores:?}").contains(file.trim_end()));
+    let counters = Server { url: "rediss://cache.example:6380/2".to_owned(), user: None, password: None };
+    assert_eq!(stores.counters.store, Some(Store::Server(counters)));
+    assert_eq!((stores.counters.lease, stores.timeout), (Some(5), Duration::from_millis(100)));
+}

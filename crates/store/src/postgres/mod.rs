@@ -1,0 +1,106 @@
+//! Counters and used-up keys in PostgreSQL, shared by any number of gateways.
+//!
+//! - Time is the server's ([`Moment`]).
+//! - Used-up keys are one statement. Counters are a transaction that locks its keys in one order, reads, takes the pure
+//!   steps and writes: exact, and as fast as the database commits. Limits on busy routes belong into Redis.
+//! - A commit is as durable as the server makes it; counters do not wait for the disk (`synchronous_commit = off`).
+//! - Each new row removes up to two that are over, so the tables hold about as many rows as there are live keys.
+//! - The schema only moves forward. That of a newer version is refused.
+
+mod counter;
+mod migration;
+mod once;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use palisade_core::port::StoreError;
+use palisade_core::time::Timestamp;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+
+use crate::OpenError;
+use crate::moment::Moment;
+use crate::open::Place;
+
+/// Counters and used-up keys in one database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+    moment: Moment,
+    patience: Duration,
+}
+
+impl PostgresStore {
+    /// Connects and brings the schema to this version.
+    pub async fn open(place: &Place) -> Result<Self, OpenError> {
+        let failed = |error: sqlx::Error| OpenError::Server { url: place.shown(), reason: error.to_string() };
+        let mut options = PgConnectOptions::from_str(&place.url).map_err(failed)?.disable_statement_logging();
+        if let Some(user) = &place.user {
+            options = options.username(user);
+        }
+        if let Some(password) = &place.password {
+            options = options.password(place.text_of(password)?);
+        }
+        // What goes over a network is encrypted, and the server proves who it is, unless the URL says otherwise.
+        if !place.url.contains("sslmode=") && !is_local(&options) {
+            options = options.ssl_mode(PgSslMode::VerifyFull);
+        }
+        let options =
+            options.application_name("palisade").options([("lock_timeout", "2s"), ("statement_timeout", "5s")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECTING)
+            .connect_with(options)
+            .await
+            .map_err(failed)?;
+        let store = Self { pool, moment: place.moment, patience: place.patience };
+        migration::apply(&store, &place.shown()).await?;
+        Ok(store)
+    }
+
+    /// Lets go of all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// The present moment: that of the server, unless the caller names it.
+    async fn moment(&self, connection: &mut PgConnection, now: Timestamp) -> Result<Timestamp, sqlx::Error> {
+        if let Some(named) = self.moment.named(now) {
+            return Ok(named);
+        }
+        let millis: i64 = sqlx::query_scalar(NOW).fetch_one(connection).await?;
+        Ok(Timestamp::from_millis(u64::try_from(millis).unwrap_or_default()))
+    }
+}
+
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// How many connections one gateway has.
+const CONNECTIONS: u32 = 8;
+
+/// How long connecting may take, with TLS and sign-in.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// The driver's error as the ports spell it.
+fn store_error(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
+            StoreError::Damaged { reason: source.to_string() }
+        }
+        other => StoreError::Unreachable { reason: other.to_string() },
+    }
+}
+
+/// A moment as a column holds it.
+fn to_column(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
+}
