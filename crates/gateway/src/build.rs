@@ -35,6 +35,7 @@ use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
+use palisade::stage::upgrade::Upgrade;
 use palisade::token::identity::IdentitySigner;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
@@ -153,6 +154,7 @@ fn chain(
                 .with_prefix(limits.ipv6_prefix),
         )
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
+        .with(Upgrade::new(by_route(settings, |route| route.websocket), Arc::clone(&world.clock)))
         .with(ContractStage::new(by_route(settings, payload)))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
             true => Markup::Allow,

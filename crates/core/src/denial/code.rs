@@ -234,6 +234,10 @@ codes! {
         "The request could not be processed"
         "A request reached the end of the chain without a permit. It was not forwarded."
         "The chain lacks `authorize`; report it if you did not build the chain yourself."
+    UpgradeInvalid "upgrade-invalid" BAD_REQUEST InputRefused
+        "The WebSocket handshake is not valid"
+        "The operation is a WebSocket, and the request that asks for it is not the handshake of RFC 6455: another method, protocol or version, a body, or a key that is not 16 bytes."
+        "Read `reason` in the event. Over HTTP/2 there are no WebSockets here: let the client use HTTP/1.1."
     UpstreamFailed "upstream-failed" BAD_GATEWAY ResponseWithheld
         "The service failed"
         "The backend answered with a server error. Its text was withheld, because it may show how the backend works."

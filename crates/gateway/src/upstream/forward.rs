@@ -6,7 +6,8 @@
 //! 3. Bodies stream in both directions. When the client's body breaks off or breaks its limits on the way, the caller
 //!    hears of that and not of a broken backend.
 //! 4. Trailers of a request go no further: nobody has judged them, and some programs take them for headers.
-//! 5. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer.
+//! 5. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer, except to the handshake of a
+//!    WebSocket ([`super::upgrade`]).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use super::Pool;
+use super::upgrade::{Upgrade, is_switch};
 use palisade::facts::RouteMatch;
 
 /// The end of the gateway's chain.
@@ -64,8 +66,12 @@ impl Service<Permitted<Request<Body>>> for Forward {
             reframe(request.headers_mut());
             let mut request = request.map(without_trailers);
             *request.version_mut() = Version::HTTP_11;
-            let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?;
-            accept(response.map(Body::new))
+            let upgrade = Upgrade::asked(&mut request);
+            let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?.map(Body::new);
+            match upgrade {
+                Some(upgrade) if is_switch(&response) => upgrade.open(response),
+                _ => accept(response),
+            }
         })
     }
 }

@@ -2,7 +2,9 @@
 
 mod fetch;
 mod forward;
+pub mod frames;
 mod pool;
+mod upgrade;
 
 pub use fetch::PoolFetch;
 pub use forward::Forward;

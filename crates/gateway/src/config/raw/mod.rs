@@ -9,6 +9,7 @@ mod limit;
 mod operation;
 mod payload;
 mod route;
+mod stream;
 mod text;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
+pub(crate) use stream::RawWebsocket;
 pub(crate) use text::Network;
 use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
 

@@ -10,7 +10,7 @@ use super::browser::{RawCsrf, RawHeaders};
 use super::limit::RawThrottles;
 use super::operation::RawOperation;
 use super::text::{Size, Span};
-use super::{RawNetworks, RawPayload};
+use super::{RawNetworks, RawPayload, RawWebsocket};
 
 /// Which requests go where, and under which rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -88,6 +88,9 @@ pub(crate) struct RawRoute {
     /// How requests are read, and in which writing they go on.
     #[serde(default)]
     pub(crate) payload: RawPayload,
+    /// How long WebSockets may be open. Operations are WebSockets if the contract declares `101` for them.
+    #[serde(default)]
+    pub(crate) websocket: RawWebsocket,
     /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,

@@ -10,6 +10,7 @@ mod operation;
 mod payload;
 mod route;
 mod server;
+mod stream;
 mod tls;
 
 use std::collections::BTreeMap;

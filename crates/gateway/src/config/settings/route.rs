@@ -11,6 +11,7 @@ use palisade::stage::admit::Places;
 use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
+use palisade::stage::upgrade::UpgradeSettings;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::{Limit, Pointer};
 
@@ -64,6 +65,8 @@ pub struct Route {
     pub headers: FinishSettings,
     /// How requests are read, and in which writing they go on.
     pub payload: Payload,
+    /// How long its WebSockets may be open.
+    pub websocket: UpgradeSettings,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }

@@ -177,6 +177,10 @@ fn scene(code: DenialCode) -> Option<Scene> {
             POLICY.replace("file:jwks.json", "http://{closed}/jwks.json"),
             "GET /items/1\nauthorization: Bearer ${alice}",
         ),
+        Code::UpgradeInvalid => Scene {
+            headers: vec![("sec-websocket-version", "13")],
+            ..ask("GET /socket\nupgrade: websocket\nsec-websocket-version: 13")
+        },
         Code::UpstreamFailed => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: trace"),
         Code::UpstreamUnreachable => Scene { backend: Backend::Closed, ..ask("GET /items") },
         Code::UriTooLong => ask(format!("GET /items?q={}", "a".repeat(8 << 10))),

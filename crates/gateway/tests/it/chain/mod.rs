@@ -2,6 +2,7 @@
 
 mod harness;
 mod held;
+mod scripted;
 mod tokens;
 mod wire;
 
@@ -20,3 +21,4 @@ mod network;
 mod passing;
 mod service;
 mod smuggling;
+mod websocket;
