@@ -7,6 +7,7 @@ mod tokens;
 mod wire;
 
 mod answers;
+mod autobahn;
 mod browser;
 mod catalogue;
 mod contract;
