@@ -47,7 +47,7 @@ use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Responses, Settings, Strictness};
-use crate::upstream::{Forward, Pool};
+use crate::upstream::{AnswerSettings, Forward, Pool};
 
 /// The chain and everything it was made of.
 #[derive(Debug)]
@@ -83,7 +83,12 @@ pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
     let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics })
+    Ok(Built {
+        chain,
+        forward: Forward::new(pools.into_iter().zip(answers(settings)).collect()),
+        contracts,
+        diagnostics,
+    })
 }
 
 fn chain(
@@ -168,6 +173,11 @@ fn chain(
                 pause: upstream.pause,
             })
         })))
+}
+
+/// What holds for the answers of each route.
+fn answers(settings: &Settings) -> impl Iterator<Item = AnswerSettings> {
+    settings.routes.iter().map(|route| route.answers.clone())
 }
 
 /// Who signs identities for the backends. The configuration has checked the key.

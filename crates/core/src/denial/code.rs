@@ -118,6 +118,10 @@ codes! {
         "A URL in the request names a destination that is not allowed"
         "A URL-valued property points into a private network or to a host that its `x-palisade-destinations` does not list: the first step of server-side request forgery."
         "List the host in the contract if the backend may fetch from it."
+    ExpectationUnsupported "expectation-unsupported" EXPECTATION_FAILED InputRefused
+        "The expectation cannot be met"
+        "`Expect` says something else than `100-continue`, which is the only expectation that there is (RFC 9110 section 10.1.1)."
+        "Let the client leave the header out."
     HeaderForbidden "header-forbidden" BAD_REQUEST InputRefused
         "A request header is not allowed"
         "A header is repeated where only one is allowed, has a name that intermediaries read differently, or tries to change the method or path."

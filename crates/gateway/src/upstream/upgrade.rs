@@ -262,6 +262,6 @@ const LINGER: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Whether an answer opens a socket.
-pub(super) fn is_switch(response: &Response<Body>) -> bool {
+pub(super) fn is_switch<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
 }

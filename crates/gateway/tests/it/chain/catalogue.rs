@@ -106,6 +106,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         Code::DestinationForbidden => {
             order(r#"{"item": 1, "amount": 2, "picture": "http://169.254.169.254/latest/meta-data/"}"#)
         }
+        Code::ExpectationUnsupported => ask("GET /items\nexpect: 200-ok"),
         Code::HeaderForbidden => ask("GET /items\nx-http-method-override: DELETE"),
         Code::HeadersTooLarge => under(
             with_sections("[limits]\nmax_headers = \"1KiB\""),

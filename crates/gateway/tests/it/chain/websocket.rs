@@ -220,7 +220,7 @@ async fn every_end_is_told_between_two_frames() {
             scene.say(format!("{SWITCH}\r\n")).await;
             scene.say([b"\x81\x02hi", HALF].concat()).await;
             // The rest of the frame comes when the gateway waits for it.
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
             scene.say("llo").await;
             scene.drain().await;
         })
