@@ -93,12 +93,15 @@ async fn bytes_pass_as_they_are_and_the_log_says_how_many() {
     assert!(!asked.contains("authorization"), "{asked}");
     // What looks like a request, breaks HTTP or is no frame at all: nobody reads it.
     let bytes: Vec<u8> = (0..1_000_000u32)
-        .flat_map(|n| if n % 1000 == 0 { b"GET /admin HTTP/1.1\n\0\r\n\r\n".to_vec() } else { vec![n as u8] })
+        .flat_map(
+            |n| if n % 1000 == 0 { b"GET /admin HTTP/1.1\n\0\r\n\r\n".to_vec() } else { vec![n.to_le_bytes()[0]] },
+        )
         .collect();
     let (mut read, mut write) = stream.split();
     let mut back = vec![0; bytes.len()];
     let (sent, received) = tokio::join!(write.write_all(&bytes), read.read_exact(&mut back));
-    (sent.unwrap(), received.unwrap());
+    sent.unwrap();
+    received.unwrap();
     assert!(back == bytes);
     stream.shutdown().await.unwrap();
     assert!(rest(stream).await.is_empty());

@@ -46,8 +46,8 @@ fn a_handshake_is_one_to_the_letter() {
     ] {
         let request = format!("GET /chat\n{HANDSHAKE}").replacen(from, to, 1);
         let mut head = declared(CHAT, &request);
-        let verdict = stage().check(&mut head);
-        let reason = match verdict {
+        let stage = stage();
+        let reason = match stage.check(&mut head) {
             Verdict::Now(Ok(())) => None,
             Verdict::Now(Err(crate::stage::Stop::Deny(denial))) => {
                 assert_eq!(denial.code(), DenialCode::UpgradeInvalid);
