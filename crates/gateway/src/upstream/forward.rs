@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn trailers_go_no_further() {
         let mut trailers = HeaderMap::new();
-        trailers.insert("palisade-subject", http::HeaderValue::from_static("root"));
+        trailers.insert("palisade-subject", HeaderValue::from_static("root"));
         let frames = [Frame::data(Bytes::from("a")), Frame::data(Bytes::from("b")), Frame::trailers(trailers)];
         let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
         let collected = without_trailers(Body::new(StreamBody::new(frames))).collect().await.unwrap();
