@@ -164,6 +164,11 @@ impl ContractOperation {
         self.parts.responses.json(StatusCode::OK).is_some_and(|rule| rule.definition.is_some())
     }
 
+    /// Whether it is a WebSocket: it declares that it changes the protocol.
+    pub fn is_websocket(&self) -> bool {
+        self.parts.responses.switches_protocol()
+    }
+
     /// What its answers say about its end, where it is deprecated.
     pub fn notice(&self) -> &Notice {
         &self.parts.notice

@@ -180,6 +180,11 @@ impl Responses {
         rules.filter(|(media, _)| media.reading() == Reading::Json).map(|(_, rule)| rule).next()
     }
 
+    /// Whether `101` is declared by its number: a range or a default is no invitation.
+    pub(crate) fn switches_protocol(&self) -> bool {
+        self.0.iter().any(|(status, _)| *status == Status::Exact(101))
+    }
+
     /// Whether a success is declared of whose content nothing is said.
     pub(crate) fn leaves_content_open(&self) -> bool {
         self.0.iter().any(|(status, content)| {

@@ -54,6 +54,7 @@ kinds! {
     ResponseWithheld "response_withheld" 6003 "The backend's answer was not let out: an error text, another principal's object, or a broken contract."
     ServiceFailed "service_failed" 6003 "A part that Palisade depends on failed: the backend, a store, a key server, or Palisade itself."
     UndeclaredRequested "undeclared_requested" 6003 "Somebody asked for a route or operation that nobody has declared."
+    WebsocketClosed "websocket_closed" 6003 "A WebSocket was closed: how long it was open, what went through it, and which side or rule ended it."
     WouldDeny "would_deny" 6003 "A request or an answer departed from the contract where that is only reported: it passed, and would be refused under `enforce`."
 }
 

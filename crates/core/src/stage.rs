@@ -91,6 +91,7 @@ stages! {
     Size "size" Wrap "Limits the sizes of URI, headers and body."
     Throttle "throttle" Check "Counts requests per client before anyone has signed in."
     Trace "trace" Wrap "Gives the request its id and a clean trace context."
+    Upgrade "upgrade" Check "Lets a valid handshake become a WebSocket where the contract says that the operation is one."
 }
 
 impl fmt::Display for StageId {

@@ -35,6 +35,7 @@ use palisade::stage::route::{Route as RouteStage, RoutePattern};
 use palisade::stage::size::Size;
 use palisade::stage::throttle::{Throttle, ThrottleSettings};
 use palisade::stage::trace::Trace;
+use palisade::stage::upgrade::Upgrade;
 use palisade::token::identity::IdentitySigner;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::Diagnostic;
@@ -46,7 +47,7 @@ use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Responses, Settings, Strictness};
-use crate::upstream::{Forward, Pool};
+use crate::upstream::{AnswerSettings, Forward, Pool};
 
 /// The chain and everything it was made of.
 #[derive(Debug)]
@@ -82,7 +83,12 @@ pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
     let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics })
+    Ok(Built {
+        chain,
+        forward: Forward::new(pools.into_iter().zip(answers(settings)).collect()),
+        contracts,
+        diagnostics,
+    })
 }
 
 fn chain(
@@ -153,6 +159,7 @@ fn chain(
                 .with_prefix(limits.ipv6_prefix),
         )
         .with(Authorize::new(Arc::clone(policy), PerRoute::new(None, challenges)))
+        .with(Upgrade::new(by_route(settings, |route| route.websocket), Arc::clone(&world.clock)))
         .with(ContractStage::new(by_route(settings, payload)))
         .with(Inspect::danger_by_route(by_route(settings, |route| match route.danger_allow_markup {
             true => Markup::Allow,
@@ -166,6 +173,11 @@ fn chain(
                 pause: upstream.pause,
             })
         })))
+}
+
+/// What holds for the answers of each route.
+fn answers(settings: &Settings) -> impl Iterator<Item = AnswerSettings> {
+    settings.routes.iter().map(|route| route.answers.clone())
 }
 
 /// Who signs identities for the backends. The configuration has checked the key.

@@ -29,7 +29,8 @@ use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 /// `throttle` comes before `operation`, so that guessing paths counts, and before `authenticate`, so that it shields
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
-/// `authorize` comes before `contract`: nobody without a right makes us parse megabytes. See docs/adr/0002.
+/// `authorize` comes before `contract`: nobody without a right makes us parse megabytes; and before `upgrade`, for the same
+/// reason. `upgrade` comes before `present`, which takes away what asks for another protocol. See docs/adr/0002.
 pub const ORDER: &[StageId] = &[
     StageId::Trace,
     StageId::Record,
@@ -52,6 +53,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Assure,
     StageId::Quota,
     StageId::Authorize,
+    StageId::Upgrade,
     StageId::Contract,
     StageId::Inspect,
     StageId::Reveal,

@@ -42,6 +42,7 @@ pub mod token;
 #[cfg(feature = "contract")]
 mod violations;
 #[cfg(feature = "contract")]
+pub mod websocket;
 mod would_deny;
 
 pub use chain::Chain;

@@ -118,6 +118,10 @@ codes! {
         "A URL in the request names a destination that is not allowed"
         "A URL-valued property points into a private network or to a host that its `x-palisade-destinations` does not list: the first step of server-side request forgery."
         "List the host in the contract if the backend may fetch from it."
+    ExpectationUnsupported "expectation-unsupported" EXPECTATION_FAILED InputRefused
+        "The expectation cannot be met"
+        "`Expect` says something else than `100-continue`, which is the only expectation that there is (RFC 9110 section 10.1.1)."
+        "Let the client leave the header out."
     HeaderForbidden "header-forbidden" BAD_REQUEST InputRefused
         "A request header is not allowed"
         "A header is repeated where only one is allowed, has a name that intermediaries read differently, or tries to change the method or path."
@@ -234,6 +238,10 @@ codes! {
         "The request could not be processed"
         "A request reached the end of the chain without a permit. It was not forwarded."
         "The chain lacks `authorize`; report it if you did not build the chain yourself."
+    UpgradeInvalid "upgrade-invalid" BAD_REQUEST InputRefused
+        "The WebSocket handshake is not valid"
+        "The operation is a WebSocket, and the request that asks for it is not the handshake of RFC 6455: another method, protocol or version, a body, or a key that is not 16 bytes."
+        "Read `reason` in the event. Over HTTP/2 there are no WebSockets here: let the client use HTTP/1.1."
     UpstreamFailed "upstream-failed" BAD_GATEWAY ResponseWithheld
         "The service failed"
         "The backend answered with a server error. Its text was withheld, because it may show how the backend works."

@@ -1,14 +1,16 @@
 //! Speaks HTTP/1.1 and HTTP/2 on one connection, strictly and within bounds.
 //!
 //! The versions a client may use: HTTP/1.1, HTTP/2 by ALPN, and HTTP/2 with prior knowledge on plain connections
-//! (RFC 9113 section 3.3); HTTP/1.0 is answered, and nothing is ever upgraded. Against HTTP/2 rapid reset
+//! (RFC 9113 section 3.3); HTTP/1.0 is answered. What the handler answers with 101 and a [`super::Takeover`] leaves HTTP;
+//! nothing else is ever upgraded. Against HTTP/2 rapid reset
 //! (CVE-2023-44487) the number of streams that may be reset before they were answered is small. What HTTP/1 leaves to
 //! the reader's taste is decided before its parser sees it, in [`super::strict`].
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Request, Response};
@@ -17,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tracing::debug;
@@ -24,6 +27,7 @@ use tracing::debug;
 use super::activity::Activity;
 use super::strict::Strict;
 use super::strict::wire::{MAX_FIELDS, Wire};
+use super::takeover::Pending;
 use super::{Bounds, Connection, Shared};
 
 /// Which version a connection speaks.
@@ -52,20 +56,37 @@ where
     };
     let stream = Strict::new(stream, wire, shared.bounds.head, activity.clone());
     let verdict = stream.verdict();
+    let pending = Pending::default();
     let service = service_fn(|request: Request<Incoming>| {
         let begun = activity.begin();
         let answer = match verdict.of_next() {
             None => shared.handler.handle(request, connection.clone()),
             Some(malformed) => shared.handler.refuse(malformed, request, connection.clone()),
         };
+        let (pending, verdict) = (pending.clone(), Arc::clone(&verdict));
         async move {
-            let response: Response<Body> = answer.await;
+            let mut response: Response<Body> = answer.await;
+            if pending.take_from(&mut response) {
+                verdict.leave_http();
+            }
             drop(begun);
             Ok::<_, Infallible>(response)
         }
     });
     let builder = builder(version, &shared.bounds);
-    let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let http = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    speak(http, &activity, peer, shared).await;
+    // Who sends what is no HTTP before the answer is there has not read that there will be another protocol.
+    if !verdict.has_refused() {
+        pending.run(shared.stopped()).await;
+    }
+}
+
+/// Speaks HTTP until the client or the gateway ends it, or until it is left.
+async fn speak<C>(mut http: Pin<&mut C>, activity: &Activity, peer: SocketAddr, shared: &Shared)
+where
+    C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
+{
     let mut stopped = pin!(shared.stopped());
     let mut expired = pin!(activity.expired(shared.bounds.head, shared.bounds.idle));
     tokio::select! {

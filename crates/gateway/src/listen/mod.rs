@@ -12,6 +12,7 @@ mod http;
 mod proxied;
 pub mod proxy;
 mod strict;
+mod takeover;
 mod tcp;
 mod tls;
 
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 pub use strict::wire;
+pub use takeover::Takeover;
 pub use tcp::{Listener, bind};
 
 /// What answers requests.
@@ -161,7 +163,10 @@ struct Shared {
 
 impl Shared {
     /// Ready once the shutdown has begun; also if `serve` was dropped.
-    async fn stopped(&self) {
-        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopped = self.stopped.clone();
+        async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        }
     }
 }

@@ -5,8 +5,10 @@
 //!    backend gets a framing of its own, so that the two cannot be read differently (RFC 9112 section 11.2).
 //! 3. Bodies stream in both directions. When the client's body breaks off or breaks its limits on the way, the caller
 //!    hears of that and not of a broken backend.
-//! 4. Trailers of a request go no further: nobody has judged them, and some programs take them for headers.
-//! 5. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer.
+//! 4. Trailers of a request go no further: nobody has judged them, and some programs take them for headers. Those of an
+//!    answer pass if they are expected ([`super::answer`]).
+//! 5. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer, except to the handshake of a
+//!    WebSocket ([`super::upgrade`]).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use std::task::{Context, Poll, ready};
 use axum_core::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper_util::client::legacy::Error;
 use palisade::body::{BodyFault, fault_of};
@@ -28,19 +30,21 @@ use palisade_core::stage::StageId;
 use tower_service::Service;
 
 use super::Pool;
+use super::answer::{Answer, AnswerSettings, announced, is_grpc};
+use super::upgrade::{Upgrade, is_switch};
 use palisade::facts::RouteMatch;
 
 /// The end of the gateway's chain.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// The pool of each route, by the route's index.
-    pools: Arc<[Pool]>,
+    /// The pool of each route and what holds for its answers, by the route's index.
+    routes: Arc<[(Pool, AnswerSettings)]>,
 }
 
 impl Forward {
     /// Forwards the requests of each route to the pool at its index.
-    pub fn new(pools: Vec<Pool>) -> Self {
-        Self { pools: pools.into() }
+    pub fn new(routes: Vec<(Pool, AnswerSettings)>) -> Self {
+        Self { routes: routes.into() }
     }
 }
 
@@ -56,16 +60,23 @@ impl Service<Permitted<Request<Body>>> for Forward {
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
         let mut request = permitted.request;
         let route = request.extensions_mut().remove::<RouteMatch>();
-        let pool = route.and_then(|route| self.pools.get(route.index).cloned());
+        let found = route.and_then(|route| self.routes.get(route.index).cloned());
         Box::pin(async move {
-            let Some(pool) = pool else {
+            let Some((pool, answers)) = found else {
                 return Err(Denial::new(DenialCode::RouteUnknown, StageId::Forward).into());
             };
             reframe(request.headers_mut());
+            if is_grpc(request.headers()) {
+                request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+            }
             let mut request = request.map(without_trailers);
             *request.version_mut() = Version::HTTP_11;
+            let upgrade = Upgrade::asked(&mut request);
             let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?;
-            accept(response.map(Body::new))
+            match upgrade {
+                Some(upgrade) if is_switch(&response) => upgrade.open(response.map(Body::new)),
+                _ => accept(response, answers),
+            }
         })
     }
 }
@@ -103,14 +114,30 @@ impl HttpBody for WithoutTrailers {
     }
 }
 
-fn accept(mut response: Response<Body>) -> Result<Response<Body>, Stop> {
+fn accept<B>(response: Response<B>, settings: AnswerSettings) -> Result<Response<Body>, Stop>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     if response.status().is_informational() || response.status() == StatusCode::UPGRADE_REQUIRED {
         let denial = Denial::new(DenialCode::UpstreamFailed, StageId::Forward);
         return Err(denial.because("status", response.status().as_str()).into());
     }
-    strip_hop_by_hop(response.headers_mut());
-    *response.version_mut() = Version::HTTP_11;
-    Ok(response)
+    if parts_disagree(response.headers()) {
+        let denial = Denial::new(DenialCode::UpstreamFailed, StageId::Forward);
+        return Err(denial.because("reason", "length_and_coding").into());
+    }
+    let (mut parts, body) = Answer::of(response, settings).into_parts();
+    let announced = announced(&parts.headers);
+    strip_hop_by_hop(&mut parts.headers);
+    body.announce(&announced, &mut parts.headers);
+    parts.version = Version::HTTP_11;
+    Ok(Response::from_parts(parts, Body::new(body)))
+}
+
+/// Whether an answer says twice where it ends (RFC 9112 section 6.3): somebody has put two answers into one.
+fn parts_disagree(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 
 /// Whose fault it is that there is no answer.
@@ -134,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn trailers_go_no_further() {
         let mut trailers = HeaderMap::new();
-        trailers.insert("palisade-subject", http::HeaderValue::from_static("root"));
+        trailers.insert("palisade-subject", HeaderValue::from_static("root"));
         let frames = [Frame::data(Bytes::from("a")), Frame::data(Bytes::from("b")), Frame::trailers(trailers)];
         let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
         let collected = without_trailers(Body::new(StreamBody::new(frames))).collect().await.unwrap();

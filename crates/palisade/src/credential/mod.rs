@@ -4,6 +4,7 @@ pub mod api_key;
 pub mod certificate;
 
 use palisade_core::principal::Principal;
+use palisade_core::time::Timestamp;
 
 use crate::token::claims::Confirmation;
 use crate::token::identity::Signed;
@@ -15,6 +16,8 @@ pub(crate) struct Known {
     pub(crate) principal: Principal,
     /// The key that the caller must prove to have.
     pub(crate) confirmation: Option<Confirmation>,
+    /// When it ends, where it says so.
+    pub(crate) expires: Option<Timestamp>,
     /// What was signed for backends about the principal.
     pub(crate) signed: Signed,
 }

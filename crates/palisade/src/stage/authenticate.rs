@@ -259,7 +259,12 @@ impl Authenticate {
                     let principal = Principal::establish(Subject::Service(record.client.clone()), assurance)
                         .with_scopes(record.scopes.clone())
                         .with_roles(record.roles.clone());
-                    Arc::new(Known { principal, confirmation: None, signed: Default::default() })
+                    Arc::new(Known {
+                        principal,
+                        confirmation: None,
+                        expires: record.expires,
+                        signed: Default::default(),
+                    })
                 });
                 Ok(Found::Known(Arc::clone(known)))
             }

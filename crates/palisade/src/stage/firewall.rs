@@ -7,7 +7,8 @@
 //! 4. Headers that intermediaries read differently, or that override the request line, are refused
 //!    ([`palisade_core::canon::header`]).
 //! 5. Headers that `Connection` names are gone before anybody decides by them: the backend will not see them either.
-//! 6. The canonical path is what routes, rules and the backend see: the request's URI is rewritten.
+//! 6. An expectation other than `100-continue` is refused: nobody behind us would know that it was not met.
+//! 7. The canonical path is what routes, rules and the backend see: the request's URI is rewritten.
 //!
 //! Message framing (`Content-Length` with `Transfer-Encoding`, bare line feeds, folded lines) is gone before a stage can
 //! see it. The gateway's listener finds it in the bytes and says so here; in an application the HTTP server has to, and
@@ -53,6 +54,14 @@ fn canonicalize(head: &mut Head) -> Result<(), Denial> {
     }
     if matches!(head.parts.method, Method::CONNECT | Method::TRACE) {
         return Err(deny(DenialCode::MethodUndeclared).because("method", head.parts.method.as_str()));
+    }
+    if head
+        .parts
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|expect| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(deny(DenialCode::ExpectationUnsupported));
     }
     canon::header::join_cookies(&mut head.parts.headers);
     let headers = &mut head.parts.headers;
@@ -124,6 +133,8 @@ mod tests {
             ("POST /a\nhost: x\ncontent-type: a/b\ncontent-type: c/d", Some(HeaderForbidden)),
             ("GET /a\nhost: x\ncookie: a=1\ncookie: b=2", None),
             ("GET /a\nhost: x\nconnection: host", Some(HeaderForbidden)),
+            ("PUT /a\nhost: x\nexpect: 100-Continue", None),
+            ("PUT /a\nhost: x\nexpect: 200-ok", Some(ExpectationUnsupported)),
             ("GET /a\nhost: x\nx-middleware-subrequest: a", Some(HeaderForbidden)),
         ] {
             assert_eq!(refusal(&Firewall, &mut head(request)), expect, "{request}");

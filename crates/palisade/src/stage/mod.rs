@@ -36,6 +36,8 @@ mod run;
 pub mod size;
 pub mod throttle;
 pub mod trace;
+#[cfg(feature = "contract")]
+pub mod upgrade;
 
 use std::fmt;
 

@@ -5,6 +5,7 @@
 //! 2. Every event of a request has its id, which the caller was told too.
 //! 3. An event holds no credential, no body and no query string; evidence is short.
 //! 4. A caller that goes away before its answer is in the log too, with status 499: the backend may have acted.
+//! 5. A WebSocket has one more event when it is closed.
 
 use std::sync::Arc;
 
@@ -17,8 +18,9 @@ use palisade_core::port::Clock;
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::observe::Sink;
+use crate::websocket::Traffic;
 
 /// The stage.
 ///
@@ -43,7 +45,8 @@ impl Record {
         Self { sink, clock, policy }
     }
 
-    fn write(&self, head: &mut Head, status: StatusCode) {
+    /// Writes the events of a request, and gives back what all of them say.
+    fn write(&self, head: &mut Head, status: StatusCode) -> SecurityEvent {
         let Head { parts, facts, .. } = head;
         let now = self.clock.now();
         let outcome = facts.denial.as_ref().map_or(Ended::Answered(status), |denial| Ended::Denied(denial.code()));
@@ -74,7 +77,8 @@ impl Record {
             event.index += 1;
         }
         let took = Took { status, all: now.since(facts.received), backend: facts.backend };
-        self.sink.emit(SecurityEvent { took: Some(took), ..event });
+        self.sink.emit(SecurityEvent { took: Some(took), ..event.clone() });
+        event
     }
 }
 
@@ -94,7 +98,14 @@ impl Stage for Record {
             let mut attended = Attended { record: self, head, status: StatusCode::from_u16(499).ok() };
             let outcome = next.run(attended.head, body).await;
             attended.status = outcome.as_ref().ok().map(http::Response::status);
-            outcome
+            let mut response = outcome?;
+            if let Some(traffic) = response.extensions_mut().get::<Arc<Traffic>>().cloned()
+                && let Some(opened) = attended.finish()
+            {
+                let socket = Socket { record: self.clone(), opened, traffic };
+                return Ok(response.map(|body| body::holding(body, socket)));
+            }
+            Ok(response)
         })
     }
 }
@@ -107,11 +118,38 @@ struct Attended<'a> {
     status: Option<StatusCode>,
 }
 
+impl Attended<'_> {
+    /// Writes it down, once.
+    fn finish(&mut self) -> Option<SecurityEvent> {
+        self.status.take().map(|status| self.record.write(self.head, status))
+    }
+}
+
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        if let Some(status) = self.status {
-            self.record.write(self.head, status);
-        }
+        self.finish();
+    }
+}
+
+/// An open WebSocket. It hangs on the body of the answer that opened it; its end is written down when that is dropped.
+struct Socket {
+    record: Record,
+    opened: SecurityEvent,
+    traffic: Arc<Traffic>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let (received, sent) = self.traffic.bytes();
+        let at = self.record.clock.now();
+        let mut evidence = Evidence::default();
+        evidence.add("ended", self.traffic.ended());
+        evidence.add("received", received.to_string());
+        evidence.add("sent", sent.to_string());
+        evidence.add("millis", at.since(self.opened.at).as_millis().to_string());
+        let index = self.opened.index + 1;
+        let kind = EventKind::WebsocketClosed;
+        self.record.sink.emit(SecurityEvent { index, kind, at, evidence, ..self.opened.clone() });
     }
 }
 

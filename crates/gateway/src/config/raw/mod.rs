@@ -10,6 +10,7 @@ mod operation;
 mod payload;
 mod route;
 mod store;
+mod stream;
 mod text;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use store::{RawCounters, RawStore};
+pub(crate) use stream::RawWebsocket;
 pub(crate) use text::{FileRef, Network};
 use text::{Output, Size, Socket, Span, Url};
 

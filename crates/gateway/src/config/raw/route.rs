@@ -10,7 +10,7 @@ use super::browser::{RawCsrf, RawHeaders};
 use super::limit::RawThrottles;
 use super::operation::RawOperation;
 use super::text::{Size, Span};
-use super::{RawNetworks, RawPayload};
+use super::{RawNetworks, RawPayload, RawWebsocket};
 
 /// Which requests go where, and under which rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -88,6 +88,17 @@ pub(crate) struct RawRoute {
     /// How requests are read, and in which writing they go on.
     #[serde(default)]
     pub(crate) payload: RawPayload,
+    /// How long a backend may pause in an answer that has begun, such as a stream of events. `timeout` ends with the head of
+    /// the answer.
+    #[serde(default = "stream_idle_timeout")]
+    pub(crate) stream_idle_timeout: Span,
+    /// The trailers of answers that are passed on, besides `grpc-status`, `grpc-message` and `grpc-status-details-bin` in
+    /// answers of gRPC. Those of requests end here.
+    #[serde(default)]
+    pub(crate) trailers: Vec<String>,
+    /// How long WebSockets may be open. Operations are WebSockets if the contract declares `101` for them.
+    #[serde(default)]
+    pub(crate) websocket: RawWebsocket,
     /// Lets markup in the free text of requests pass. Whoever shows such text has to escape it.
     #[serde(default)]
     pub(crate) danger_allow_markup: bool,
@@ -140,6 +151,10 @@ fn timeout() -> Span {
 
 fn body_timeout() -> Span {
     Span::from("10s")
+}
+
+fn stream_idle_timeout() -> Span {
+    Span::from("5m")
 }
 
 fn body_min_rate() -> Size {

@@ -11,6 +11,7 @@ mod payload;
 mod route;
 mod server;
 mod store;
+mod stream;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,7 @@ use super::limit;
 use super::networks;
 use super::operation::strictness;
 use super::payload::payload;
+use super::stream;
 
 pub(crate) fn routes(cx: &mut Context<'_>, raw: &RawConfig) -> Vec<Route> {
     let routes = cx.each("route", &raw.route, |cx, at, name, written| route(cx, at, name, written, raw));
@@ -62,6 +63,8 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         Some(raw) => browser::csrf(cx, &at.key("csrf"), raw),
     };
     let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
+    let answers = stream::answers(cx, at, raw);
+    let websocket = stream::websocket(cx, &at.key("websocket"), &raw.websocket);
     let payload = payload(cx, &at.key("payload"), &raw.payload);
     if raw.danger_allow_markup {
         let message = format!("markup in the texts that `route.{name}` takes reaches the backend");
@@ -92,6 +95,8 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         csrf: csrf?,
         headers: headers?,
         payload: payload?,
+        websocket: websocket?,
+        answers: answers?,
         danger_allow_markup: raw.danger_allow_markup,
     })
 }

@@ -11,8 +11,11 @@ use palisade::stage::admit::Places;
 use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
+use palisade::stage::upgrade::UpgradeSettings;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::operation::{Limit, Pointer};
+
+use crate::upstream::AnswerSettings;
 
 use super::super::word::{Credentials, Responses, State, Undeclared};
 use super::Payload;
@@ -64,6 +67,10 @@ pub struct Route {
     pub headers: FinishSettings,
     /// How requests are read, and in which writing they go on.
     pub payload: Payload,
+    /// How long its WebSockets may be open.
+    pub websocket: UpgradeSettings,
+    /// How its answers are passed on.
+    pub answers: AnswerSettings,
     /// Whether markup in the free text of requests passes.
     pub danger_allow_markup: bool,
 }

@@ -10,6 +10,8 @@
 //!    and the events that every refusal gets, after the answers to the requests before it. Nothing goes on behind it.
 //! 3. The same happens to a head that takes longer than [`super::Bounds::head`] to arrive.
 //! 4. In place of a body that breaks a rule goes an error.
+//! 5. Once the connection has left HTTP ([`Verdict::leave_http`]) everything goes on unread. What its client sent before it
+//!    knew is no HTTP either: if it was refused, the connection ends.
 
 mod chunk;
 mod head;
@@ -17,7 +19,7 @@ pub mod wire;
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -62,9 +64,24 @@ enum End {
 pub(super) struct Verdict {
     served: AtomicU64,
     malformed: OnceLock<(u64, Malformed)>,
+    left_http: AtomicBool,
 }
 
 impl Verdict {
+    /// Says that the connection speaks another protocol from here on.
+    pub(super) fn leave_http(&self) {
+        self.left_http.store(true, Ordering::Release);
+    }
+
+    /// Whether there was something that is no request.
+    pub(super) fn has_refused(&self) -> bool {
+        self.malformed.get().is_some()
+    }
+
+    fn has_left_http(&self) -> bool {
+        self.left_http.load(Ordering::Acquire)
+    }
+
     /// What is wrong with the next request that is served.
     pub(super) fn of_next(&self) -> Option<Malformed> {
         let next = self.served.fetch_add(1, Ordering::Relaxed);
@@ -150,6 +167,21 @@ impl<S: AsyncRead + Unpin> Strict<S> {
         Poll::Ready(Ok(piece.filled().len()))
     }
 
+    /// Reads on where HTTP is no longer spoken.
+    fn poll_unread(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.end != End::Open {
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "bytes before the protocol was changed",
+            )));
+        }
+        self.ready = self.held.len();
+        if self.give(buf) {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+
     /// Reads what still comes, within bounds, so that the system does not cut off the answer on its way because
     /// something had not been read.
     fn ignore(&mut self, cx: &mut Context<'_>) {
@@ -167,6 +199,9 @@ impl<S: AsyncRead + Unpin> Strict<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.verdict.has_left_http() {
+            return this.poll_unread(cx, buf);
+        }
         loop {
             if this.give(buf) || buf.remaining() == 0 {
                 return Poll::Ready(Ok(()));

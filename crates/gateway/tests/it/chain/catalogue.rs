@@ -106,6 +106,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         Code::DestinationForbidden => {
             order(r#"{"item": 1, "amount": 2, "picture": "http://169.254.169.254/latest/meta-data/"}"#)
         }
+        Code::ExpectationUnsupported => ask("GET /items\nexpect: 200-ok"),
         Code::HeaderForbidden => ask("GET /items\nx-http-method-override: DELETE"),
         Code::HeadersTooLarge => under(
             with_sections("[limits]\nmax_headers = \"1KiB\""),
@@ -177,6 +178,10 @@ fn scene(code: DenialCode) -> Option<Scene> {
             POLICY.replace("file:jwks.json", "http://{closed}/jwks.json"),
             "GET /items/1\nauthorization: Bearer ${alice}",
         ),
+        Code::UpgradeInvalid => Scene {
+            headers: vec![("sec-websocket-version", "13")],
+            ..ask("GET /socket\nupgrade: websocket\nsec-websocket-version: 13")
+        },
         Code::UpstreamFailed => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: trace"),
         Code::UpstreamUnreachable => Scene { backend: Backend::Closed, ..ask("GET /items") },
         Code::UriTooLong => ask(format!("GET /items?q={}", "a".repeat(8 << 10))),

@@ -2,16 +2,19 @@
 
 mod harness;
 mod held;
+mod scripted;
 mod tokens;
 mod wire;
 
 mod answers;
+mod autobahn;
 mod browser;
 mod catalogue;
 mod contract;
 mod credentials;
 mod dialects;
 mod drift;
+mod faults;
 mod http2;
 mod identity;
 mod input;
@@ -21,3 +24,5 @@ mod passing;
 mod service;
 mod shared;
 mod smuggling;
+mod streams;
+mod websocket;

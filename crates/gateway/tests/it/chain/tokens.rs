@@ -62,6 +62,7 @@ impl Tokens {
             "edwards" => self.edwards.sign("at+jwt", &alice(json!({}))).unwrap(),
             "shared" => self.shared.sign("at+jwt", &alice(json!({}))).unwrap(),
             "expired" => issued(alice(json!({"exp": self.now - 3600}))),
+            "brief" => issued(alice(json!({"exp": self.now + 2}))),
             "early" => issued(alice(json!({"nbf": self.now + 1800}))),
             "other audience" => issued(alice(json!({"aud": "bank"}))),
             "other issuer" => issued(alice(json!({"iss": "https://id.evil.example"}))),

@@ -26,6 +26,32 @@ impl Drop for Peer {
     }
 }
 
+pub(super) async fn caddy(origin: SocketAddr) -> Peer {
+    let program = program("caddy");
+    let version = first_line(Command::new(&program).arg("version"), "v");
+    start("Caddy", version, |dir, address| {
+        let text = CADDY.replace("{port}", &port(address)).replace("{origin}", &port(origin));
+        let mut command = Command::new(&program);
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(dir.write("Caddyfile", text));
+        command.env("HOME", dir.path()).env("XDG_CONFIG_HOME", dir.path()).env("XDG_DATA_HOME", dir.path());
+        command
+    })
+    .await
+}
+
+pub(super) async fn traefik(origin: SocketAddr) -> Peer {
+    let program = program("traefik");
+    let version = first_line(Command::new(&program).arg("version"), " ");
+    start("Traefik", version, |dir, address| {
+        let routes = dir.write("routes.yaml", TRAEFIK_ROUTES.replace("{origin}", &port(origin)));
+        let text = TRAEFIK.replace("{port}", &port(address)).replace("{routes}", &routes.display().to_string());
+        let mut command = Command::new(&program);
+        command.arg(format!("--configFile={}", dir.write("traefik.yaml", text).display()));
+        command
+    })
+    .await
+}
+
 pub(super) async fn envoy(origin: SocketAddr) -> Peer {
     let program = program("envoy");
     let version = first_line(Command::new(&program).arg("--version"), "/");
@@ -131,6 +157,31 @@ http {
     }
   }
 }
+";
+
+const CADDY: &str = "
+{
+  admin off
+  auto_https off
+  persist_config off
+}
+http://:{port} {
+  bind 127.0.0.1
+  reverse_proxy 127.0.0.1:{origin}
+}
+";
+
+const TRAEFIK: &str = "
+global: { checkNewVersion: false, sendAnonymousUsage: false }
+log: { level: ERROR }
+entryPoints: { web: { address: '127.0.0.1:{port}' } }
+providers: { file: { filename: '{routes}' } }
+";
+
+const TRAEFIK_ROUTES: &str = "
+http:
+  routers: { all: { rule: 'PathPrefix(`/`)', service: origin, entryPoints: [web] } }
+  services: { origin: { loadBalancer: { servers: [{ url: 'http://127.0.0.1:{origin}' }] } } }
 ";
 
 const HAPROXY: &str = "

@@ -148,7 +148,12 @@ impl Bearer {
         let proven = self.verifier.prove(token).await.map_err(|error| refusal(&error, scheme))?;
         let confirmation = proven.claims.confirmation().cloned();
         let principal = self.principal(&proven.claims, scheme);
-        let known = Arc::new(Known { principal, confirmation, signed: Default::default() });
+        let known = Arc::new(Known {
+            principal,
+            confirmation,
+            expires: Some(proven.claims.expires()),
+            signed: Default::default(),
+        });
         self.cache.insert(TokenDigest::of(token), proven.life.holding(Arc::clone(&known)));
         Ok(known)
     }

@@ -1,0 +1,171 @@
+//! What a backend can do wrong: what the client sees, what the log says, and that the next request is fine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use palisade_core::denial::DenialCode::{self, *};
+
+use super::harness::{POLICY, Site};
+use super::scripted::{Scene, Scripted};
+use super::wire::{self, Answer};
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// It begins and is seen to break off.
+    Cut,
+    /// There is a refusal in its place.
+    Refused(DenialCode),
+    /// It arrives.
+    Whole(&'static str),
+}
+
+/// What the backend does when it has said what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Closes,
+    Waits,
+}
+
+const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 4\r\n\r\nfine";
+
+/// A backend that is wrong once and fine from then on, on every connection that still asks.
+async fn once(said: Vec<u8>, then: Then) -> Scripted {
+    let is_first = Arc::new(AtomicBool::new(true));
+    Scripted::start(move |mut scene: Scene| {
+        let (said, is_first) = (said.clone(), Arc::clone(&is_first));
+        async move {
+            if is_first.swap(false, Ordering::Relaxed) {
+                scene.say(said).await;
+                match then {
+                    Then::Closes => return,
+                    Then::Waits if !scene.next().await => return,
+                    Then::Waits => {}
+                }
+            }
+            scene.say(FINE).await;
+            while scene.next().await {
+                scene.say(FINE).await;
+            }
+        }
+    })
+    .await
+}
+
+/// How an answer looks to a client that counts.
+fn seen(bytes: &[u8]) -> (Option<Answer>, bool) {
+    let Some(answer) = Answer::parse(bytes) else { return (None, false) };
+    let whole = match answer.header("content-length").parse::<usize>() {
+        Ok(length) => answer.body.len() == length,
+        Err(_) => answer.body.ends_with(b"0\r\n\r\n"),
+    };
+    (Some(answer), whole)
+}
+
+async fn check(name: &str, said: impl Into<Vec<u8>>, then: Then, expect: Seen) {
+    let backend = once(said.into(), then).await;
+    let policy = POLICY.replace("timeout = \"10s\"", "timeout = \"1s\"");
+    let site = Site::start(&policy, &backend.url()).await;
+    let bytes = wire::raw(site.address, site.request("GET /photos/1")).await;
+    let (answer, whole) = seen(&bytes);
+    let answer = answer.unwrap_or_else(|| panic!("{name}: no answer"));
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    match expect {
+        Seen::Cut => assert!(answer.status == 200 && !whole, "{name}: {text}"),
+        Seen::Refused(code) => assert!(whole && answer.text().contains(code.slug()), "{name}: {text}"),
+        Seen::Whole(body) => assert!(answer.status == 200 && whole && answer.text().contains(body), "{name}: {text}"),
+    }
+    assert!(!text.contains("EVIL"), "{name}: {text}");
+    let next = site.ask("GET /photos/1").await;
+    assert_eq!((next.status.as_u16(), next.text()), (200, "fine"), "{name}: the next request");
+    let log = site.finish().await;
+    match expect {
+        Seen::Refused(code) => _ = log.assert_refused(&answer, code),
+        Seen::Cut | Seen::Whole(_) => assert!(log.of(answer.header("x-request-id")).0.is_empty(), "{name}"),
+    }
+}
+
+const PHOTO: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n";
+
+#[tokio::test]
+async fn a_head_that_is_none_is_refused() {
+    let refused = Seen::Refused(UpstreamUnreachable);
+    for (name, said) in [
+        ("nothing", String::new()),
+        ("half a status line", "HTTP/1.1 2".to_owned()),
+        ("half a head", format!("{PHOTO}content-le")),
+        ("another protocol", "SSH-2.0-OpenSSH_9.2\r\n".to_owned()),
+        ("no status", "HTTP/1.1 abc OK\r\n\r\n".to_owned()),
+        ("a status of two digits", "HTTP/1.1 20 OK\r\n\r\n".to_owned()),
+        ("two lengths", format!("{PHOTO}content-length: 4\r\ncontent-length: 5\r\n\r\nEVIL!")),
+        ("a list of lengths", format!("{PHOTO}content-length: 4, 5\r\n\r\nEVIL!")),
+        ("a negative length", format!("{PHOTO}content-length: -4\r\n\r\nEVIL")),
+        ("a length in words", format!("{PHOTO}content-length: four\r\n\r\nEVIL")),
+        ("a control character", format!("{PHOTO}x-a: \0\r\ncontent-length: 4\r\n\r\nEVIL")),
+        ("many headers", format!("{PHOTO}{}content-length: 4\r\n\r\nEVIL", "x: y\r\n".repeat(200))),
+    ] {
+        check(name, said, Then::Closes, refused).await;
+    }
+    let length_and_coding = "transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n4\r\nEVIL\r\n0\r\n\r\n";
+    let failed = Seen::Refused(UpstreamFailed);
+    check("a length beside a coding", format!("{PHOTO}{length_and_coding}"), Then::Waits, failed).await;
+    check("101 that nobody asked for", "HTTP/1.1 101 -\r\nupgrade: x\r\n\r\nEVIL", Then::Waits, failed).await;
+    check("an endless header", format!("{PHOTO}x: {}", "y".repeat(8 << 20)), Then::Closes, refused).await;
+    check("no end of a head", format!("{PHOTO}x: y\r\n"), Then::Waits, Seen::Refused(DeadlineExceeded)).await;
+    let storm = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(50_000);
+    check("a storm of hints", storm, Then::Waits, Seen::Refused(DeadlineExceeded)).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_seen_to() {
+    for (name, said) in [
+        ("less than its length", format!("{PHOTO}content-length: 100\r\n\r\nabc")),
+        ("no last chunk", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")),
+        ("half a chunk", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n64\r\nabc")),
+        ("a chunk without a size", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n")),
+        ("a chunk longer than its size", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n")),
+        (
+            "a chunk beyond measure",
+            format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nfffffffffffffffff\r\n"),
+        ),
+        ("the end in the trailers", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: ")),
+    ] {
+        check(name, said, Then::Closes, Seen::Cut).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_behind_an_answer_is_nobodys() {
+    let evil = "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 4\r\n\r\nEVIL";
+    let chunks = "transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let empty = "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: 0\r\n\r\n";
+    for (name, said, body) in [
+        ("another answer behind a length", format!("{PHOTO}content-length: 2\r\n\r\nok{evil}"), "ok"),
+        ("another answer behind chunks", format!("{PHOTO}{chunks}{evil}"), "ok"),
+        ("another answer behind none", format!("{empty}{evil}"), ""),
+        ("bytes that are no answer", format!("{PHOTO}content-length: 2\r\n\r\nokEVIL"), "ok"),
+        ("a hint before", format!("HTTP/1.1 100 Continue\r\n\r\n{PHOTO}content-length: 2\r\n\r\nok"), "ok"),
+    ] {
+        check(name, said, Then::Waits, Seen::Whole(body)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_come_before_the_body_was_read() {
+    let backend = Scripted::start(|mut scene: Scene| async move {
+        scene.say("HTTP/1.1 204 No Content\r\nx-early: 1\r\nconnection: close\r\n\r\n").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    })
+    .await;
+    let site = Site::start(POLICY, &backend.url()).await;
+    let head = "PUT /photos/1\ncontent-type: application/octet-stream\ncontent-length: 1000000\n\nabc";
+    let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, &site.request(head)).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
+    tokio::time::timeout(Duration::from_secs(5), read).await.expect("an answer").unwrap_or_default();
+    assert!(answer.starts_with(b"HTTP/1.1 204 "), "{}", String::from_utf8_lossy(&answer));
+    drop(stream);
+    site.finish().await;
+}
