@@ -18,6 +18,7 @@ use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
+use crate::until::Until;
 
 /// The one order of the stages, outermost first.
 ///
@@ -69,7 +70,7 @@ pub const ORDER: &[StageId] = &[
 ///
 /// /// What stands behind a chain cannot be called without the proof in its hands.
 /// async fn serve(permitted: Permitted<http::Request<axum::body::Body>>) -> Result<String, Stop> {
-///     let Permitted { permit, request } = permitted;
+///     let Permitted { permit, request, .. } = permitted;
 ///     Ok(format!("{} may {}", permit.principal().subject(), request.method()))
 /// }
 /// # let _ = serve;
@@ -80,6 +81,8 @@ pub struct Permitted<T> {
     pub permit: RequestPermit,
     /// What is permitted.
     pub request: T,
+    /// How long there is to answer, where there is a bound.
+    pub until: Option<Until>,
 }
 
 /// Stages, collected in any order and built into the one.
@@ -355,7 +358,7 @@ where
                 request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(Permitted { permit, request }).await.and_then(crate::extract::settle)
+            service.call(Permitted { permit, request, until: head.facts.until.clone() }).await.and_then(crate::extract::settle)
         })
     }
 }

@@ -18,8 +18,6 @@ use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper_util::client::legacy::Error;
-use palisade::body::{BodyFault, fault_of};
 use palisade::chain::Permitted;
 use palisade::stage::Stop;
 use palisade_core::canon::header::strip_hop_by_hop;
@@ -27,20 +25,38 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 use tower_service::Service;
 
-use super::Pool;
+use super::backend::Call;
+use super::{Upstream, UpstreamStatus};
 use palisade::facts::RouteMatch;
 
 /// The end of the gateway's chain.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// The pool of each route, by the route's index.
-    pools: Arc<[Pool]>,
+    /// The upstream of each route, by the route's index.
+    routes: Arc<[Upstream]>,
+    /// Each upstream once, with its name.
+    upstreams: Arc<[(Arc<str>, Upstream)]>,
 }
 
 impl Forward {
-    /// Forwards the requests of each route to the pool at its index.
-    pub fn new(pools: Vec<Pool>) -> Self {
-        Self { pools: pools.into() }
+    /// Forwards the requests of each route to the upstream at its index. `upstreams` has each of them once.
+    pub fn new(routes: Vec<Upstream>, upstreams: Vec<(Arc<str>, Upstream)>) -> Self {
+        Self { routes: routes.into(), upstreams: upstreams.into() }
+    }
+
+    /// How the upstreams are, by name.
+    pub fn status(&self) -> Vec<(Arc<str>, UpstreamStatus)> {
+        self.upstreams.iter().map(|(name, upstream)| (Arc::clone(name), upstream.status())).collect()
+    }
+
+    /// Looks after the upstreams for as long as it is polled: it is never ready.
+    pub fn upkeep(&self) -> impl Future<Output = ()> + Send + use<> {
+        let all = self.upstreams.iter().map(|(_, upstream)| upstream.clone().upkeep());
+        let all = futures_util::future::join_all(all);
+        async move {
+            all.await;
+            std::future::pending().await
+        }
     }
 }
 
@@ -54,18 +70,18 @@ impl Service<Permitted<Request<Body>>> for Forward {
     }
 
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
-        let mut request = permitted.request;
+        let Permitted { permit, mut request, until } = permitted;
         let route = request.extensions_mut().remove::<RouteMatch>();
-        let pool = route.and_then(|route| self.pools.get(route.index).cloned());
+        let upstream = route.and_then(|route| self.routes.get(route.index).cloned());
         Box::pin(async move {
-            let Some(pool) = pool else {
+            let Some(upstream) = upstream else {
                 return Err(Denial::new(DenialCode::RouteUnknown, StageId::Forward).into());
             };
+            let key = super::key::of(upstream.balance(), permit.principal(), &request);
             reframe(request.headers_mut());
-            let mut request = request.map(without_trailers);
-            *request.version_mut() = Version::HTTP_11;
-            let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?;
-            accept(response.map(Body::new))
+            let request = request.map(without_trailers);
+            let response = upstream.send(request, &Call { until, key }).await;
+            accept(response.map_err(|failure| Stop::Deny(failure.denial()))?)
         })
     }
 }
@@ -111,18 +127,6 @@ fn accept(mut response: Response<Body>) -> Result<Response<Body>, Stop> {
     strip_hop_by_hop(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
     Ok(response)
-}
-
-/// Whose fault it is that there is no answer.
-fn failure(error: &Error) -> Denial {
-    let code = fault_of(error).map_or(DenialCode::UpstreamUnreachable, BodyFault::code);
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    Denial::new(code, StageId::Forward).because("error", reason)
 }
 
 #[cfg(test)]

@@ -13,10 +13,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
+use tokio::time::Instant;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body, Pace};
 use crate::settings::PerRoute;
+use crate::until::Until;
 
 /// The stage.
 ///
@@ -75,8 +77,10 @@ impl Stage for Deadline {
         let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace } =
             *self.settings.of(head);
         let (body, broken) = body::watched(body, Pace { pause, grace, floor });
+        let at = Instant::now() + total;
+        head.facts.until = Some(Until::new(at, broken.clone()));
         Box::pin(async move {
-            match tokio::time::timeout(total, next.run(head, body)).await {
+            match tokio::time::timeout_at(at, next.run(head, body)).await {
                 Ok(outcome) => broken.refuse(outcome, StageId::Deadline),
                 Err(_) if broken.is_waiting() => {
                     let denial = Denial::new(DenialCode::RequestTimeout, StageId::Deadline);
@@ -99,7 +103,7 @@ mod tests {
     use futures_util::StreamExt as _;
     use futures_util::stream;
     use http::Response;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     use super::*;
     use crate::stage::{End, Stop};

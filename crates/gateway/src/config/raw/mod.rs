@@ -10,6 +10,7 @@ mod operation;
 mod payload;
 mod route;
 mod text;
+mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,11 @@ pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use text::Network;
-use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
+pub(crate) use text::Span;
+use text::{FileRef, Output, Size, Socket, StoreUrl};
+pub(crate) use upstream::{
+    AddressesWord, BalanceWord, ConcurrencyWord, ProtocolWord, RawConcurrency, RawHealth, RawRetry, RawUpstream,
+};
 
 use super::word::{ForwardedHeader, Preset};
 
@@ -125,26 +130,6 @@ pub(crate) struct RawTls {
     pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
-/// A backend.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawUpstream {
-    /// Scheme, host and port of the backend, without a path.
-    pub(crate) url: Url,
-    /// How long to wait for a connection.
-    #[serde(default = "connect_timeout")]
-    pub(crate) connect_timeout: Span,
-    /// A PEM file with certificates to trust besides the public ones, for an `https` backend.
-    pub(crate) ca: Option<FileRef>,
-    /// After how many failures in a row the backend is left alone for a while.
-    #[serde(default = "failures")]
-    #[schemars(range(min = 1))]
-    pub(crate) failures: u32,
-    /// For how long the backend is left alone.
-    #[serde(default = "pause")]
-    pub(crate) pause: Span,
-}
-
 /// A document that says which requests are valid.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -240,16 +225,4 @@ impl Default for RawEvents {
     fn default() -> Self {
         Self { output: Output::from("stderr") }
     }
-}
-
-fn connect_timeout() -> Span {
-    Span::from("2s")
-}
-
-fn failures() -> u32 {
-    5
-}
-
-fn pause() -> Span {
-    Span::from("10s")
 }
