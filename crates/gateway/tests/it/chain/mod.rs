@@ -20,3 +20,4 @@ mod network;
 mod passing;
 mod service;
 mod smuggling;
+mod upstream;
