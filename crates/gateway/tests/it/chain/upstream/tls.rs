@@ -84,7 +84,7 @@ async fn a_backend_that_asks_who_we_are_is_told() {
 }
 
 #[tokio::test]
-async fn http2_is_agreed_on_where_both_can() {
+async fn http1_is_spoken_where_the_backend_can_no_more() {
     let mut config = server(false);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let backend = Backend::start_tls(config).await;
