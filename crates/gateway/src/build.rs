@@ -5,7 +5,6 @@ mod credential;
 
 use std::sync::Arc;
 
-use http::Uri;
 use palisade::Chain;
 use palisade::chain::{ChainError, Guarded};
 use palisade::preset::World;
@@ -21,7 +20,7 @@ use palisade::stage::csrf::Csrf;
 use palisade::stage::deadline::{Deadline, DeadlineSettings};
 use palisade::stage::finish::Finish;
 use palisade::stage::firewall::Firewall;
-use palisade::stage::guard::{Guard, GuardSettings};
+use palisade::stage::guard::{Breaker, Guard, GuardSettings};
 use palisade::stage::inspect::{Inspect, Markup};
 use palisade::stage::network::Network;
 use palisade::stage::operation::{Operation, Operations};
@@ -47,7 +46,7 @@ use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Responses, Settings, Strictness};
-use crate::upstream::{AnswerSettings, Forward, Pool};
+use crate::upstream::{Forward, Upstream};
 
 /// The chain and everything it was made of.
 #[derive(Debug)]
@@ -74,21 +73,17 @@ pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let settings = &loaded.settings;
     let contracts = contracts(loaded, &mut diagnostics);
-    let pools = pools(loaded, &mut diagnostics);
+    let upstreams = upstreams(loaded, &mut diagnostics);
     // Where a contract failed there is one less than there are routes; then nothing is built anyway.
     let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut diagnostics);
-    let (Some(contracts), Some(pools), Some(credentials)) = (contracts, pools, credentials) else {
+    let forward = upstreams.and_then(|upstreams| forward(settings, upstreams));
+    let (Some(contracts), Some(forward), Some(credentials)) = (contracts, forward, credentials) else {
         return Err(diagnostics);
     };
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
     let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    Ok(Built {
-        chain,
-        forward: Forward::new(pools.into_iter().zip(answers(settings)).collect()),
-        contracts,
-        diagnostics,
-    })
+    Ok(Built { chain, forward, contracts, diagnostics })
 }
 
 fn chain(
@@ -167,17 +162,7 @@ fn chain(
         })))
         .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
         .with(present(settings, signer))
-        .with(Guard::new(settings.routes.iter().map(|route| {
-            settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
-                failures: upstream.failures,
-                pause: upstream.pause,
-            })
-        })))
-}
-
-/// What holds for the answers of each route.
-fn answers(settings: &Settings) -> impl Iterator<Item = AnswerSettings> {
-    settings.routes.iter().map(|route| route.answers.clone())
+        .with(guard(settings))
 }
 
 /// Who signs identities for the backends. The configuration has checked the key.
@@ -338,28 +323,39 @@ fn unreachable_operations(loaded: &Loaded, route: &settings::Route, contract: &C
     Some(loaded.locate(diagnostic, &["route", route.name.as_str()]))
 }
 
-/// The pool of each route; routes with the same upstream share one.
-fn pools(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Pool>> {
-    let settings = &loaded.settings;
-    let made: Vec<(Arc<str>, Pool)> = settings
-        .upstreams
-        .iter()
-        .filter_map(|upstream| {
-            let url = format!("{}://{}", upstream.url.scheme, upstream.url.authority).parse::<Uri>().ok()?;
-            match Pool::new(&url, upstream.connect_timeout, &upstream.ca) {
-                Ok(pool) => Some((Arc::clone(&upstream.name), pool)),
-                Err(error) => {
-                    let diagnostic = Diagnostic::error("upstream-unusable", error.to_string())
-                        .help("correct `ca`, or install the certificates of the system's usual authorities");
-                    diagnostics.push(loaded.locate(diagnostic, &["upstream", &upstream.name, "url"]));
-                    None
-                }
-            }
-        })
-        .collect();
-    let of =
-        |route: &settings::Route| made.iter().find(|(name, _)| *name == route.upstream).map(|(_, pool)| pool.clone());
-    settings.routes.iter().map(of).collect()
+/// Each upstream that a route uses, once, with its circuit.
+fn upstreams(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<(Arc<str>, Upstream)>> {
+    let make = |told: &settings::Upstream| match Upstream::new(told.backend.clone()) {
+        Ok(upstream) => Some((Arc::clone(&told.name), upstream)),
+        Err(error) => {
+            let diagnostic = Diagnostic::error("upstream-unusable", error.to_string())
+                .help("correct `ca`, or install the certificates of the system's usual authorities");
+            diagnostics.push(loaded.locate(diagnostic, &["upstream", &told.name, "url"]));
+            None
+        }
+    };
+    loaded.settings.upstreams.iter().map(make).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// The end of the chain, with the upstream of each route.
+fn forward(settings: &Settings, upstreams: Vec<(Arc<str>, Upstream)>) -> Option<Forward> {
+    let of = |route: &settings::Route| {
+        let (_, upstream) = upstreams.iter().find(|(name, _)| *name == route.upstream)?;
+        Some(upstream.clone())
+    };
+    let found = settings.routes.iter().map(of).collect::<Option<Vec<_>>>()?;
+    let routes = found.into_iter().zip(settings.routes.iter().map(|route| route.answers.clone())).collect();
+    Some(Forward::new(routes, upstreams))
+}
+
+/// A circuit for each upstream, shared by its routes.
+fn guard(settings: &Settings) -> Guard {
+    let breakers: Vec<(&str, Breaker)> =
+        settings.upstreams.iter().map(|upstream| (&*upstream.name, Breaker::new(upstream.guard))).collect();
+    Guard::sharing(settings.routes.iter().map(|route| {
+        let own = breakers.iter().find(|(name, _)| *name == &*route.upstream);
+        own.map_or_else(|| Breaker::new(GuardSettings::default()), |(_, breaker)| breaker.clone())
+    }))
 }
 
 fn policy(settings: &Settings, version: &PolicyVersion) -> Policy {

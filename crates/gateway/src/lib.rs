@@ -12,5 +12,6 @@ pub mod listen;
 pub mod run;
 mod stores;
 pub mod upstream;
+mod worker;
 
 pub use palisade::observe::event_schema;

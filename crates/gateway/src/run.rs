@@ -32,6 +32,7 @@ use crate::upstream::Forward;
 pub struct Gateway {
     listeners: Vec<Listener>,
     handler: Arc<dyn Handler>,
+    forward: Forward,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
 }
@@ -43,6 +44,7 @@ impl Gateway {
         let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
         let built = build(loaded, &world)?;
         let diagnostics = built.diagnostics.clone();
+        let forward = built.forward.clone();
         let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
         let listeners = bind(loaded).await?;
         let bounds = Bounds {
@@ -50,7 +52,7 @@ impl Gateway {
             head: loaded.settings.limits.head_timeout,
             ..Bounds::default()
         };
-        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
+        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), forward, bounds, diagnostics })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -63,9 +65,21 @@ impl Gateway {
         self.listeners.iter().map(|listener| (Arc::clone(listener.name()), listener.local())).collect()
     }
 
+    /// The end of the chain, which knows how the upstreams are.
+    pub fn forward(&self) -> &Forward {
+        &self.forward
+    }
+
     /// Serves until `shutdown` is ready and the connections have drained.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        serve(self.listeners, self.handler, self.bounds, shutdown).await
+        // Of one runtime all threads are one worker.
+        crate::worker::enter(0);
+        let serving = serve(self.listeners, self.handler, self.bounds, shutdown);
+        tokio::select! {
+            drained = serving => drained,
+            // Never ready: it looks after the upstreams for as long as somebody is served.
+            () = self.forward.upkeep() => Drained { cut_off: 0 },
+        }
     }
 }
 

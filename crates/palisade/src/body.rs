@@ -157,6 +157,14 @@ impl Broken {
         }
     }
 
+    /// A sender who is being waited for.
+    #[cfg(test)]
+    pub(crate) fn waiting() -> Self {
+        let broken = Self::watching();
+        broken.set_waiting(true);
+        broken
+    }
+
     /// Whether it is the sender who is waited for.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.as_ref().is_some_and(|state| state.waiting.load(Ordering::Relaxed))

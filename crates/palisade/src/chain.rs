@@ -18,6 +18,7 @@ use crate::extract::ClientAddr;
 use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
+use crate::until::Until;
 
 /// The one order of the stages, outermost first.
 ///
@@ -71,7 +72,7 @@ pub const ORDER: &[StageId] = &[
 ///
 /// /// What stands behind a chain cannot be called without the proof in its hands.
 /// async fn serve(permitted: Permitted<http::Request<axum::body::Body>>) -> Result<String, Stop> {
-///     let Permitted { permit, request } = permitted;
+///     let Permitted { permit, request, .. } = permitted;
 ///     Ok(format!("{} may {}", permit.principal().subject(), request.method()))
 /// }
 /// # let _ = serve;
@@ -82,6 +83,8 @@ pub struct Permitted<T> {
     pub permit: RequestPermit,
     /// What is permitted.
     pub request: T,
+    /// How long there is to answer, where there is a bound.
+    pub until: Option<Until>,
 }
 
 /// Stages, collected in any order and built into the one.
@@ -360,7 +363,10 @@ where
                 request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            service.call(Permitted { permit, request }).await.and_then(crate::extract::settle)
+            service
+                .call(Permitted { permit, request, until: head.facts.until.clone() })
+                .await
+                .and_then(crate::extract::settle)
         })
     }
 }

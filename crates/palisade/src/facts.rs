@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use crate::credential::Known;
 use crate::credential::certificate::ClientCertificate;
+use crate::until::Until;
 
 /// The facts of one request.
 ///
@@ -79,6 +80,8 @@ pub struct Facts {
     /// The parsed payload and where its texts are. Written by `contract`.
     #[cfg(feature = "contract")]
     pub payload: Option<palisade_contract::Payload>,
+    /// How long the request has. Written by `deadline`; `guard` and the end of the chain read.
+    pub until: Option<Until>,
     /// What happened beside the answer and deserves an event. Any stage may add; `record` reads.
     pub notes: Vec<Note>,
     /// The refusal that ended the request. Written by `rescue`; `record` reads.
@@ -116,6 +119,7 @@ impl Facts {
             owners: Box::default(),
             #[cfg(feature = "contract")]
             payload: None,
+            until: None,
             notes: Vec::new(),
             denial: None,
             backend: None,

@@ -39,6 +39,7 @@ pub mod stage;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod token;
+pub mod until;
 #[cfg(feature = "contract")]
 mod violations;
 #[cfg(feature = "contract")]

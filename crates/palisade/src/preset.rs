@@ -420,7 +420,7 @@ where
     }
 
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
-        let Permitted { permit, mut request } = permitted;
+        let Permitted { permit, mut request, .. } = permitted;
         request.extensions_mut().insert(crate::extract::Principal::new(permit));
         self.0.call(request).map_err(|never| match never {})
     }

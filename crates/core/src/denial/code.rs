@@ -164,8 +164,8 @@ codes! {
         "Declare the operation in the contract. If nobody knows who asks for it, it is worth finding out."
     Overloaded "overloaded" SERVICE_UNAVAILABLE LimitExceeded
         "The service is busy"
-        "As many requests as `max_concurrent` allows are under way, in all or on this route."
-        "Raise `max_concurrent`, or look at why answers take long. What must work in overload can have `reserved_concurrent`."
+        "As many requests as `max_concurrent` allows are under way, in all or on this route; or as many as the upstream's `concurrency`, `max_connections` and `max_waiting` allow."
+        "Read `error` in the event, raise the bound, or look at why answers take long. What must work in overload can have `reserved_concurrent`."
     ParameterInvalid "parameter-invalid" BAD_REQUEST InputRefused
         "A request parameter is not valid"
         "A path, query, header or cookie parameter is missing, undeclared, repeated or breaks its schema."
@@ -248,8 +248,8 @@ codes! {
         "Look into the backend's log at the time of the event."
     UpstreamUnreachable "upstream-unreachable" BAD_GATEWAY ServiceFailed
         "The service cannot be reached"
-        "No connection to the backend could be made, or it broke before an answer."
-        "Check that the backend runs and that `url` of the upstream is right."
+        "No connection to the backend could be made, it could not prove to be the backend, or it broke before an answer."
+        "Read `error` in the event: check that the backend runs, that `url` of the upstream is right, and for TLS `ca` and `server_name`."
     UriTooLong "uri-too-long" URI_TOO_LONG InputRefused
         "The request's URI is too long"
         "Path and query together are longer than `max_uri`."

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderName, header};
 use palisade::credential::api_key::{ApiKeyHash, ApiKeyRecord, ApiKeys};
@@ -23,7 +22,7 @@ use palisade_core::diagnostic::Diagnostic;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, DpopMode, TokenType};
-use crate::upstream::{Pool, PoolFetch};
+use crate::upstream::PoolFetch;
 
 /// The credentials of each route. One section makes one verifier, however many routes use it, so that they share what
 /// it has verified.
@@ -188,8 +187,8 @@ fn source(keys: &BearerKeys, world: &World) -> Result<Arc<dyn KeySource>, KeyAnd
             Ok(Arc::new(StaticKeys::new(set)))
         }
         BearerKeys::Url(url) => {
-            let pool = Pool::new(url, Duration::from_secs(3), &[]).map_err(|error| ("jwks", error.to_string()))?;
-            let fetch = Arc::new(PoolFetch::new(pool, url));
+            let fetch = PoolFetch::new(url).map_err(|error| ("jwks", error.to_string()))?;
+            let fetch = Arc::new(fetch);
             Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default())))
         }
     }

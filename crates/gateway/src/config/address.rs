@@ -10,22 +10,17 @@ use super::scalar::Fault;
 
 /// Scheme, host and port of a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
+pub(crate) struct Base {
     /// `http` or `https`.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// Host and port as the file writes them; the host is canonical.
-    pub authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 impl Base {
     /// Whether the backend is spoken to over TLS.
-    pub fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.scheme == Scheme::HTTPS
-    }
-
-    /// The port, where necessary the scheme's own.
-    pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 }
 
@@ -118,13 +113,13 @@ mod tests {
 
     #[test]
     fn bases_are_scheme_host_and_port() {
-        for (text, expect, port) in [
-            ("http://127.0.0.1:9000", "127.0.0.1:9000", 9000),
-            ("https://Orders.Internal/", "orders.internal", 443),
-            ("http://[::1]", "[::1]", 80),
+        for (text, expect) in [
+            ("http://127.0.0.1:9000", "127.0.0.1:9000"),
+            ("https://Orders.Internal/", "orders.internal"),
+            ("http://[::1]", "[::1]"),
         ] {
             let base = base(text).unwrap();
-            assert_eq!((base.authority.as_str(), base.port()), (expect, port), "{text}");
+            assert_eq!(base.authority.as_str(), expect, "{text}");
         }
         for text in
             ["", "127.0.0.1:9000", "ftp://a", "http://", "http://a/b", "http://a?b", "http://u:p@a", "http://a:0x"]

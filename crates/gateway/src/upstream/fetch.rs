@@ -1,5 +1,7 @@
 //! Gets a key set from its issuer.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use axum_core::body::Body;
 use bytes::Bytes;
@@ -7,21 +9,28 @@ use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Limited};
 use palisade::token::remote::{Fetch, MAX_BODY};
 
-use super::Pool;
+use super::backend::Call;
+use super::{Upstream, UpstreamError, UpstreamSettings};
 
-/// Gets one document over a pool. Redirects are not followed: the address in the configuration is the one that is
+/// Gets one document from an upstream. Redirects are not followed: the address in the configuration is the one that is
 /// trusted.
 #[derive(Clone, Debug)]
 pub struct PoolFetch {
-    pool: Pool,
+    upstream: Upstream,
     path: Uri,
 }
 
 impl PoolFetch {
-    /// Gets `url`, for which the pool was made.
-    pub fn new(pool: Pool, url: &Uri) -> Self {
+    /// Gets `url`, whose server has three seconds to take a connection.
+    pub fn new(url: &Uri) -> Result<Self, UpstreamError> {
+        let (Some(scheme), Some(authority)) = (url.scheme().cloned(), url.authority().cloned()) else {
+            return Err(UpstreamError::Name(url.to_string().into()));
+        };
+        let connect_timeout = Duration::from_secs(3);
+        let settings = UpstreamSettings { connect_timeout, ..UpstreamSettings::one(scheme, authority) };
+        let upstream = Upstream::new(settings)?;
         let path = url.path_and_query().map_or("/", |path| path.as_str()).parse().unwrap_or_default();
-        Self { pool, path }
+        Ok(Self { upstream, path })
     }
 }
 
@@ -30,7 +39,7 @@ impl Fetch for PoolFetch {
     async fn fetch(&self) -> Result<Bytes, String> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = self.path.clone();
-        let response = self.pool.send(request).await.map_err(|error| error.to_string())?;
+        let response = self.upstream.send(request, &Call::default()).await.map_err(|failure| failure.reason())?;
         if response.status() != StatusCode::OK {
             return Err(format!("the issuer answered with status {}", response.status()));
         }

@@ -20,8 +20,6 @@ use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use hyper_util::client::legacy::Error;
-use palisade::body::{BodyFault, fault_of};
 use palisade::chain::Permitted;
 use palisade::stage::Stop;
 use palisade_core::canon::header::strip_hop_by_hop;
@@ -29,22 +27,40 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 use tower_service::Service;
 
-use super::Pool;
 use super::answer::{Answer, AnswerSettings, announced, is_grpc};
+use super::backend::Call;
 use super::upgrade::{Upgrade, is_switch};
+use super::{Upstream, UpstreamStatus};
 use palisade::facts::RouteMatch;
 
 /// The end of the gateway's chain.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// The pool of each route and what holds for its answers, by the route's index.
-    routes: Arc<[(Pool, AnswerSettings)]>,
+    /// The upstream of each route and what holds for its answers, by the route's index.
+    routes: Arc<[(Upstream, AnswerSettings)]>,
+    /// Each upstream once, with its name.
+    upstreams: Arc<[(Arc<str>, Upstream)]>,
 }
 
 impl Forward {
-    /// Forwards the requests of each route to the pool at its index.
-    pub fn new(routes: Vec<(Pool, AnswerSettings)>) -> Self {
-        Self { routes: routes.into() }
+    /// Forwards the requests of each route to the upstream at its index. `upstreams` has each of them once.
+    pub fn new(routes: Vec<(Upstream, AnswerSettings)>, upstreams: Vec<(Arc<str>, Upstream)>) -> Self {
+        Self { routes: routes.into(), upstreams: upstreams.into() }
+    }
+
+    /// How the upstreams are, by name.
+    pub fn status(&self) -> Vec<(Arc<str>, UpstreamStatus)> {
+        self.upstreams.iter().map(|(name, upstream)| (Arc::clone(name), upstream.status())).collect()
+    }
+
+    /// Looks after the upstreams for as long as it is polled: it is never ready.
+    pub fn upkeep(&self) -> impl Future<Output = ()> + Send + use<> {
+        let all = self.upstreams.iter().map(|(_, upstream)| upstream.clone().upkeep());
+        let all = futures_util::future::join_all(all);
+        async move {
+            all.await;
+            std::future::pending().await
+        }
     }
 }
 
@@ -58,23 +74,24 @@ impl Service<Permitted<Request<Body>>> for Forward {
     }
 
     fn call(&mut self, permitted: Permitted<Request<Body>>) -> Self::Future {
-        let mut request = permitted.request;
+        let Permitted { permit, mut request, until } = permitted;
         let route = request.extensions_mut().remove::<RouteMatch>();
         let found = route.and_then(|route| self.routes.get(route.index).cloned());
         Box::pin(async move {
-            let Some((pool, answers)) = found else {
+            let Some((upstream, answers)) = found else {
                 return Err(Denial::new(DenialCode::RouteUnknown, StageId::Forward).into());
             };
+            let key = super::key::of(upstream.balance(), permit.principal(), &request);
             reframe(request.headers_mut());
             if is_grpc(request.headers()) {
                 request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
             }
             let mut request = request.map(without_trailers);
-            *request.version_mut() = Version::HTTP_11;
             let upgrade = Upgrade::asked(&mut request);
-            let response = pool.send(request).await.map_err(|error| Stop::Deny(failure(&error)))?;
+            let response = upstream.send(request, &Call { until, key }).await;
+            let response = response.map_err(|failure| Stop::Deny(failure.denial()))?;
             match upgrade {
-                Some(upgrade) if is_switch(&response) => upgrade.open(response.map(Body::new)),
+                Some(upgrade) if is_switch(&response) => upgrade.open(response),
                 _ => accept(response, answers),
             }
         })
@@ -138,18 +155,6 @@ where
 /// Whether an answer says twice where it ends (RFC 9112 section 6.3): somebody has put two answers into one.
 fn parts_disagree(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
-}
-
-/// Whose fault it is that there is no answer.
-fn failure(error: &Error) -> Denial {
-    let code = fault_of(error).map_or(DenialCode::UpstreamUnreachable, BodyFault::code);
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    Denial::new(code, StageId::Forward).because("error", reason)
 }
 
 #[cfg(test)]

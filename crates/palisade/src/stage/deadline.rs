@@ -16,11 +16,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::{self, Body, Pace};
 use crate::settings::PerRoute;
+use crate::until::Until;
 
 /// The stage.
 ///
@@ -79,8 +80,10 @@ impl Stage for Deadline {
         let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace } =
             *self.settings.of(head);
         let (body, broken) = body::watched(body, Pace { pause, grace, floor });
+        let at = Instant::now() + total;
+        head.facts.until = Some(Until::new(at, broken.clone()));
         Box::pin(async move {
-            match within(total, next.run(head, body)).await {
+            match within(at, next.run(head, body)).await {
                 Some(outcome) => broken.refuse(outcome, StageId::Deadline),
                 None if broken.is_waiting() => {
                     let denial = Denial::new(DenialCode::RequestTimeout, StageId::Deadline);
@@ -99,13 +102,13 @@ impl Stage for Deadline {
 
 /// What the rest of the chain answers in time. The timer is made when something has to be waited for: many applications
 /// answer at once.
-async fn within(total: Duration, mut rest: BoxFuture<'_, Outcome>) -> Option<Outcome> {
+async fn within(end: Instant, mut rest: BoxFuture<'_, Outcome>) -> Option<Outcome> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         if let Poll::Ready(outcome) = rest.as_mut().poll(cx) {
             return Poll::Ready(Some(outcome));
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep(total)));
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
         timer.as_mut().poll(cx).map(|()| None)
     })
     .await
@@ -117,7 +120,7 @@ mod tests {
     use futures_util::StreamExt as _;
     use futures_util::stream;
     use http::Response;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     use super::*;
     use crate::stage::{End, Stop};

@@ -1,7 +1,7 @@
 use palisade::chain::Permitted;
 
 fn forged(request: http::Request<()>) -> Permitted<http::Request<()>> {
-    Permitted { permit: (), request }
+    Permitted { permit: (), request, until: None }
 }
 
 fn main() {}

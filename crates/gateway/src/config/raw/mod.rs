@@ -12,6 +12,7 @@ mod route;
 mod store;
 mod stream;
 mod text;
+mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -30,8 +31,11 @@ pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use store::{RawCounters, RawStore};
 pub(crate) use stream::RawWebsocket;
-pub(crate) use text::{FileRef, Network};
-use text::{Output, Size, Socket, Span, Url};
+pub(crate) use text::{FileRef, Network, Span};
+use text::{Output, Size, Socket};
+pub(crate) use upstream::{
+    AddressesWord, BalanceWord, ConcurrencyWord, ProtocolWord, RawConcurrency, RawHealth, RawRetry, RawUpstream,
+};
 
 use super::word::{ForwardedHeader, Preset};
 
@@ -129,26 +133,6 @@ pub(crate) struct RawTls {
     pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
-/// A backend.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawUpstream {
-    /// Scheme, host and port of the backend, without a path.
-    pub(crate) url: Url,
-    /// How long to wait for a connection.
-    #[serde(default = "connect_timeout")]
-    pub(crate) connect_timeout: Span,
-    /// A PEM file with certificates to trust besides the public ones, for an `https` backend.
-    pub(crate) ca: Option<FileRef>,
-    /// After how many failures in a row the backend is left alone for a while.
-    #[serde(default = "failures")]
-    #[schemars(range(min = 1))]
-    pub(crate) failures: u32,
-    /// For how long the backend is left alone.
-    #[serde(default = "pause")]
-    pub(crate) pause: Span,
-}
-
 /// A document that says which requests are valid.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -228,16 +212,4 @@ impl Default for RawEvents {
     fn default() -> Self {
         Self { output: Output::from("stderr") }
     }
-}
-
-fn connect_timeout() -> Span {
-    Span::from("2s")
-}
-
-fn failures() -> u32 {
-    5
-}
-
-fn pause() -> Span {
-    Span::from("10s")
 }

@@ -13,6 +13,7 @@ mod server;
 mod store;
 mod stream;
 mod tls;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +48,7 @@ pub(crate) fn resolve(
 
 fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let listen = server::listeners(cx, &raw.listen);
-    let upstreams = cx.each("upstream", &raw.upstream, server::upstream);
+    let upstreams = cx.each("upstream", &raw.upstream, upstream::upstream);
     let contracts = cx.each("contract", &raw.contract, server::contract);
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);

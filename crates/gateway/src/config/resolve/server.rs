@@ -1,4 +1,4 @@
-//! Resolves `[listen.NAME]`, `[upstream.NAME]` and `[contract.NAME]`.
+//! Resolves `[listen.NAME]` and `[contract.NAME]`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -7,10 +7,10 @@ use palisade::stage::client::{Proxies, Speak, Trust};
 use palisade_core::canon::path::CanonicalPath;
 use palisade_core::diagnostic::{Diagnostic, Source};
 
-use super::super::address::{self, Base};
-use super::super::raw::{RawContract, RawListen, RawUpstream};
-use super::super::scalar::{self, Fault};
-use super::super::settings::{Contract, ForwardedHeader, Listen, Upstream};
+use super::super::address;
+use super::super::raw::{RawContract, RawListen};
+use super::super::scalar::Fault;
+use super::super::settings::{Contract, ForwardedHeader, Listen};
 use super::context::{At, Context};
 use super::tls;
 
@@ -69,43 +69,6 @@ fn proxies(cx: &mut Context<'_>, at: &At, raw: &RawListen) -> Option<Proxies> {
         }
     };
     Some(Proxies { trust, speak })
-}
-
-pub(crate) fn upstream(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawUpstream) -> Option<Upstream> {
-    let url = cx.value(&at.key("url"), &raw.url, address::base);
-    let connect_timeout = cx.value(&at.key("connect_timeout"), &raw.connect_timeout, scalar::duration);
-    let pause = cx.value(&at.key("pause"), &raw.pause, scalar::duration);
-    let ca = match &raw.ca {
-        None => Some(Vec::new()),
-        Some(file) => tls::anchors(cx, &at.key("ca"), file),
-    };
-    if let Some(url) = &url {
-        warn_of_cleartext(cx, at, url, raw.ca.is_some());
-    }
-    Some(Upstream {
-        name: name.into(),
-        url: url?,
-        connect_timeout: connect_timeout?,
-        ca: ca?,
-        failures: raw.failures,
-        pause: pause?,
-    })
-}
-
-fn warn_of_cleartext(cx: &mut Context<'_>, at: &At, url: &Base, has_anchor: bool) {
-    if url.is_secure() {
-        return;
-    }
-    if !address::is_loopback_host(url.authority.host()) {
-        let message =
-            format!("requests to `{}` are not encrypted, credentials and personal data included", url.authority);
-        let help = "use `https`, with `ca` if the certificate is your own; or let a sidecar on 127.0.0.1 encrypt";
-        cx.report(&at.key("url"), Diagnostic::warning("upstream-cleartext", message).help(help));
-    }
-    if has_anchor {
-        let diagnostic = Diagnostic::warning("unused-key", "`ca` says nothing about an `http` backend");
-        cx.report(&at.key("ca"), diagnostic.help("use `https` in `url`, or remove `ca`"));
-    }
 }
 
 pub(crate) fn contract(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawContract) -> Option<Contract> {

@@ -85,7 +85,7 @@ pub(crate) fn anchors(cx: &mut Context<'_>, at: &At, text: &str) -> Option<Vec<C
     Some(found)
 }
 
-fn certificates(cx: &mut Context<'_>, at: &At, text: &str) -> Option<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(cx: &mut Context<'_>, at: &At, text: &str) -> Option<Vec<CertificateDer<'static>>> {
     let pem = cx.file_ref(at, text)?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(chain) if !chain.is_empty() => Some(chain),

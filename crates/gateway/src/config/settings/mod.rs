@@ -15,14 +15,15 @@ use ipnet::IpNet;
 use palisade::network::Networks;
 use palisade::stage::client::Proxies;
 use palisade::stage::finish::Hsts;
+use palisade::stage::guard::GuardSettings;
 use palisade::stage::report::ReportPath;
 use palisade_core::diagnostic::Source;
 use palisade_core::operation::Limit;
 use palisade_core::port::counter::Ipv6Prefix;
 use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
 
-pub use super::address::Base;
+use crate::upstream::UpstreamSettings;
+
 pub use super::word::{
     Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, State,
     TokenType, Undeclared,
@@ -114,16 +115,10 @@ pub struct Listen {
 pub struct Upstream {
     /// The section's name.
     pub name: Arc<str>,
-    /// Scheme, host and port.
-    pub url: Base,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
-    /// Certificates to trust besides the public ones; none without the key.
-    pub ca: Vec<CertificateDer<'static>>,
-    /// After how many failures in a row the circuit opens.
-    pub failures: u32,
-    /// For how long it stays open.
-    pub pause: Duration,
+    /// Where it is and how it is treated.
+    pub backend: UpstreamSettings,
+    /// When its circuit opens.
+    pub guard: GuardSettings,
 }
 
 /// A document that says which requests are valid, not compiled yet.

@@ -9,6 +9,7 @@ use palisade_core::denial::DenialCode;
 use palisade_gateway::config::load;
 use palisade_gateway::listen::Drained;
 use palisade_gateway::run::Gateway;
+use palisade_gateway::upstream::Forward;
 use palisade_testkit::dir::TempDir;
 use palisade_testkit::upstream::Upstream;
 use serde_json::Value;
@@ -63,6 +64,7 @@ pub(super) struct Site {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
+    pub(super) forward: Forward,
     stop: oneshot::Sender<()>,
     serving: JoinSet<Drained>,
 }
@@ -83,10 +85,11 @@ impl Site {
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
+        let forward = gateway.forward().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address: addresses[0], addresses, tokens, dir, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, forward, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.

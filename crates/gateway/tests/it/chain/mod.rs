@@ -25,4 +25,5 @@ mod service;
 mod shared;
 mod smuggling;
 mod streams;
+mod upstream;
 mod websocket;

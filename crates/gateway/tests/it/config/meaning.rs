@@ -62,7 +62,7 @@ fn every_key_of_the_vocabulary_is_read() {
     assert!(matches!(settings.listen[1].proxies.trust, Trust::DangerHops(hops) if hops.get() == 1));
     assert_eq!((settings.routes[0].client.allow.len(), settings.routes[0].client.deny.len()), (1, 1));
     assert_eq!(settings.limits.head_timeout, Duration::from_secs(5));
-    assert_eq!(settings.upstream("tls").unwrap().ca.len(), 1);
+    assert_eq!(settings.upstream("tls").unwrap().backend.trust.anchors.len(), 1);
     let route = &settings.routes[0];
     let bearer = CredentialRef::Bearer("main".into());
     assert_eq!(route.authenticate, Authenticate::Gateway(vec![bearer, CredentialRef::Keys("partners".into())]));

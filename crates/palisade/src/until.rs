@@ -1,0 +1,48 @@
+//! How long a request has, for whoever waits on its behalf.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::body::Broken;
+
+/// When a request is given up. Whoever waits for somebody else is dropped at this moment, and can tell then whether that
+/// was the other one's fault: the caller may have gone before, or may himself be slow in sending the body.
+///
+/// ```
+/// use palisade::chain::Permitted;
+///
+/// /// What a service behind a chain may spend.
+/// fn budget<T>(permitted: &Permitted<T>) -> Option<std::time::Duration> {
+///     permitted.until.as_ref().map(|until| until.left() / 2)
+/// }
+/// # let _ = budget::<()>;
+/// ```
+#[derive(Clone)]
+pub struct Until {
+    at: Instant,
+    sender: Broken,
+}
+
+impl Until {
+    pub(crate) fn new(at: Instant, sender: Broken) -> Self {
+        Self { at, sender }
+    }
+
+    /// How long there is.
+    pub fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether the time is up, and not because the sender of the body was waited for.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.at && !self.sender.is_waiting()
+    }
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("at", &self.at).finish_non_exhaustive()
+    }
+}
