@@ -11,5 +11,6 @@ pub mod init;
 pub mod listen;
 pub mod run;
 pub mod upstream;
+mod worker;
 
 pub use palisade::observe::event_schema;

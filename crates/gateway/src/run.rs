@@ -24,7 +24,8 @@ use palisade_store::entropy::SystemEntropy;
 use crate::build::build;
 use crate::config::Loaded;
 use crate::config::settings::{Events, Store};
-use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
+use crate::listen::handover::{self, Offer, Predecessor};
+use crate::listen::{Bounds, Connection, Drained, Handler, Inherited, Listener, bind, serve};
 use crate::upstream::Forward;
 
 /// A gateway whose sockets are bound and which will serve when it is run.
@@ -33,23 +34,28 @@ pub struct Gateway {
     handler: Arc<dyn Handler>,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
+    predecessor: Option<Predecessor>,
+    offer: Option<Offer>,
 }
 
 impl Gateway {
     /// Prepares everything. All problems are told at once: `Err` when at least one is an error, and then nothing is
     /// left open.
     pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
+        Self::prepare_with(loaded, Inherited::none()).await
+    }
+
+    /// The same, with sockets that a service manager has opened.
+    pub async fn prepare_with(loaded: &Loaded, inherited: Inherited) -> Result<Self, Vec<Diagnostic>> {
         let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
         let built = build(loaded, &world)?;
         let diagnostics = built.diagnostics.clone();
         let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
-        let listeners = bind(loaded).await?;
-        let bounds = Bounds {
-            max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
-            head: loaded.settings.limits.head_timeout,
-            ..Bounds::default()
-        };
-        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
+        let (inherited, predecessor) = handover::take_over(loaded, inherited).await?;
+        let listeners = bind(loaded, inherited).await?;
+        let offer = handover::offer(loaded, &listeners)?;
+        let (bounds, handler) = (Bounds::of(&loaded.settings), Arc::new(Behind(guarded)));
+        Ok(Self { listeners, handler, bounds, diagnostics, predecessor, offer })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -64,7 +70,15 @@ impl Gateway {
 
     /// Serves until `shutdown` is ready and the connections have drained.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        serve(self.listeners, self.handler, self.bounds, shutdown).await
+        let (predecessor, offer) = (self.predecessor, self.offer);
+        let end = async {
+            predecessor.into_iter().for_each(Predecessor::dismiss);
+            tokio::select! {
+                () = shutdown => {}
+                () = handover::succeeded(offer) => {}
+            }
+        };
+        serve(self.listeners, self.handler, self.bounds, end).await
     }
 }
 
@@ -81,20 +95,19 @@ impl Behind {
     fn answer(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
         let guarded = self.0.clone();
-        let &Connection { peer, index, secure, .. } = connection;
-        let certificate = connection.certificate.clone();
+        let connection = Arc::clone(connection);
         Box::pin(async move {
             guarded
                 .serve(request.map(Body::new), |head| {
-                    head.facts.peer = Some(peer);
-                    head.facts.listener = index;
-                    head.facts.certificate = certificate;
+                    head.facts.peer = Some(connection.peer);
+                    head.facts.listener = connection.index;
+                    head.facts.certificate = connection.certificate.clone();
                     head.facts.malformed = malformed;
-                    head.facts.transport = match secure {
+                    head.facts.transport = match connection.secure {
                         true => Transport::Encrypted,
                         false => Transport::Clear,
                     };
@@ -105,17 +118,17 @@ impl Behind {
 }
 
 impl Handler for Behind {
-    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, &connection, None)
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+        self.answer(request, connection, None)
     }
 
     fn refuse(
         &self,
         malformed: Malformed,
         request: Request<Incoming>,
-        connection: Connection,
+        connection: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, &connection, Some(malformed))
+        self.answer(request, connection, Some(malformed))
     }
 }
 

@@ -9,7 +9,9 @@ mod limit;
 mod operation;
 mod payload;
 mod route;
+mod server;
 mod text;
+mod tls;
 
 use std::collections::BTreeMap;
 
@@ -26,7 +28,9 @@ pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
+pub(crate) use server::{RawHttp2, RawServer};
 pub(crate) use text::Network;
+pub(crate) use tls::RawTls;
 use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
 
 use super::word::{ForwardedHeader, Preset};
@@ -45,6 +49,9 @@ pub(crate) struct RawConfig {
     /// Where requests arrive.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) listen: BTreeMap<String, RawListen>,
+    /// The process and its connections.
+    #[serde(default)]
+    pub(crate) server: RawServer,
     /// The backends that requests are forwarded to.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) upstream: BTreeMap<String, RawUpstream>,
@@ -111,18 +118,6 @@ pub(crate) struct RawListen {
     /// required, from all others it is no HTTP.
     #[serde(default)]
     pub(crate) proxy_protocol: Vec<Network>,
-}
-
-/// A certificate with its key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawTls {
-    /// A PEM file with the certificate, followed by its intermediates.
-    pub(crate) cert: FileRef,
-    /// A PEM file with the private key of the certificate.
-    pub(crate) key: FileRef,
-    /// Which certificates clients are asked for. Without it none.
-    pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
 /// A backend.

@@ -4,6 +4,7 @@ mod credential;
 mod identity;
 mod payload;
 mod route;
+mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use super::word::{
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use payload::Payload;
+pub use server::Server;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 
 /// A whole configuration. Sections with names stand in the order of the file.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub preset: Preset,
     /// Where requests arrive; at least one.
     pub listen: Vec<Listen>,
+    /// The process and its connections.
+    pub server: Server,
     /// The backends; at least one.
     pub upstreams: Vec<Upstream>,
     /// The contracts; at least one.
