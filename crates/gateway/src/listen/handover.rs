@@ -178,12 +178,7 @@ fn receive(stream: &mut UnixStream) -> io::Result<Vec<(Box<str>, TcpListener)>> 
     loop {
         let (mut length, mut space) = ([0], [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))]);
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            &*stream,
-            &mut [IoSliceMut::new(&mut length)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
+        let received = recvmsg(&*stream, &mut [IoSliceMut::new(&mut length)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
         let descriptor = control.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
             _ => None,

@@ -59,12 +59,7 @@ where
     http1(stream, &answers, shared).await;
 }
 
-fn answers<S>(
-    stream: &Strict<S>,
-    connection: Arc<Connection>,
-    activity: &Arc<Activity>,
-    shared: &Shared,
-) -> Answers {
+fn answers<S>(stream: &Strict<S>, connection: Arc<Connection>, activity: &Arc<Activity>, shared: &Shared) -> Answers {
     let (handler, verdict) = (Arc::clone(&shared.handler), stream.verdict());
     Answers { handler, connection, activity: Arc::clone(activity), verdict }
 }
@@ -145,13 +140,7 @@ enum End {
 }
 
 /// Drives a connection to its end or, where it may, to its rest.
-async fn drive<C>(
-    http: &mut C,
-    finish: fn(Pin<&mut C>),
-    may_rest: bool,
-    activity: &Activity,
-    shared: &Shared,
-) -> End
+async fn drive<C>(http: &mut C, finish: fn(Pin<&mut C>), may_rest: bool, activity: &Activity, shared: &Shared) -> End
 where
     C: Future<Output = hyper::Result<()>> + Unpin,
 {

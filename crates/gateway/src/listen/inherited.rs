@@ -71,7 +71,9 @@ impl Inherited {
                 (true, true) => taken.push(socket),
                 (false, true) if self.origin == Origin::ServiceManager && local == address => taken.push(socket),
                 (true, false) if self.origin == Origin::ServiceManager => {
-                    return Err(io::Error::other(format!("the socket handed to the gateway has the address `{local}`")));
+                    return Err(io::Error::other(format!(
+                        "the socket handed to the gateway has the address `{local}`"
+                    )));
                 }
                 _ => others.push((given, socket)),
             }

@@ -69,7 +69,8 @@ fn by_name(cx: &mut Context<'_>, at: &At, raw: &RawTls, provider: &CryptoProvide
         let wanted = further.names.clone().unwrap_or_else(|| issued_for(&certificate));
         let added = wanted.iter().filter(|name| names.add(name, &certificate)).count();
         if added == 0 {
-            let message = format!("`{}` is shown to nobody: earlier certificates have all of its names", &*further.cert);
+            let message =
+                format!("`{}` is shown to nobody: earlier certificates have all of its names", &*further.cert);
             let help = "remove it, or say in `names` what it is for";
             cx.fault(&at.key("cert"), Fault::new("certificate-unused", message, help));
             is_complete = false;
@@ -187,11 +188,7 @@ fn explain(error: &rustls::Error, cert: &str, key: &str) -> Fault {
                 "use an ECDSA key with P-256, an Ed25519 key, or an RSA key of 2048 bits or more",
             )
         }
-        _ => Fault::new(
-            "bad-certificate",
-            format!("`{cert}` has a certificate that cannot be read"),
-            CERTIFICATE_HELP,
-        ),
+        _ => Fault::new("bad-certificate", format!("`{cert}` has a certificate that cannot be read"), CERTIFICATE_HELP),
     }
 }
 

@@ -17,8 +17,8 @@ mod frame;
 mod head;
 pub mod wire;
 
-use std::io;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
