@@ -149,8 +149,8 @@ where
     let (mut is_stopping, mut is_finishing) = (activity.is_last(), false);
     let (mut seen, mut idle, mut stuck, mut stuck_for) = (activity.begun(), Duration::ZERO, None, Duration::ZERO);
     let first = (seen == 0).then_some(bounds.head);
+    let mut pause = tick.min(QUICK);
     loop {
-        let pause = if is_stopping && !is_finishing { tick.min(LINGER) } else { tick };
         tokio::select! {
             biased;
             result = &mut *http => return End::Closed(result),
@@ -163,7 +163,7 @@ where
                     is_finishing = true;
                     finish(Pin::new(&mut *http));
                 }
-                idle = Duration::ZERO;
+                (idle, pause) = (Duration::ZERO, tick.min(QUICK));
                 continue;
             }
             () = sleep(pause) => {}
@@ -176,7 +176,8 @@ where
         if stuck_for >= bounds.write || activity.is_starved(bounds.write) {
             return End::Cut("the client takes no answer");
         }
-        let is_quiet = !activity.is_busy() && activity.begun() == seen;
+        let has_begun = activity.begun() != seen;
+        let is_quiet = !activity.is_busy() && !has_begun;
         seen = activity.begun();
         idle = if is_quiet { idle + pause } else { Duration::ZERO };
         if is_finishing && idle >= bounds.head {
@@ -195,6 +196,8 @@ where
         } else if is_quiet && may_rest && !is_stopping && activity.is_at_rest() {
             return End::Rests;
         }
+        // What is used is soon quiet or goes on for long.
+        pause = if has_begun { tick.min(QUICK) } else { tick.min(pause * 2) };
     }
 }
 
@@ -249,7 +252,9 @@ fn http2_builder(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
 
 /// How long a connection that a shutdown finds without a request is kept for one that is on its way.
 const LINGER: Duration = Duration::from_millis(500);
-/// How long an HTTP/1 connection is quiet before it rests, and how often the others are looked at.
+/// How long an HTTP/1 connection is quiet before it rests.
+const QUICK: Duration = Duration::from_millis(100);
+/// How often one that does not rest is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How much of one answer is kept for a client that has no room.
 const SEND_BUFFER: usize = 64 << 10;

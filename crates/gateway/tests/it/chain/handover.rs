@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use palisade_gateway::config::load;
 use palisade_gateway::listen::Drained;
@@ -11,8 +12,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-use super::harness::{Site, shop, with_sections};
+use super::harness::{Site, shop, with_route};
 
 /// Asks over and over, on one connection as long as it is kept or on a new one each time; counts what is answered.
 async fn hammer(address: SocketAddr, keep: bool, done: Arc<AtomicBool>, answered: Arc<AtomicUsize>) {
@@ -42,7 +44,8 @@ async fn hammer(address: SocketAddr, keep: bool, done: Arc<AtomicBool>, answered
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_when_another_gateway_takes_over() {
     let upstream = shop().await;
-    let policy = with_sections("[server]\nhandover = \"palisade.sock\"\nworkers = 2");
+    let unlimited = with_route("throttle = { requests = 100000000, per = \"1s\" }");
+    let policy = format!("{unlimited}[server]\nhandover = \"palisade.sock\"\nworkers = 2\n");
     let mut first = Site::start(&policy, &upstream.url()).await;
     let (address, file) = (first.address, first.dir.path().join("palisade.toml"));
     // The file keeps a port that is the system's choice; the successor has to ask for the one that was chosen.
@@ -56,9 +59,12 @@ async fn no_request_is_lost_when_another_gateway_takes_over() {
     let so_many_more = |number| {
         let (answered, until) = (Arc::clone(&answered), answered.load(Ordering::Relaxed) + number);
         async move {
-            while answered.load(Ordering::Relaxed) < until {
-                tokio::task::yield_now().await;
-            }
+            let answering = async {
+                while answered.load(Ordering::Relaxed) < until {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            timeout(Duration::from_secs(20), answering).await.expect("requests are answered");
         }
     };
     so_many_more(200).await;
