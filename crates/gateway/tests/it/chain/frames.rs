@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// What a client says first (RFC 9113 section 3.4).
@@ -89,6 +90,11 @@ impl Peer {
 
     /// The next frame; `None` when the connection has ended.
     pub(super) async fn next(&mut self) -> Option<Frame> {
+        self.soon(Duration::from_secs(20)).await.expect("the connection is neither used nor closed")
+    }
+
+    /// The same, or an error if nothing comes in time.
+    pub(super) async fn soon(&mut self, patience: Duration) -> Result<Option<Frame>, Elapsed> {
         let read = async {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).await.ok()?;
@@ -97,7 +103,7 @@ impl Peer {
             let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
             Some(Frame { kind: head[3], flags: head[4], stream, payload })
         };
-        timeout(Duration::from_secs(10), read).await.expect("the connection is neither used nor closed")
+        timeout(patience, read).await
     }
 
     /// Reads until a frame of this kind; `None` when the connection ends first.
