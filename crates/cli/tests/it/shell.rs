@@ -92,7 +92,8 @@ impl Running {
     /// Starts it as a service manager does that has opened a socket for it, with this name.
     pub(crate) fn activate(dir: &TempDir, socket: std::net::TcpListener, name: &str) -> Self {
         let program = env!("CARGO_BIN_EXE_palisade");
-        let script = format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec {program} run");
+        let script =
+            format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec {program} run");
         let mut command = Command::new("sh");
         command.args(["-c", &script]).current_dir(dir.path()).stdin(std::os::fd::OwnedFd::from(socket));
         Self::wait(command)

@@ -30,8 +30,8 @@ pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use server::{RawHttp2, RawServer};
 pub(crate) use text::Network;
-pub(crate) use tls::RawTls;
 use text::{FileRef, Output, Size, Socket, Span, StoreUrl, Url};
+pub(crate) use tls::RawTls;
 
 use super::word::{ForwardedHeader, Preset};
 

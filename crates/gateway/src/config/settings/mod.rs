@@ -30,8 +30,8 @@ pub use super::word::{
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use payload::Payload;
-pub use server::Server;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
+pub use server::Server;
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
