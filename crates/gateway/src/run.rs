@@ -24,7 +24,8 @@ use palisade_store::entropy::SystemEntropy;
 use crate::build::build;
 use crate::config::Loaded;
 use crate::config::settings::Events;
-use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
+use crate::listen::handover::{self, Offer, Predecessor};
+use crate::listen::{Bounds, Connection, Drained, Handler, Inherited, Listener, bind, serve};
 use crate::stores;
 use crate::upstream::Forward;
 
@@ -35,24 +36,29 @@ pub struct Gateway {
     forward: Forward,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
+    predecessor: Option<Predecessor>,
+    offer: Option<Offer>,
 }
 
 impl Gateway {
     /// Prepares everything. All problems are told at once: `Err` when at least one is an error, and then nothing is
     /// left open.
     pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
+        Self::prepare_with(loaded, Inherited::none()).await
+    }
+
+    /// The same, with sockets that a service manager has opened.
+    pub async fn prepare_with(loaded: &Loaded, inherited: Inherited) -> Result<Self, Vec<Diagnostic>> {
         let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
         let built = build(loaded, &world)?;
         let diagnostics = built.diagnostics.clone();
         let forward = built.forward.clone();
         let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
-        let listeners = bind(loaded).await?;
-        let bounds = Bounds {
-            max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
-            head: loaded.settings.limits.head_timeout,
-            ..Bounds::default()
-        };
-        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), forward, bounds, diagnostics })
+        let (inherited, predecessor) = handover::take_over(loaded, inherited).await?;
+        let listeners = bind(loaded, inherited).await?;
+        let offer = handover::offer(loaded, &listeners)?;
+        let (bounds, handler) = (Bounds::of(&loaded.settings), Arc::new(Behind(guarded)));
+        Ok(Self { listeners, handler, forward, bounds, diagnostics, predecessor, offer })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -72,11 +78,16 @@ impl Gateway {
 
     /// Serves until `shutdown` is ready and the connections have drained.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        // Of one runtime all threads are one worker.
-        crate::worker::enter(0);
-        let serving = serve(self.listeners, self.handler, self.bounds, shutdown);
+        let (predecessor, offer) = (self.predecessor, self.offer);
+        let end = async {
+            predecessor.into_iter().for_each(Predecessor::dismiss);
+            tokio::select! {
+                () = shutdown => {}
+                () = handover::succeeded(offer) => {}
+            }
+        };
         tokio::select! {
-            drained = serving => drained,
+            drained = serve(self.listeners, self.handler, self.bounds, end) => drained,
             // Never ready: it looks after the upstreams for as long as somebody is served.
             () = self.forward.upkeep() => Drained { cut_off: 0 },
         }
@@ -96,20 +107,19 @@ impl Behind {
     fn answer(
         &self,
         request: Request<Incoming>,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
         let guarded = self.0.clone();
-        let &Connection { peer, index, secure, .. } = connection;
-        let certificate = connection.certificate.clone();
+        let connection = Arc::clone(connection);
         Box::pin(async move {
             guarded
                 .serve(request.map(Body::new), |head| {
-                    head.facts.peer = Some(peer);
-                    head.facts.listener = index;
-                    head.facts.certificate = certificate;
+                    head.facts.peer = Some(connection.peer);
+                    head.facts.listener = connection.index;
+                    head.facts.certificate = connection.certificate.clone();
                     head.facts.malformed = malformed;
-                    head.facts.transport = match secure {
+                    head.facts.transport = match connection.secure {
                         true => Transport::Encrypted,
                         false => Transport::Clear,
                     };
@@ -120,17 +130,17 @@ impl Behind {
 }
 
 impl Handler for Behind {
-    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, &connection, None)
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+        self.answer(request, connection, None)
     }
 
     fn refuse(
         &self,
         malformed: Malformed,
         request: Request<Incoming>,
-        connection: Connection,
+        connection: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>> {
-        self.answer(request, &connection, Some(malformed))
+        self.answer(request, connection, Some(malformed))
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use palisade_core::diagnostic::Severity;
 use palisade_gateway::config::load;
+use palisade_gateway::listen::Inherited;
 use palisade_gateway::run::Gateway;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
@@ -23,7 +24,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // What the gateway has to say about itself goes where people look; what it says about requests are its events.
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).compact().init();
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
+    // For what is done in the background; requests are served by the gateway's workers, which have runtimes of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the asynchronous runtime")?;
     runtime.block_on(serve(arguments))
 }
 
@@ -32,7 +35,10 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Err(diagnostics) => Err(diagnostics),
         Ok(loaded) => {
             let findings: Vec<_> = loaded.diagnostics.clone();
-            Gateway::prepare(&loaded).await.map(|gateway| (gateway, findings))
+            match Inherited::from_environment() {
+                Err(diagnostic) => Err(vec![diagnostic]),
+                Ok(sockets) => Gateway::prepare_with(&loaded, sockets).await.map(|gateway| (gateway, findings)),
+            }
         }
     };
     let (gateway, mut findings) = match prepared {

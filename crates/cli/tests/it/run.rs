@@ -59,3 +59,18 @@ async fn a_backend_that_is_down_is_told_to_the_caller_alone() {
         "two events, each with its id twice"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_manager_may_open_the_socket() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // Its connection waits until there is a gateway.
+    let early = TcpStream::connect(address).await.unwrap();
+    let dir = folder(&CONFIG.replace("127.0.0.1:0", &address.to_string()));
+    let running = Running::activate(&dir, socket, "main");
+    assert_eq!(running.address, address);
+    let answer = Client::http1(address).send(Request::get("/notes").body(Bytes::new()).unwrap()).await;
+    assert_eq!(answer.status(), 502, "there is a gateway, and no backend");
+    drop(early);
+    assert_eq!(running.end("TERM").0, Some(0));
+}

@@ -86,7 +86,21 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it and waits until it listens.
     pub(crate) fn start(dir: &TempDir, arguments: &str) -> Self {
-        let process = command(dir, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::wait(command(dir, arguments))
+    }
+
+    /// Starts it as a service manager does that has opened a socket for it, with this name.
+    pub(crate) fn activate(dir: &TempDir, socket: std::net::TcpListener, name: &str) -> Self {
+        let program = env!("CARGO_BIN_EXE_palisade");
+        let script =
+            format!("exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES={name} exec {program} run");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(dir.path()).stdin(std::os::fd::OwnedFd::from(socket));
+        Self::wait(command)
+    }
+
+    fn wait(mut command: Command) -> Self {
+        let process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut running = Self { process, stderr: None, address: ([127, 0, 0, 1], 0).into() };
         let stderr = running.stderr.insert(BufReader::new(running.process.stderr.take().unwrap()));
         let (mut said, mut line) = (String::new(), String::new());

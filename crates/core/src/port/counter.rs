@@ -152,7 +152,8 @@ impl Ipv6Prefix {
         if bits >= 32 && bits <= 128 { Some(Self(bits)) } else { None }
     }
 
-    fn network(self, address: Ipv6Addr) -> Ipv6Addr {
+    /// The network that an address belongs to, as its first address.
+    pub fn network(self, address: Ipv6Addr) -> Ipv6Addr {
         let mask = u128::MAX.checked_shl(128 - u32::from(self.0)).unwrap_or(0);
         Ipv6Addr::from_bits(address.to_bits() & mask)
     }

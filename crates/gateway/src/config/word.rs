@@ -217,3 +217,26 @@ pub enum TokenType {
     #[serde(rename = "jwt")]
     Jwt,
 }
+
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub(crate) enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3 only.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// What a client gets that asks for a name no certificate is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UnknownName {
+    /// The first certificate, which its client will find wrong.
+    #[default]
+    First,
+    /// No connection. Clients that name nobody are refused as well.
+    Refuse,
+}

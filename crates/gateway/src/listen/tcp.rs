@@ -1,95 +1,34 @@
-//! Binds addresses and accepts connections, as many as there is room for.
+//! Accepts connections, as many as there is room for, and finds out what they are.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use palisade_core::diagnostic::Diagnostic;
+use palisade::facts::Malformed;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
-use super::{Connection, Shared, http, proxied, tls};
-use crate::config::Loaded;
-use crate::config::settings::Listen;
-
-/// A bound address of the configuration.
-#[derive(Debug)]
-pub struct Listener {
-    name: Arc<str>,
-    index: usize,
-    local: SocketAddr,
-    announced_by: Arc<[IpNet]>,
-    tls: Option<Arc<ServerConfig>>,
-    socket: TcpListener,
-}
-
-impl Listener {
-    /// The name of its section.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// The address, with the port that the system chose where the file says 0.
-    pub fn local(&self) -> SocketAddr {
-        self.local
-    }
-
-    /// Whether it speaks TLS only.
-    pub fn is_secure(&self) -> bool {
-        self.tls.is_some()
-    }
-}
-
-/// Binds every address of a configuration, or none: a gateway that is only half there is not started.
-pub async fn bind(loaded: &Loaded) -> Result<Vec<Listener>, Vec<Diagnostic>> {
-    let mut listeners = Vec::new();
-    let mut diagnostics = Vec::new();
-    for (index, listen) in loaded.settings.listen.iter().enumerate() {
-        match bind_one(index, listen).await {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => {
-                let diagnostic = unavailable(listen.address, &error);
-                diagnostics.push(loaded.locate(diagnostic, &["listen", &listen.name, "address"]));
-            }
-        }
-    }
-    if diagnostics.is_empty() { Ok(listeners) } else { Err(diagnostics) }
-}
-
-async fn bind_one(index: usize, listen: &Listen) -> io::Result<Listener> {
-    let socket = TcpListener::bind(listen.address).await?;
-    let local = socket.local_addr()?;
-    let announced_by = listen.proxy_protocol.clone().into();
-    Ok(Listener { name: Arc::clone(&listen.name), index, local, announced_by, tls: listen.tls.clone(), socket })
-}
-
-fn unavailable(address: SocketAddr, error: &io::Error) -> Diagnostic {
-    let port = address.port();
-    let (reason, help) = match error.kind() {
-        io::ErrorKind::AddrInUse => (
-            "another program has it".to_owned(),
-            format!("stop it (`ss -ltnp 'sport = :{port}'` shows it), or use another port"),
-        ),
-        io::ErrorKind::AddrNotAvailable => (
-            "no network interface has it".to_owned(),
-            "use an address of this machine, or `0.0.0.0` for all".to_owned(),
-        ),
-        io::ErrorKind::PermissionDenied => (
-            "permission denied".to_owned(),
-            "use a port from 1024 on, or grant the right to bind lower ones".to_owned(),
-        ),
-        _ => (error.to_string(), "use another address".to_owned()),
-    };
-    Diagnostic::error("listen-unavailable", format!("cannot listen on `{address}`: {reason}")).help(help)
-}
+use super::clients::Place;
+use super::socket::{About, Door};
+use super::workers::Shared;
+use super::{Connection, http, proxied, tls};
 
 /// Accepts until the shutdown begins, then waits for the connections; returns how many had to be cut off.
-pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
+pub(super) async fn accept(door: Door, shared: Arc<Shared>) -> usize {
+    let Door { about, socket } = door;
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            error!(listener = %about.name, %error, "cannot accept connections");
+            return 0;
+        }
+    };
     let mut connections = JoinSet::new();
     let mut is_failing = false;
     loop {
@@ -97,40 +36,41 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
             biased;
             () = shared.stopped() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = next(&listener, &shared) => accepted,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok(Some((stream, peer, slot))) => {
+            Ok((stream, peer)) => {
                 is_failing = false;
-                let connection = Connection {
-                    peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
-                    local: stream.local_addr().unwrap_or(listener.local),
-                    listener: Arc::clone(&listener.name),
-                    index: listener.index,
-                    secure: listener.is_secure(),
-                    certificate: None,
+                // Room for one comes when another ends, or never: then the connection ends with the gateway.
+                let slot = tokio::select! {
+                    slot = Arc::clone(&shared.slots).acquire_owned() => slot.ok(),
+                    () = shared.stopped() => None,
                 };
-                let (tls, announced_by) = (listener.tls.clone(), Arc::clone(&listener.announced_by));
-                let shared = Arc::clone(&shared);
-                connections.spawn(async move {
-                    serve(stream, tls, connection, &announced_by, &shared).await;
-                    drop(slot);
-                });
+                if let Some(slot) = slot {
+                    connections.spawn(serve(stream, peer, slot, Arc::clone(&about), Arc::clone(&shared)));
+                }
             }
-            Ok(None) => break,
             Err(error) if is_of_peer(&error) => {}
             Err(error) => {
                 // Out of file descriptors, as a rule: it lasts until connections end, and one line of log is enough.
                 if !is_failing {
-                    warn!(listener = %listener.name, %error, "cannot accept connections");
+                    warn!(listener = %about.name, %error, "cannot accept connections");
                 }
                 is_failing = true;
                 sleep(BACK_OFF).await;
             }
         }
     }
-    // Closed at once, so that a load balancer's next attempt goes elsewhere instead of waiting in the queue.
-    drop(listener);
+    // For their clients the connections in the queue are open: closing the socket would break them off. Then it is
+    // closed at once, so that a load balancer's next attempt goes elsewhere instead of waiting.
+    if let Ok(queue) = socket.into_std() {
+        while let Ok((stream, peer)) = queue.accept() {
+            let (stream, slot) = (unblocked(stream), Arc::clone(&shared.slots).try_acquire_owned());
+            if let (Ok(stream), Ok(slot)) = (stream, slot) {
+                connections.spawn(serve(stream, peer, slot, Arc::clone(&about), Arc::clone(&shared)));
+            }
+        }
+    }
     let all_finished = async { while connections.join_next().await.is_some() {} };
     if timeout(shared.bounds.drain, all_finished).await.is_ok() {
         return 0;
@@ -140,52 +80,86 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
     cut_off
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
-
-/// The next connection, once there is room for it. `None` cannot happen: the semaphore is never closed.
-async fn next(listener: &Listener, shared: &Shared) -> io::Result<Option<Accepted>> {
-    let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return Ok(None) };
-    let (stream, peer) = listener.socket.accept().await?;
-    Ok(Some((stream, peer, slot)))
+fn unblocked(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
+/// Serves one connection, and gives its slot back at the end.
 async fn serve(
     mut stream: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-    mut connection: Connection,
-    announced_by: &[IpNet],
-    shared: &Shared,
+    peer: SocketAddr,
+    slot: OwnedSemaphorePermit,
+    about: Arc<About>,
+    shared: Arc<Shared>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(peer = %connection.peer, %error, "connection lost");
+        debug!(%peer, %error, "connection lost");
         return;
     }
-    if announced_by.iter().any(|network| network.contains(&connection.peer.ip())) {
+    let tls = about.tls();
+    let mut connection = Connection {
+        peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+        local: stream.local_addr().unwrap_or(about.local),
+        listener: Arc::clone(&about.name),
+        index: about.index,
+        secure: tls.is_some(),
+        certificate: None,
+    };
+    let mut is_crowd = is_in(about.crowds.as_deref(), connection.peer.ip());
+    if is_in(Some(&about.announced_by), connection.peer.ip()) {
         let announced = tokio::select! {
             () = shared.stopped() => return,
-            announced = proxied::accept(&mut stream, shared.bounds.handshake) => announced,
+            announced = Box::pin(proxied::accept(&mut stream, shared.bounds.handshake)) => announced,
         };
         match announced {
-            Ok(source) => connection.peer = source.unwrap_or(connection.peer),
-            Err(error) => {
-                warn!(peer = %connection.peer, listener = %connection.listener, %error, "no PROXY header");
-                return;
-            }
+            Ok(Some(source)) => connection.peer = source,
+            // The load balancer's own connection.
+            Ok(None) => is_crowd = true,
+            Err(error) => return unannounced(stream, connection, &error, &shared).await,
         }
     }
-    let Some(config) = tls else {
-        return http::serve(stream, http::Version::Sniffed, connection, shared).await;
-    };
+    let place = if is_crowd { None } else { shared.clients.enter(connection.peer.ip()) };
+    if !is_crowd && place.is_none() {
+        return debug!(peer = %connection.peer, listener = %about.name, "too many connections of one client");
+    }
+    drop(about);
+    match tls {
+        None => Box::pin(http::serve(stream, None, Arc::new(connection), &shared)).await,
+        Some(config) => Box::pin(encrypted(stream, config, connection, &shared)).await,
+    }
+    drop::<(Option<Place>, OwnedSemaphorePermit)>((place, slot));
+}
+
+async fn encrypted(stream: TcpStream, config: Arc<ServerConfig>, connection: Connection, shared: &Shared) {
     let handshake = tokio::select! {
         () = shared.stopped() => return,
-        handshake = tls::accept(stream, config, shared.bounds.handshake) => handshake,
+        handshake = Box::pin(tls::accept(stream, config, shared.bounds.handshake)) => handshake,
     };
     match handshake {
-        Ok((stream, version, certificate)) => {
-            http::serve(stream, version, Connection { certificate, ..connection }, shared).await;
+        Ok((stream, protocol, certificate)) => {
+            let connection = Arc::new(Connection { certificate, ..connection });
+            http::serve(stream, Some(protocol), connection, shared).await;
         }
         Err(error) => debug!(peer = %connection.peer, %error, "no TLS connection"),
     }
+}
+
+/// Ends a connection that has no PROXY header. One that says nothing at all is a load balancer's look whether we are
+/// there.
+async fn unannounced(stream: TcpStream, connection: Connection, error: &io::Error, shared: &Shared) {
+    let malformed = match error.kind() {
+        io::ErrorKind::TimedOut => Malformed::TooSlow,
+        io::ErrorKind::InvalidData => Malformed::Invalid("proxy_header_invalid"),
+        _ => return debug!(peer = %connection.peer, %error, "no PROXY header"),
+    };
+    let connection = Arc::new(Connection { secure: false, ..connection });
+    Box::pin(http::reject(stream, malformed, connection, shared)).await;
+}
+
+/// Whether an address is of these networks; without any, it is.
+fn is_in(networks: Option<&[IpNet]>, address: IpAddr) -> bool {
+    networks.is_none_or(|networks| networks.iter().any(|network| network.contains(&address)))
 }
 
 /// Whether only the one connection failed, before it was accepted (accept(2)).

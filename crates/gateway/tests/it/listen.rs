@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use palisade::facts::Malformed;
 use palisade_core::diagnostic::Source;
 use palisade_gateway::config::{self, Loaded};
-use palisade_gateway::listen::{Bounds, Connection, Drained, Handler, bind, serve};
+use palisade_gateway::listen::{Bounds, Connection, Drained, Handler, Inherited, bind, serve};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -35,8 +35,8 @@ struct Echo {
 struct Echoing(Arc<Echo>);
 
 impl Handler for Echoing {
-    fn handle(&self, request: Request<Incoming>, connection: Connection) -> BoxFuture<'static, Response<Body>> {
-        let echo = Arc::clone(&self.0);
+    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+        let (echo, connection) = (Arc::clone(&self.0), Connection::clone(connection));
         Box::pin(async move {
             if request.uri().path() == "/slow" {
                 echo.entered.notify_one();
@@ -51,7 +51,7 @@ impl Handler for Echoing {
         &self,
         malformed: Malformed,
         request: Request<Incoming>,
-        _: Connection,
+        _: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>> {
         let mut answer = Response::new(Body::from(format!("{} {}", request.method(), request.uri())));
         *answer.status_mut() = match malformed {
@@ -87,7 +87,7 @@ fn load(address: &str, tls: &str) -> Loaded {
 }
 
 async fn start(tls: &str, bounds: Bounds) -> Running {
-    let listeners = bind(&load("127.0.0.1:0", tls)).await.unwrap();
+    let listeners = bind(&load("127.0.0.1:0", tls), Inherited::none()).await.unwrap();
     let address = listeners[0].local();
     let echo = Arc::new(Echo::default());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -257,7 +257,7 @@ async fn further_connections_wait_for_room() {
 async fn says_which_address_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
-    let diagnostics = bind(&load(&format!("127.0.0.1:{port}"), "")).await.err().unwrap();
+    let diagnostics = bind(&load(&format!("127.0.0.1:{port}"), ""), Inherited::none()).await.err().unwrap();
     let text: Vec<String> = diagnostics.iter().map(|one| one.to_string().replace(&port.to_string(), "PORT")).collect();
     expect![[r#"
         error[listen-unavailable]: cannot listen on `127.0.0.1:PORT`: another program has it

@@ -12,6 +12,10 @@ mod init;
 #[cfg(test)]
 mod listen;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod python;
 #[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod workers;

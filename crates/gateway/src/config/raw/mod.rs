@@ -9,9 +9,11 @@ mod limit;
 mod operation;
 mod payload;
 mod route;
+mod server;
 mod store;
 mod stream;
 mod text;
+mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -29,10 +31,12 @@ pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
+pub(crate) use server::{RawHttp2, RawServer};
 pub(crate) use store::{RawCounters, RawStore};
 pub(crate) use stream::RawWebsocket;
 pub(crate) use text::{FileRef, Network, Span};
 use text::{Output, Size, Socket};
+pub(crate) use tls::RawTls;
 pub(crate) use upstream::{
     AddressesWord, BalanceWord, ConcurrencyWord, ProtocolWord, RawConcurrency, RawHealth, RawRetry, RawUpstream,
 };
@@ -53,6 +57,9 @@ pub(crate) struct RawConfig {
     /// Where requests arrive.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) listen: BTreeMap<String, RawListen>,
+    /// The process and its connections.
+    #[serde(default)]
+    pub(crate) server: RawServer,
     /// The backends that requests are forwarded to.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) upstream: BTreeMap<String, RawUpstream>,
@@ -119,18 +126,6 @@ pub(crate) struct RawListen {
     /// required, from all others it is no HTTP.
     #[serde(default)]
     pub(crate) proxy_protocol: Vec<Network>,
-}
-
-/// A certificate with its key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawTls {
-    /// A PEM file with the certificate, followed by its intermediates.
-    pub(crate) cert: FileRef,
-    /// A PEM file with the private key of the certificate.
-    pub(crate) key: FileRef,
-    /// Which certificates clients are asked for. Without it none.
-    pub(crate) client_certificates: Option<RawClientCertificates>,
 }
 
 /// A document that says which requests are valid.

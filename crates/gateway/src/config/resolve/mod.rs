@@ -8,6 +8,7 @@ mod keys;
 mod limit;
 mod operation;
 mod payload;
+mod process;
 mod route;
 mod server;
 mod store;
@@ -48,6 +49,7 @@ pub(crate) fn resolve(
 
 fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let listen = server::listeners(cx, &raw.listen);
+    let server = process::server(cx, &raw.server);
     let upstreams = cx.each("upstream", &raw.upstream, upstream::upstream);
     let contracts = cx.each("contract", &raw.contract, server::contract);
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
@@ -67,6 +69,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let settings = Settings {
         preset: raw.preset,
         listen,
+        server: server?,
         upstreams,
         contracts,
         routes,

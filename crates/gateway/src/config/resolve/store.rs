@@ -6,7 +6,7 @@ use palisade_core::secret::Secret;
 
 use super::super::raw::{FileRef, RawCounters, RawStore};
 use super::super::scalar::{self, Fault};
-use super::super::settings::{Counters, HiddenSecret, Server, Store, Stores};
+use super::super::settings::{Counters, HiddenSecret, Store, StoreServer, Stores};
 use super::super::word::Counted;
 use super::context::{At, Context};
 
@@ -75,7 +75,7 @@ fn store(cx: &mut Context<'_>, at: &At, url: &str, account: &Account<'_>) -> Opt
                     "write `rediss://`, or keep the server on this machine or in a network that nobody else is in";
                 cx.report(&place, Diagnostic::warning("store-cleartext", message).help(help));
             }
-            Some(Store::Server(Server { url, user: account.user.clone(), password }))
+            Some(Store::Server(StoreServer { url, user: account.user.clone(), password }))
         }
     }
 }

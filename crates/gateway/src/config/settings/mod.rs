@@ -4,6 +4,7 @@ mod credential;
 mod identity;
 mod payload;
 mod route;
+mod server;
 mod store;
 
 use std::net::SocketAddr;
@@ -32,7 +33,8 @@ pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
-pub use store::{Counters, Server, Store, Stores};
+pub use server::Server;
+pub use store::{Counters, Store, StoreServer, Stores};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct Settings {
     pub preset: Preset,
     /// Where requests arrive; at least one.
     pub listen: Vec<Listen>,
+    /// The process and its connections.
+    pub server: Server,
     /// The backends; at least one.
     pub upstreams: Vec<Upstream>,
     /// The contracts; at least one.

@@ -31,14 +31,14 @@ pub enum Store {
     /// In this process.
     Memory,
     /// In a server, which other gateways may share.
-    Server(Server),
+    Server(StoreServer),
     /// In a database file.
     Sqlite(PathBuf),
 }
 
 /// A server that keeps state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct StoreServer {
     /// Where it is; without a password.
     pub url: String,
     /// Who signs in.

@@ -12,11 +12,14 @@
 //! 4. In place of a body that breaks a rule goes an error.
 //! 5. Once the connection has left HTTP ([`Verdict::leave_http`]) everything goes on unread. What its client sent before it
 //!    knew is no HTTP either: if it was refused, the connection ends.
+//! 6. Of HTTP/2 the frames are counted that ask for work and bring nothing ([`frame`]); too many end the connection.
 
 mod chunk;
+mod frame;
 mod head;
 pub mod wire;
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,7 +32,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::activity::{Activity, Begun};
-use wire::{Advance, Fault, Wire};
+use super::bounds::Http2Bounds;
+use frame::Frames;
+use wire::{Advance, Fault, Protocol, Wire};
 
 /// A connection of which only unambiguous bytes can be read.
 #[derive(Debug)]
@@ -43,7 +48,8 @@ pub(super) struct Strict<S> {
     end: End,
     patience: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    activity: Activity,
+    activity: Arc<Activity>,
+    frames: Option<Box<Frames>>,
     /// A head on its way keeps the connection, so that it can be answered that it took too long.
     begun: Option<Begun>,
     verdict: Arc<Verdict>,
@@ -90,7 +96,7 @@ impl Verdict {
 }
 
 impl<S> Strict<S> {
-    pub(super) fn new(inner: S, wire: Wire, patience: Duration, activity: Activity) -> Self {
+    pub(super) fn new(inner: S, wire: Wire, patience: Duration, activity: Arc<Activity>) -> Self {
         Self {
             inner,
             wire,
@@ -100,6 +106,7 @@ impl<S> Strict<S> {
             patience,
             deadline: None,
             activity,
+            frames: None,
             begun: None,
             verdict: Arc::default(),
         }
@@ -107,6 +114,21 @@ impl<S> Strict<S> {
 
     pub(super) fn verdict(&self) -> Arc<Verdict> {
         Arc::clone(&self.verdict)
+    }
+
+    /// Counts frames from here on, which are HTTP/2's.
+    pub(super) fn count_frames(&mut self, bounds: &Http2Bounds) {
+        self.frames = Some(Box::new(Frames::new(bounds)));
+    }
+
+    /// Answers what has come as a request that is malformed.
+    pub(super) fn reject(&mut self, malformed: Malformed) {
+        self.refuse(0, 0, malformed);
+    }
+
+    /// Whether something has come and has not gone on.
+    pub(super) fn has_bytes(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Puts a request that says nothing in the place of what is held behind the first `pass` bytes.
@@ -142,6 +164,14 @@ impl<S> Strict<S> {
         }
     }
 
+    /// Writes down whether the client takes what it is sent.
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Pending => self.activity.blocked(),
+            Poll::Ready(_) => self.activity.written(),
+        }
+    }
+
     /// Gives what may go on. True if there was any.
     fn give(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         let some = self.ready.min(buf.remaining());
@@ -152,12 +182,29 @@ impl<S> Strict<S> {
             // A head has come to its end; the next one has its own time.
             self.deadline = None;
             self.begun = None;
+            if self.held.is_empty() {
+                self.held = Vec::new();
+            }
+            self.activity.set_between(self.held.is_empty() && self.wire.is_between());
         }
         some > 0
     }
 }
 
 impl<S: AsyncRead + Unpin> Strict<S> {
+    /// Waits for the first bytes and says what they speak; nothing is held in the meantime. `None` is the end.
+    pub(super) async fn first_bytes(&mut self) -> io::Result<Option<Protocol>> {
+        loop {
+            if let (Some(protocol), true) = (self.wire.protocol(), self.has_bytes()) {
+                return Ok(Some(protocol));
+            }
+            if poll_fn(|cx| self.poll_more(cx)).await? == 0 {
+                return Ok(None);
+            }
+            self.judge();
+        }
+    }
+
     /// Reads to behind what is held. `Ok(0)` is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut piece = [0; 4096];
@@ -203,8 +250,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             return this.poll_unread(cx, buf);
         }
         loop {
+            let before = buf.filled().len();
             if this.give(buf) || buf.remaining() == 0 {
-                return Poll::Ready(Ok(()));
+                let given = buf.filled().get(before..).unwrap_or_default();
+                return Poll::Ready(this.frames.as_mut().map_or(Ok(()), |frames| frames.count(given).map_err(flood)));
             }
             match this.end {
                 End::Broken(reason) => {
@@ -218,16 +267,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
                 End::Open => {}
             }
             if this.held.is_empty() {
-                let before = buf.filled().len();
                 ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
                 let come = buf.filled().get(before..).unwrap_or_default();
                 if come.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
+                if let Some(frames) = &mut this.frames {
+                    return Poll::Ready(frames.count(come).map_err(flood));
+                }
                 let Advance { pass, fault } = this.wire.advance(come);
                 if pass == come.len() && fault.is_none() {
+                    this.activity.set_between(this.wire.is_between());
                     return Poll::Ready(Ok(()));
                 }
+                this.activity.set_between(false);
                 this.held.extend_from_slice(come);
                 buf.set_filled(before);
                 this.settle(pass, fault);
@@ -251,7 +304,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.note(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -259,7 +314,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -276,6 +333,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Strict<S> {
         }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
+}
+
+fn flood(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 /// Pieces of 4 KiB that are read and ignored at once.

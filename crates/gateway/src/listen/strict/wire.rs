@@ -37,6 +37,15 @@ enum State {
     Preface,
 }
 
+/// Which version of HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, or 1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// How far the bytes may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
@@ -74,6 +83,20 @@ impl Wire {
     /// A connection that speaks something else, which passes unread.
     pub fn opaque() -> Self {
         Self { state: State::Opaque, max_head: 0, heads: 0 }
+    }
+
+    /// What is spoken, once that is known.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self.state {
+            State::Preface => None,
+            State::Opaque => Some(Protocol::Http2),
+            State::Chunks(_) | State::Head(_) | State::Length(_) => Some(Protocol::Http1),
+        }
+    }
+
+    /// Whether all that went on were whole requests.
+    pub fn is_between(&self) -> bool {
+        matches!(&self.state, State::Head(draft) if draft.checked() == 0)
     }
 
     /// How many heads have gone on.

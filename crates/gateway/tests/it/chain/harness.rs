@@ -110,6 +110,11 @@ impl Site {
         wire::exchange(self.address, &bytes).await.unwrap_or_else(|| panic!("no answer to {text}"))
     }
 
+    /// Waits until it has ended by itself.
+    pub(super) async fn ended(&mut self) -> Drained {
+        self.serving.join_next().await.unwrap().unwrap()
+    }
+
     /// Begins to stop; the requests under way go on.
     pub(super) fn stop(self) -> Stopping {
         self.stop.send(()).unwrap();

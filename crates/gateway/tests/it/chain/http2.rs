@@ -7,21 +7,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::frames::{block, frame};
 use super::harness::{POLICY, Site, shop};
 
 const GET: [(&str, &str); 3] = [(":method", "GET"), (":scheme", "http"), (":path", "/items")];
-
-/// A frame of HTTP/2 (RFC 9113 section 4.1).
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
-/// Fields as literals that are not indexed (RFC 7541 section 6.2.2), each shorter than a length byte.
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-    fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
-}
 
 /// What becomes of one request on a connection of its own: the code of its refusal, `answered`, or `reset`.
 async fn fate(address: SocketAddr, fields: &[(&str, &str)], body: Option<&[u8]>) -> String {
@@ -119,12 +108,16 @@ async fn a_head_has_bounds_in_http2() {
     let upstream = shop().await;
     let site = Site::start(POLICY, &upstream.url()).await;
     let filler = "a".repeat(120);
-    let mut fields = [&GET[..], &[(":authority", "a")]].concat();
-    fields.extend(std::iter::repeat_n(("x-filler", &*filler), 50));
-    assert_eq!(fate(site.address, &fields, None).await, "answered");
-    fields.extend(std::iter::repeat_n(("x-filler", &*filler), 1000));
+    let fields = |count| {
+        let fillers = std::iter::repeat_n(("x-filler", &*filler), count);
+        [&GET[..], &[(":authority", "a")]].concat().into_iter().chain(fillers).collect::<Vec<_>>()
+    };
+    assert_eq!(fate(site.address, &fields(50), None).await, "answered");
+    assert_eq!(fate(site.address, &fields(110), None).await, "headers-too-large", "too many");
     // More than one frame may hold, so that the client would have to continue it; this one does not.
-    assert_eq!(fate(site.address, &fields, None).await, "reset");
+    assert_eq!(fate(site.address, &fields(1050), None).await, "reset");
     assert_eq!(upstream.received().len(), 1);
-    site.finish().await;
+    let log = site.finish().await;
+    let refused = log.0.iter().filter(|event| event["outcome"]["denied"] == "headers-too-large");
+    assert_eq!(refused.count(), 2, "the event of the refusal, and that of the access");
 }

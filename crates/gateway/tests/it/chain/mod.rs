@@ -1,5 +1,6 @@
 //! A whole gateway between a client and a backend: what is refused and how, and what passes unchanged.
 
+mod frames;
 mod harness;
 mod held;
 mod scripted;
@@ -10,11 +11,15 @@ mod answers;
 mod autobahn;
 mod browser;
 mod catalogue;
+mod conformance;
 mod contract;
 mod credentials;
 mod dialects;
 mod drift;
 mod faults;
+mod flood;
+mod handover;
+mod hostile;
 mod http2;
 mod identity;
 mod input;

@@ -2,6 +2,7 @@
 //! that are not for everybody.
 
 use palisade_core::denial::DenialCode;
+use tokio::net::TcpStream;
 
 use super::harness::{POLICY, Site, shop, with_sections};
 use super::wire::{self, Answer};
@@ -133,13 +134,19 @@ async fn a_load_balancer_announces_its_clients() {
         assert_eq!(answer.status, 200);
         assert_eq!(upstream.received().last().unwrap().headers()["x-forwarded-for"], client);
     }
-    let arrived = upstream.received().len();
+    let (arrived, mut refused) = (upstream.received().len(), Vec::new());
     for header in [&b""[..], b"PROXY TCP4 nonsense\r\n", b"PROXY UDP4 1.1.1.1 2.2.2.2 1 2\r\n", &v2(0x31, &four)] {
         let bytes = [header, &site.request("GET /items")].concat();
-        assert_eq!(wire::raw(site.address, &bytes).await, b"", "a header is required");
+        refused.push(Answer::parse(&wire::raw(site.address, &bytes).await).unwrap());
     }
-    assert_eq!(upstream.received().len(), arrived);
-    site.finish().await;
+    assert_eq!(upstream.received().len(), arrived, "a header is required");
+    // A load balancer that only looks whether somebody is there is no event.
+    drop(TcpStream::connect(site.address).await.unwrap());
+    let log = site.finish().await;
+    for answer in &refused {
+        assert_eq!(log.assert_refused(answer, DenialCode::RequestMalformed)["reason"], "proxy_header_invalid");
+    }
+    assert_eq!(log.0.len(), arrived + 2 * refused.len());
 }
 
 #[tokio::test]
