@@ -42,10 +42,10 @@ use palisade_core::id::{OperationId, PolicyVersion};
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
-use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Responses, Settings, Strictness};
+use crate::reload::Kept;
 use crate::upstream::{Forward, Pool};
 
 /// The chain and everything it was made of.
@@ -59,6 +59,10 @@ pub struct Built {
     pub contracts: Vec<Arc<Contract>>,
     /// Warnings and notes.
     pub diagnostics: Vec<Diagnostic>,
+    /// The name of the rules in force.
+    pub version: PolicyVersion,
+    /// What the next chain goes on with.
+    pub(crate) kept: Kept,
 }
 
 impl Built {
@@ -70,19 +74,25 @@ impl Built {
 
 /// Makes the chain. All problems are told at once: `Err` when at least one is an error.
 pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
+    build_after(loaded, world, Kept::default())
+}
+
+/// The same in place of a chain whose state is not to be lost.
+pub(crate) fn build_after(loaded: &Loaded, world: &World, before: Kept) -> Result<Built, Vec<Diagnostic>> {
+    let mut kept = before.next();
     let mut diagnostics = Vec::new();
     let settings = &loaded.settings;
     let contracts = contracts(loaded, &mut diagnostics);
-    let pools = pools(loaded, &mut diagnostics);
+    let pools = pools(loaded, &mut kept, &mut diagnostics);
     // Where a contract failed there is one less than there are routes; then nothing is built anyway.
-    let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut diagnostics);
+    let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut kept, &mut diagnostics);
     let (Some(contracts), Some(pools), Some(credentials)) = (contracts, pools, credentials) else {
         return Err(diagnostics);
     };
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
-    let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics })
+    let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy), &mut kept);
+    Ok(Built { chain, forward: Forward::new(pools), contracts, diagnostics, version, kept })
 }
 
 fn chain(
@@ -91,13 +101,14 @@ fn chain(
     contracts: &[Arc<Contract>],
     credentials: Vec<Vec<Credential>>,
     policy: &Arc<Policy>,
+    kept: &mut Kept,
 ) -> Chain {
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
     let signer = signer(settings, world);
     // Where requests are counted while the store is out of order.
-    let local = Arc::new(MemoryCounters::default());
+    let local = Arc::clone(&kept.local);
     let chain = Chain::new();
     let chain = match &settings.reports {
         None => chain,
@@ -137,7 +148,7 @@ fn chain(
                 Arc::clone(&world.counters),
             )
             .everywhere(&limits.throttle)
-            .with_local(Arc::<MemoryCounters>::clone(&local))
+            .with_local(local.clone())
             .with_patience(settings.store_timeout)
             .with_prefix(limits.ipv6_prefix),
         )
@@ -160,11 +171,10 @@ fn chain(
         })))
         .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
         .with(present(settings, signer))
-        .with(Guard::new(settings.routes.iter().map(|route| {
-            settings.upstream(&route.upstream).map_or_else(GuardSettings::default, |upstream| GuardSettings {
-                failures: upstream.failures,
-                pause: upstream.pause,
-            })
+        .with(Guard::with_states(settings.routes.iter().map(|route| {
+            let upstream = settings.upstream(&route.upstream);
+            let of = |upstream: &settings::Upstream| GuardSettings { failures: upstream.failures, pause: upstream.pause };
+            (upstream.map_or_else(GuardSettings::default, of), kept.circuit(route, upstream))
         })))
 }
 
@@ -327,14 +337,14 @@ fn unreachable_operations(loaded: &Loaded, route: &settings::Route, contract: &C
 }
 
 /// The pool of each route; routes with the same upstream share one.
-fn pools(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Pool>> {
+fn pools(loaded: &Loaded, kept: &mut Kept, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<Pool>> {
     let settings = &loaded.settings;
     let made: Vec<(Arc<str>, Pool)> = settings
         .upstreams
         .iter()
         .filter_map(|upstream| {
             let url = format!("{}://{}", upstream.url.scheme, upstream.url.authority).parse::<Uri>().ok()?;
-            match Pool::new(&url, upstream.connect_timeout, &upstream.ca) {
+            match kept.pool(upstream, || Pool::new(&url, upstream.connect_timeout, &upstream.ca)) {
                 Ok(pool) => Some((Arc::clone(&upstream.name), pool)),
                 Err(error) => {
                     let diagnostic = Diagnostic::error("upstream-unusable", error.to_string())

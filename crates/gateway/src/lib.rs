@@ -9,6 +9,7 @@ pub mod config;
 pub mod drift;
 pub mod init;
 pub mod listen;
+pub mod reload;
 pub mod run;
 pub mod upstream;
 

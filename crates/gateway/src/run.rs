@@ -13,7 +13,6 @@ use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use palisade::chain::Guarded;
 use palisade::facts::{Malformed, Transport};
 use palisade::observe::{JsonLines, Sink};
 use palisade::preset::World;
@@ -21,16 +20,15 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
 
-use crate::build::build;
 use crate::config::Loaded;
 use crate::config::settings::{Events, Store};
 use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
-use crate::upstream::Forward;
+use crate::reload::{Kept, Live, Policy, Reloaded, Reloader};
 
 /// A gateway whose sockets are bound and which will serve when it is run.
 pub struct Gateway {
     listeners: Vec<Listener>,
-    handler: Arc<dyn Handler>,
+    live: Arc<Live>,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
 }
@@ -40,16 +38,17 @@ impl Gateway {
     /// left open.
     pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
         let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
-        let built = build(loaded, &world)?;
-        let diagnostics = built.diagnostics.clone();
-        let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
+        let policy = Policy::make(loaded.clone(), &world, Kept::default())?;
+        let diagnostics = policy.diagnostics.clone();
         let listeners = bind(loaded).await?;
         let bounds = Bounds {
             max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
             head: loaded.settings.limits.head_timeout,
+            drain: loaded.settings.server.drain_timeout,
             ..Bounds::default()
         };
-        Ok(Self { listeners, handler: Arc::new(Behind(guarded)), bounds, diagnostics })
+        let live = Arc::new(Live::new(policy, world, &listeners));
+        Ok(Self { listeners, live, bounds, diagnostics })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -62,9 +61,29 @@ impl Gateway {
         self.listeners.iter().map(|listener| (Arc::clone(listener.name()), listener.local())).collect()
     }
 
-    /// Serves until `shutdown` is ready and the connections have drained.
+    /// What replaces the policy while the gateway runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.live))
+    }
+
+    /// Lets somebody hear of every reload, whether it succeeded or not.
+    pub fn on_reload(&self, report: impl Fn(&Result<Reloaded, Vec<Diagnostic>>) + Send + Sync + 'static) {
+        self.live.report_to(Box::new(report));
+    }
+
+    /// Serves until `shutdown` is ready and the connections have drained. Dropping the future cuts everything off.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        serve(self.listeners, self.handler, self.bounds, shutdown).await
+        let Self { listeners, live, bounds, .. } = self;
+        let delay = live.policy.load().loaded.settings.server.drain_delay;
+        let leaving = async {
+            shutdown.await;
+            tokio::time::sleep(delay).await;
+        };
+        let serving = serve(listeners, Arc::new(Behind(Arc::clone(&live))), bounds, leaving);
+        tokio::select! {
+            drained = serving => drained,
+            never = live.watch() => match never {},
+        }
     }
 }
 
@@ -74,8 +93,8 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The chain behind the listeners.
-struct Behind(Guarded<Forward>);
+/// The policy in force behind the listeners.
+struct Behind(Arc<Live>);
 
 impl Behind {
     fn answer(
@@ -84,7 +103,8 @@ impl Behind {
         connection: &Connection,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
-        let guarded = self.0.clone();
+        // The request keeps the policy of this moment to its end.
+        let guarded = self.0.policy.load().guarded.clone();
         let &Connection { peer, index, secure, .. } = connection;
         let certificate = connection.certificate.clone();
         Box::pin(async move {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use palisade_core::diagnostic::Diagnostic;
 use rustls::ServerConfig;
@@ -24,7 +25,7 @@ pub struct Listener {
     index: usize,
     local: SocketAddr,
     announced_by: Arc<[IpNet]>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
     socket: TcpListener,
 }
 
@@ -37,6 +38,11 @@ impl Listener {
     /// The address, with the port that the system chose where the file says 0.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// What connections are accepted with from now on, where it speaks TLS.
+    pub fn tls(&self) -> Option<&Arc<ArcSwap<ServerConfig>>> {
+        self.tls.as_ref()
     }
 
     /// Whether it speaks TLS only.
@@ -65,7 +71,8 @@ async fn bind_one(index: usize, listen: &Listen) -> io::Result<Listener> {
     let socket = TcpListener::bind(listen.address).await?;
     let local = socket.local_addr()?;
     let announced_by = listen.proxy_protocol.clone().into();
-    Ok(Listener { name: Arc::clone(&listen.name), index, local, announced_by, tls: listen.tls.clone(), socket })
+    let tls = listen.tls.clone().map(|config| Arc::new(ArcSwap::new(config)));
+    Ok(Listener { name: Arc::clone(&listen.name), index, local, announced_by, tls, socket })
 }
 
 fn unavailable(address: SocketAddr, error: &io::Error) -> Diagnostic {
@@ -110,7 +117,7 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
                     secure: listener.is_secure(),
                     certificate: None,
                 };
-                let (tls, announced_by) = (listener.tls.clone(), Arc::clone(&listener.announced_by));
+                let (tls, announced_by) = (listener.tls.as_ref().map(|tls| tls.load_full()), Arc::clone(&listener.announced_by));
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move {
                     serve(stream, tls, connection, &announced_by, &shared).await;

@@ -7,7 +7,7 @@
 //! Caveat: a backend that takes connections and never answers is met by `deadline`; it does not open the circuit, because
 //! from here it looks the same as callers who do not wait.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -57,7 +57,30 @@ impl Default for GuardSettings {
 #[derive(Debug)]
 struct Circuit {
     settings: GuardSettings,
-    state: Mutex<State>,
+    state: CircuitState,
+}
+
+/// Whether one backend is being asked. A clone is the same circuit, which another stage with other settings can go on
+/// with.
+#[derive(Clone, Debug)]
+pub struct CircuitState(Arc<Mutex<State>>);
+
+impl CircuitState {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether requests are refused now without asking the backend.
+    pub fn is_open(&self) -> bool {
+        matches!(*self.lock(), State::Open { until } | State::Trying { until } if Instant::now() < until)
+    }
+}
+
+impl Default for CircuitState {
+    /// Closed.
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State::Closed { failures: 0 })))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,16 +103,22 @@ impl Guard {
         let circuits = routes.into_iter().map(Circuit::new).collect();
         Self { circuits: PerRoute::new(Circuit::new(GuardSettings::default()), circuits) }
     }
+
+    /// The stage with circuits that others know, in the order of the routes.
+    pub fn with_states(routes: impl IntoIterator<Item = (GuardSettings, CircuitState)>) -> Self {
+        let circuits = routes.into_iter().map(|(settings, state)| Circuit { settings, state }).collect();
+        Self { circuits: PerRoute::new(Circuit::new(GuardSettings::default()), circuits) }
+    }
 }
 
 impl Circuit {
     fn new(settings: GuardSettings) -> Self {
-        Self { settings, state: Mutex::new(State::Closed { failures: 0 }) }
+        Self { settings, state: CircuitState::default() }
     }
 
     /// Whether a request may try; if not, how long to wait.
     fn enter(&self, now: Instant) -> Result<(), Duration> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock();
         match *state {
             State::Closed { .. } => Ok(()),
             State::Open { until } | State::Trying { until } if now < until => Err(until - now),
@@ -101,7 +130,7 @@ impl Circuit {
     }
 
     fn settle(&self, failed: bool, now: Instant) {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock();
         *state = match (*state, failed) {
             (_, false) => State::Closed { failures: 0 },
             (State::Closed { failures }, true) if failures + 1 < self.settings.failures => {

@@ -6,6 +6,7 @@ mod browser;
 mod credential;
 mod identity;
 mod limit;
+mod operate;
 mod operation;
 mod payload;
 mod route;
@@ -23,6 +24,7 @@ pub(crate) use browser::{
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
 pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use limit::{RawThrottle, RawThrottles};
+pub(crate) use operate::{RawAdmin, RawServer};
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
@@ -87,6 +89,12 @@ pub(crate) struct RawConfig {
     /// Where security events are written.
     #[serde(default)]
     pub(crate) events: RawEvents,
+    /// How a running gateway changes and ends.
+    #[serde(default)]
+    pub(crate) server: RawServer,
+    /// Where operators look at the gateway.
+    #[serde(default)]
+    pub(crate) admin: RawAdmin,
 }
 
 /// Where requests arrive.

@@ -2,6 +2,7 @@
 
 mod credential;
 mod identity;
+mod operate;
 mod payload;
 mod route;
 
@@ -23,11 +24,12 @@ use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
 pub use super::word::{
-    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, State,
-    TokenType, Undeclared,
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Reload, Responses,
+    State, TokenType, Undeclared,
 };
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
+pub use operate::{Admin, AdminAddress, Server};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 
@@ -70,6 +72,10 @@ pub struct Settings {
     pub store_timeout: Duration,
     /// Where security events are written.
     pub events: Events,
+    /// How a running gateway changes and ends.
+    pub server: Server,
+    /// Where operators look at it; `None` when nowhere.
+    pub admin: Option<Admin>,
 }
 
 impl Settings {

@@ -8,6 +8,7 @@ use http::{Request, Response};
 use palisade_core::denial::DenialCode;
 use palisade_gateway::config::load;
 use palisade_gateway::listen::Drained;
+use palisade_gateway::reload::Reloader;
 use palisade_gateway::run::Gateway;
 use palisade_testkit::dir::TempDir;
 use palisade_testkit::upstream::Upstream;
@@ -63,6 +64,7 @@ pub(super) struct Site {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
+    pub(super) reloader: Reloader,
     stop: oneshot::Sender<()>,
     serving: JoinSet<Drained>,
 }
@@ -83,15 +85,23 @@ impl Site {
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
+        let reloader = gateway.reloader();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address: addresses[0], addresses, tokens, dir, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, reloader, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.
     pub(super) fn request(&self, text: &str) -> Vec<u8> {
         wire::request(&self.tokens.fill(text))
+    }
+
+    /// Changes a file of the site: every `from` in it becomes `to`.
+    pub(super) fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.dir.path().join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no `{from}`");
+        self.dir.write(file, text.replace(from, to));
     }
 
     /// Sends a request and reads the answer.

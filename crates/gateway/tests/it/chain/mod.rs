@@ -18,5 +18,6 @@ mod input;
 mod limits;
 mod network;
 mod passing;
+mod reload;
 mod service;
 mod smuggling;
