@@ -85,7 +85,8 @@ pub(crate) fn build_after(loaded: &Loaded, world: &World, before: Kept) -> Resul
     let contracts = contracts(loaded, &mut diagnostics);
     let pools = pools(loaded, &mut kept, &mut diagnostics);
     // Where a contract failed there is one less than there are routes; then nothing is built anyway.
-    let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut kept, &mut diagnostics);
+    let credentials =
+        credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut kept, &mut diagnostics);
     let (Some(contracts), Some(pools), Some(credentials)) = (contracts, pools, credentials) else {
         return Err(diagnostics);
     };
@@ -173,7 +174,8 @@ fn chain(
         .with(present(settings, signer))
         .with(Guard::with_states(settings.routes.iter().map(|route| {
             let upstream = settings.upstream(&route.upstream);
-            let of = |upstream: &settings::Upstream| GuardSettings { failures: upstream.failures, pause: upstream.pause };
+            let of =
+                |upstream: &settings::Upstream| GuardSettings { failures: upstream.failures, pause: upstream.pause };
             (upstream.map_or_else(GuardSettings::default, of), kept.circuit(route, upstream))
         })))
 }

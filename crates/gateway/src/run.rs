@@ -3,6 +3,7 @@
 //! Everything that can fail happens before the first connection is accepted: files, keys, contracts, stores and
 //! addresses. A gateway either starts whole or not at all.
 
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
@@ -20,8 +21,10 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
 
+use crate::admin::{self, Door, Office};
 use crate::config::Loaded;
 use crate::config::settings::{Events, Store};
+use crate::inventory::{Observed, Seen};
 use crate::listen::{Bounds, Connection, Drained, Handler, Listener, bind, serve};
 use crate::reload::{Kept, Live, Policy, Reloaded, Reloader};
 
@@ -29,6 +32,7 @@ use crate::reload::{Kept, Live, Policy, Reloaded, Reloader};
 pub struct Gateway {
     listeners: Vec<Listener>,
     live: Arc<Live>,
+    office: Option<(Door, Arc<Office>)>,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
 }
@@ -37,10 +41,11 @@ impl Gateway {
     /// Prepares everything. All problems are told at once: `Err` when at least one is an error, and then nothing is
     /// left open.
     pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
-        let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
+        let (world, seen) = observed(world(loaded).await.map_err(|diagnostic| vec![diagnostic])?, loaded);
         let policy = Policy::make(loaded.clone(), &world, Kept::default())?;
         let diagnostics = policy.diagnostics.clone();
         let listeners = bind(loaded).await?;
+        let door = admin::open(loaded).await?;
         let bounds = Bounds {
             max_head: loaded.settings.limits.max_headers.saturating_add(loaded.settings.limits.max_uri),
             head: loaded.settings.limits.head_timeout,
@@ -48,7 +53,13 @@ impl Gateway {
             ..Bounds::default()
         };
         let live = Arc::new(Live::new(policy, world, &listeners));
-        Ok(Self { listeners, live, bounds, diagnostics })
+        let office = door.map(|door| {
+            let token = loaded.settings.admin.as_ref().and_then(|admin| admin.token.clone());
+            let (open, by_file) = (bounds.open.clone(), matches!(door, Door::Unix(..)));
+            let office = Office::new(Arc::clone(&live), seen, open, token.map(|token| token.0), by_file);
+            (door, Arc::new(office))
+        });
+        Ok(Self { listeners, live, office, bounds, diagnostics })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -59,6 +70,11 @@ impl Gateway {
     /// The name and address of each listener; a port that was zero has its number.
     pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
         self.listeners.iter().map(|listener| (Arc::clone(listener.name()), listener.local())).collect()
+    }
+
+    /// Where operators can look at the gateway, as people write it.
+    pub fn admin(&self) -> Option<String> {
+        self.office.as_ref().map(|(door, _)| door.name())
     }
 
     /// What replaces the policy while the gateway runs.
@@ -73,16 +89,22 @@ impl Gateway {
 
     /// Serves until `shutdown` is ready and the connections have drained. Dropping the future cuts everything off.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        let Self { listeners, live, bounds, .. } = self;
+        let Self { listeners, live, office, bounds, .. } = self;
+        let (door, office) = office.unzip();
         let delay = live.policy.load().loaded.settings.server.drain_delay;
         let leaving = async {
             shutdown.await;
+            // Load balancers are told before the sockets close, and requests are taken until they have noticed.
+            if let Some(office) = &office {
+                office.leave();
+            }
             tokio::time::sleep(delay).await;
         };
         let serving = serve(listeners, Arc::new(Behind(Arc::clone(&live))), bounds, leaving);
         tokio::select! {
             drained = serving => drained,
             never = live.watch() => match never {},
+            never = attend(door, office.clone()) => match never {},
         }
     }
 }
@@ -91,6 +113,24 @@ impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway").field("addresses", &self.addresses()).finish_non_exhaustive()
     }
+}
+
+/// Answers operators, where there is a door for them.
+async fn attend(door: Option<Door>, office: Option<Arc<Office>>) -> Infallible {
+    match (door, office) {
+        (Some(door), Some(office)) => door.serve(office).await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// The world in which events are counted as well, where somebody can look at the counts.
+fn observed(world: World, loaded: &Loaded) -> (World, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let events: Arc<dyn Sink> = match &loaded.settings.admin {
+        None => world.events,
+        Some(_) => Arc::new(Observed { next: world.events, seen: Arc::clone(&seen) }),
+    };
+    (World { events, ..world }, seen)
 }
 
 /// The policy in force behind the listeners.

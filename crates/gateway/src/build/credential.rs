@@ -192,7 +192,8 @@ fn source(keys: &BearerKeys, world: &World, kept: &mut Kept) -> Result<Arc<dyn K
         BearerKeys::Url(url) => kept.keys(url, || {
             let pool = Pool::new(url, Duration::from_secs(3), &[]).map_err(|error| ("jwks", error.to_string()))?;
             let fetch = Arc::new(PoolFetch::new(pool, url));
-            Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default())) as Arc<dyn KeySource>)
+            Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default()))
+                as Arc<dyn KeySource>)
         }),
     }
 }

@@ -9,6 +9,7 @@
 
 mod activity;
 mod http;
+mod open;
 mod proxied;
 pub mod proxy;
 mod strict;
@@ -29,6 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+pub use open::Open;
 pub use strict::wire;
 pub use tcp::{Listener, bind};
 
@@ -102,6 +104,8 @@ pub struct Bounds {
     pub max_head: u32,
     /// How many connections may be open at once, over all listeners; further ones wait in the system's queue.
     pub connections: usize,
+    /// Counts those that are open.
+    pub open: Open,
 }
 
 impl Default for Bounds {
@@ -113,6 +117,7 @@ impl Default for Bounds {
             drain: Duration::from_secs(30),
             max_head: 40 << 10,
             connections: 10_000,
+            open: Open::default(),
         }
     }
 }

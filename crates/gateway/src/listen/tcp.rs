@@ -117,11 +117,13 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>) -> usize {
                     secure: listener.is_secure(),
                     certificate: None,
                 };
-                let (tls, announced_by) = (listener.tls.as_ref().map(|tls| tls.load_full()), Arc::clone(&listener.announced_by));
+                let (tls, announced_by) =
+                    (listener.tls.as_ref().map(|tls| tls.load_full()), Arc::clone(&listener.announced_by));
                 let shared = Arc::clone(&shared);
+                let entered = shared.bounds.open.enter();
                 connections.spawn(async move {
                     serve(stream, tls, connection, &announced_by, &shared).await;
-                    drop(slot);
+                    drop((slot, entered));
                 });
             }
             Ok(None) => break,

@@ -52,7 +52,9 @@ fn listeners(old: &Settings, new: &Settings) -> Vec<Vec<String>> {
 fn refuse(new: &Loaded, path: &[String]) -> Diagnostic {
     let key = path.join(".");
     let message = match key.as_str() {
-        "listen" => "listeners cannot be added, removed, renamed or put in another order while the gateway runs".to_owned(),
+        "listen" => {
+            "listeners cannot be added, removed, renamed or put in another order while the gateway runs".to_owned()
+        }
         key => format!("`{key}` cannot change while the gateway runs"),
     };
     let help = "start the gateway anew, or put back what was here; nothing else of this file holds until then";

@@ -46,6 +46,7 @@ struct Desk {
 struct Tray {
     events: Vec<SecurityEvent>,
     lost: u64,
+    lost_ever: u64,
     closed: bool,
 }
 
@@ -70,6 +71,7 @@ impl Sink for JsonLines {
         let mut tray = self.desk.lock();
         if tray.events.len() >= ROOM {
             tray.lost += 1;
+            tray.lost_ever += 1;
             return;
         }
         tray.events.push(event);
@@ -78,6 +80,10 @@ impl Sink for JsonLines {
         if waiting == 1 || waiting == BATCH {
             self.desk.filled.notify_one();
         }
+    }
+
+    fn lost(&self) -> u64 {
+        self.desk.lock().lost_ever
     }
 }
 
@@ -124,6 +130,7 @@ impl Desk {
             if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
                 let mut tray = self.lock();
                 tray.lost += lost + events.len() as u64;
+                tray.lost_ever += events.len() as u64;
                 // What is lost at the end nobody can be told. Before it, `take` pauses between two attempts.
                 if tray.closed {
                     return;

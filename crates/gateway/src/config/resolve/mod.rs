@@ -41,12 +41,7 @@ pub(crate) struct Resolved {
 }
 
 /// The settings, unless there is an error, and everything there is to say about the file.
-pub(crate) fn resolve(
-    raw: &RawConfig,
-    source: &Source,
-    located: &Located,
-    folder: &Path,
-) -> Resolved {
+pub(crate) fn resolve(raw: &RawConfig, source: &Source, located: &Located, folder: &Path) -> Resolved {
     let mut cx = Context::new(source, located, folder);
     let settings = settings(&mut cx, raw);
     let has_error = cx.has_error();

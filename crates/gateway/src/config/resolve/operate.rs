@@ -52,7 +52,8 @@ pub(crate) fn admin(cx: &mut Context<'_>, raw: &RawAdmin) -> Option<Option<Admin
 /// An address that other machines reach has to be asked for, and what it shows has to be protected.
 fn reachable(cx: &mut Context<'_>, at: &At, raw: &RawAdmin, has_token: bool) -> Option<()> {
     if !raw.danger_admin_address {
-        let message = format!("other machines reach `{}`, and this listener shows who asked for what", &**raw.address.as_ref()?);
+        let message =
+            format!("other machines reach `{}`, and this listener shows who asked for what", &**raw.address.as_ref()?);
         let help = "listen on 127.0.0.1 or on `unix:admin.sock`, or add `danger_admin_address = true` and a `token`";
         cx.fault(at, Fault::new("admin-reachable", message, help));
         return None;

@@ -24,8 +24,8 @@ use rustls::pki_types::CertificateDer;
 
 pub use super::address::Base;
 pub use super::word::{
-    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Reload, Responses,
-    State, TokenType, Undeclared,
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Reload, Responses, State,
+    TokenType, Undeclared,
 };
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};

@@ -65,6 +65,8 @@ pub(super) struct Site {
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
     pub(super) reloader: Reloader,
+    /// Where operators look at it.
+    pub(super) admin: Option<String>,
     stop: oneshot::Sender<()>,
     serving: JoinSet<Drained>,
 }
@@ -85,11 +87,11 @@ impl Site {
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
-        let reloader = gateway.reloader();
+        let (reloader, admin) = (gateway.reloader(), gateway.admin());
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address: addresses[0], addresses, tokens, dir, reloader, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, reloader, admin, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.

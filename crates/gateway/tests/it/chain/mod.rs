@@ -5,6 +5,7 @@ mod held;
 mod tokens;
 mod wire;
 
+mod admin;
 mod answers;
 mod browser;
 mod catalogue;

@@ -137,7 +137,8 @@ async fn with_signals_only_nothing_is_watched() {
 
 #[tokio::test]
 async fn an_answer_that_streams_outlives_the_policy_it_began_under() {
-    let first = "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n";
+    let first =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n";
     let backend = Held::start(first, "3\r\ntwo\r\n0\r\n\r\n").await;
     let site = Site::start(POLICY, &backend.url()).await;
     let mut stream = TcpStream::connect(site.address).await.unwrap();
@@ -164,7 +165,11 @@ async fn what_cannot_change_is_named_and_the_rest_of_the_file_does_not_hold() {
     let more = "[listen.more]\naddress = \"127.0.0.1:0\"\n[upstream.shop]";
     for (from, to, named) in [
         ("address = \"127.0.0.1:0\"", "address = \"127.0.0.1:1\"", "`listen.main.address`"),
-        ("address = \"127.0.0.1:0\"", "address = \"127.0.0.1:0\"\nproxy_protocol = [\"::1\"]", "`listen.main.proxy_protocol`"),
+        (
+            "address = \"127.0.0.1:0\"",
+            "address = \"127.0.0.1:0\"\nproxy_protocol = [\"::1\"]",
+            "`listen.main.proxy_protocol`",
+        ),
         ("[upstream.shop]", more, "listeners cannot be added"),
         ("max_uri = \"8KiB\"", "max_uri = \"4KiB\"", "`limits.max_uri`"),
         ("drain_timeout = \"9s\"", "drain_timeout = \"8s\"", "`server.drain_timeout`"),
