@@ -8,11 +8,13 @@ pub mod build;
 pub mod check;
 pub mod config;
 pub mod drift;
+pub mod explain;
 pub mod init;
 mod inventory;
 pub mod listen;
 mod metrics;
 pub mod reload;
+pub mod replay;
 pub mod run;
 pub mod upstream;
 

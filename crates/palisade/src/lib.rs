@@ -41,6 +41,7 @@ pub mod testing;
 pub mod token;
 #[cfg(feature = "contract")]
 mod violations;
+pub mod watch;
 #[cfg(feature = "contract")]
 mod would_deny;
 

@@ -26,6 +26,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::time::Timestamp;
 use serde::Deserialize as _;
 use toml::de::DeTable;
 
@@ -132,6 +133,15 @@ fn parse_watched(source: &Source, folder: &Path, files: &mut Vec<Watched>) -> Re
         None => Err(diagnostics),
         Some(settings) => Ok(Loaded { settings, diagnostics, source, located, file: None, files: files.clone() }),
     }
+}
+
+/// A moment of RFC 3339, such as `2027-01-01T00:00:00Z`; parts of a second are left out.
+pub fn moment(text: &str) -> Result<Timestamp, Diagnostic> {
+    let whole = match text.split_once('.') {
+        None => text.to_owned(),
+        Some((start, rest)) => format!("{start}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+    };
+    scalar::timestamp(&whole).map_err(|fault| Diagnostic::error(fault.code, fault.message).help(fault.help))
 }
 
 /// That a text can be the name of a section.

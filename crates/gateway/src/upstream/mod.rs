@@ -6,4 +6,5 @@ mod pool;
 
 pub use fetch::PoolFetch;
 pub use forward::Forward;
+pub(crate) use forward::reframe;
 pub use pool::{Pool, PoolError};
