@@ -34,7 +34,31 @@ fn a_refusal_is_told_with_its_stage_and_its_reason() {
     let found = explain(&dir, "GET /nOtes?a=b HTTP/1.1\nhost: api.example.com\n", "");
     assert_eq!((found.code, found.stderr.as_str()), (1, ""));
     let (steps, answer) = found.stdout.split_once("\n\n").unwrap();
-    expect![[r#""#]].assert_eq(&format!("{steps}\n"));
+    expect![[r#"
+        GET /nOtes?a=b from 127.0.0.1
+         1  trace         passes
+         2  record        passes
+         3  finish        passes
+         4  rescue        passes
+         5  client        passes
+              client: 127.0.0.1
+         6  firewall      passes
+              host: api.example.com
+              path: /nOtes
+         7  publish       passes
+         8  route         passes
+              route: notes
+         9  network       passes
+        10  admit         passes
+        11  deadline      passes
+        12  size          passes
+        13  throttle      passes
+        14  cors          passes
+        15  csrf          passes
+        16  operation     REFUSES operation-undeclared
+        not reached: authenticate, assure, quota, authorize, contract, inspect, reveal, present, guard
+    "#]]
+    .assert_eq(&format!("{steps}\n"));
     assert!(answer.starts_with("the caller gets 404 Not Found: operation-undeclared"), "{answer}");
 }
 
@@ -74,7 +98,7 @@ fn keys_are_not_fetched_and_somebody_can_be_signed_in_all_the_same() {
         ("--subject-claims writer.json", 0, "would be forwarded to `notes` as:"),
         ("--subject-claims writer.json", 0, "PRETENDED: no credential was verified"),
         ("--subject-claims writer.json", 0, "      principal: user:alice"),
-        ("--subject-claims reader.json", 1, "REFUSES role-missing"),
+        ("--subject-claims reader.json", 1, "REFUSES role-insufficient"),
         ("--subject-claims late.json", 1, "REFUSES credential-invalid"),
         ("--subject-claims stranger.json", 2, ""),
         ("--subject-claims nowhere.json", 2, ""),

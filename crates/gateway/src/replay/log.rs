@@ -70,6 +70,6 @@ mod tests {
         assert_eq!(recording.requests.len(), 1);
         assert_eq!(recording.requests[0].extent, Extent::UpToOperation);
         let left: Vec<_> = recording.left.into_iter().collect();
-        assert_eq!(left, [(CUT, 1), (NO_CLIENT, 1), (UNREADABLE, 1)]);
+        assert_eq!(left, [(UNREADABLE, 1), (NO_CLIENT, 1), (CUT, 1)]);
     }
 }
