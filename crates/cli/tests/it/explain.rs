@@ -83,6 +83,7 @@ fn what_would_be_forwarded_is_shown_as_the_backend_would_get_it() {
     let stages: Vec<&str> =
         told["steps"].as_array().unwrap().iter().map(|step| step["stage"].as_str().unwrap()).collect();
     assert_eq!((stages.first(), stages.last()), (Some(&"trace"), Some(&"guard")));
+    assert!(told["steps"].as_array().unwrap().iter().all(|step| step["says"] == "passes"), "{told:#}");
 }
 
 #[test]

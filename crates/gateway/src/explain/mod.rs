@@ -182,7 +182,12 @@ impl Explainer {
             // What we answer ourselves is in memory.
             None => Some(Response::from_parts(parts, body.collect().await.map(|b| b.to_bytes()).unwrap_or_default())),
         };
-        Explained { steps: self.watch.take(), outcome, forwarded, answer }
+        let mut steps = self.watch.take();
+        if let (Some(last), true) = (steps.last_mut(), forwarded.is_some()) {
+            // What looks like its answer came from behind it.
+            last.said = Said::Passed;
+        }
+        Explained { steps, outcome, forwarded, answer }
     }
 }
 
