@@ -35,6 +35,7 @@ impl Watched {
     }
 
     /// The same file as it is now.
+    #[must_use]
     pub fn again(&self) -> Self {
         Self::now(self.path.clone())
     }

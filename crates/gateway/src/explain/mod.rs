@@ -97,7 +97,7 @@ pub struct Forwarded {
 impl Explainer {
     /// Builds the chain. Requests are not counted against limits: how many came before is not known.
     pub fn new(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
-        Self::build(loaded.clone(), None)
+        Self::build(loaded, None)
     }
 
     /// The same for a caller who is signed in with these claims. They are put into a token that is signed with a key made
@@ -131,10 +131,10 @@ impl Explainer {
         let token = signer.sign(kind, &Value::Object(claims)).map_err(unusable)?;
         let token =
             HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| refuse("the token is no header", ""))?;
-        Self::build(loaded, Some(token))
+        Self::build(&loaded, Some(token))
     }
 
-    fn build(loaded: Loaded, token: Option<HeaderValue>) -> Result<Self, Vec<Diagnostic>> {
+    fn build(loaded: &Loaded, token: Option<HeaderValue>) -> Result<Self, Vec<Diagnostic>> {
         let (clock, events, watch) = (Arc::new(SetClock::default()), Events::default(), Watch::default());
         let world = World {
             clock: Arc::<SetClock>::clone(&clock),
@@ -150,7 +150,7 @@ impl Explainer {
                 let _ = kept.keys(url, || offline);
             }
         }
-        let built = build_after(&loaded, &world, kept)?;
+        let built = build_after(loaded, &world, kept)?;
         let stages = built.chain.ids();
         let forwarded = Desk::default();
         let upstreams = loaded.settings.routes.iter().map(|route| Arc::clone(&route.upstream)).collect();
