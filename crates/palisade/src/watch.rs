@@ -234,7 +234,7 @@ mod tests {
     async fn the_stage_that_refuses_is_the_one_that_said_so() {
         let test = TestWorld::new();
         let (said, found) = watched(Chain::api().chain(&test.world), "GET /a%2Fb\nhost: a").await;
-        assert_eq!(said.last().unwrap(), "firewall: path-invalid", "{said:?}");
+        assert_eq!(said.last().unwrap(), "firewall: path-ambiguous", "{said:?}");
         assert!(said[..said.len() - 1].iter().all(|step| !step.contains(':')), "{said:?}");
         assert!(found.iter().all(|fact| !fact.starts_with("route")), "{found:?}");
     }

@@ -53,12 +53,15 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             output::talk("not reloaded; the policy before stays in force");
         }
     });
+    // All wait before anybody is told that the gateway is there. The second order to stop, whenever it comes, ends what the first one has begun.
+    let (first, second) = (told_to_stop()?, told_to_stop_times(2)?);
+    let reloading = reload_when_told(gateway.reloader())?;
     for (name, address) in gateway.addresses() {
         output::talk(&format!("listening on {address} ({name}); stop with Ctrl-C"));
     }
-    // Both wait from now on: the second order to stop, whenever it comes, ends what the first one has begun.
-    let (first, second) = (told_to_stop()?, told_to_stop_times(2)?);
-    let reloading = reload_when_told(gateway.reloader())?;
+    if let Some(admin) = gateway.admin() {
+        output::talk(&format!("operators look at {admin}"));
+    }
     tokio::select! {
         drained = gateway.run(first) => {
             output::talk(&format!("stopped; {} requests were cut off", drained.cut_off));
