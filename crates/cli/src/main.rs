@@ -25,8 +25,12 @@ enum Command {
     Check(cmd::check::Arguments),
     /// Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the difference.
     Demo(cmd::demo::Arguments),
+    /// Tells what happens to one request, stage by stage, without sending it: exit 0 if it would pass, 1 if not.
+    Explain(cmd::explain::Arguments),
     /// Writes a first configuration that lets through what a contract declares and nothing else.
     Init(cmd::init::Arguments),
+    /// Tells which recorded requests would fare otherwise under a new configuration: exit 1 if any would.
+    Replay(cmd::replay::Arguments),
     /// Serves: enforces a configuration in front of its backends until told to stop.
     Run(cmd::run::Arguments),
     /// Prints a JSON Schema: of the configuration, or of an event.
@@ -37,7 +41,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => cmd::check::run(&arguments),
         Command::Demo(arguments) => cmd::demo::run(&arguments),
+        Command::Explain(arguments) => cmd::explain::run(&arguments),
         Command::Init(arguments) => cmd::init::run(&arguments),
+        Command::Replay(arguments) => cmd::replay::run(&arguments),
         Command::Run(arguments) => cmd::run::run(&arguments),
         Command::Schema(arguments) => cmd::schema::run(&arguments),
     };

@@ -42,10 +42,10 @@ use palisade_core::id::{OperationId, PolicyVersion};
 use palisade_core::operation::Audience;
 use palisade_core::policy::Policy;
 use palisade_core::policy::role::RoleHierarchy;
-use palisade_store::memory::MemoryCounters;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Responses, Settings, Strictness};
+use crate::reload::Kept;
 use crate::upstream::{Forward, Upstream};
 
 /// The chain and everything it was made of.
@@ -59,6 +59,10 @@ pub struct Built {
     pub contracts: Vec<Arc<Contract>>,
     /// Warnings and notes.
     pub diagnostics: Vec<Diagnostic>,
+    /// The name of the rules in force.
+    pub version: PolicyVersion,
+    /// What the next chain goes on with.
+    pub(crate) kept: Kept,
 }
 
 impl Built {
@@ -70,20 +74,27 @@ impl Built {
 
 /// Makes the chain. All problems are told at once: `Err` when at least one is an error.
 pub fn build(loaded: &Loaded, world: &World) -> Result<Built, Vec<Diagnostic>> {
+    build_after(loaded, world, Kept::default())
+}
+
+/// The same in place of a chain whose state is not to be lost.
+pub(crate) fn build_after(loaded: &Loaded, world: &World, before: Kept) -> Result<Built, Vec<Diagnostic>> {
+    let mut kept = before.next();
     let mut diagnostics = Vec::new();
     let settings = &loaded.settings;
     let contracts = contracts(loaded, &mut diagnostics);
-    let upstreams = upstreams(loaded, &mut diagnostics);
+    let upstreams = upstreams(loaded, &mut kept, &mut diagnostics);
     // Where a contract failed there is one less than there are routes; then nothing is built anyway.
-    let credentials = credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut diagnostics);
+    let credentials =
+        credential::all(loaded, contracts.as_deref().unwrap_or_default(), world, &mut kept, &mut diagnostics);
     let forward = upstreams.and_then(|upstreams| forward(settings, upstreams));
     let (Some(contracts), Some(forward), Some(credentials)) = (contracts, forward, credentials) else {
         return Err(diagnostics);
     };
     let version = version(settings, &contracts);
     let policy = policy(settings, &version);
-    let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy));
-    Ok(Built { chain, forward, contracts, diagnostics })
+    let chain = chain(settings, world, &contracts, credentials, &Arc::new(policy), &mut kept);
+    Ok(Built { chain, forward, contracts, diagnostics, version, kept })
 }
 
 fn chain(
@@ -92,13 +103,14 @@ fn chain(
     contracts: &[Arc<Contract>],
     credentials: Vec<Vec<Credential>>,
     policy: &Arc<Policy>,
+    kept: &mut Kept,
 ) -> Chain {
     let challenges = credentials.iter().map(|kinds| kinds.first().map(Credential::challenge)).collect();
     let operations: Vec<Operations> = contracts.iter().cloned().map(Operations::Contract).collect();
     let limits = &settings.limits;
     let signer = signer(settings, world);
     // Where requests are counted while the store is out of order.
-    let local = Arc::new(MemoryCounters::default());
+    let local = Arc::clone(&kept.local);
     let chain = Chain::new();
     let chain = match &settings.reports {
         None => chain,
@@ -138,7 +150,7 @@ fn chain(
                 Arc::clone(&world.counters),
             )
             .everywhere(&limits.throttle)
-            .with_local(Arc::<MemoryCounters>::clone(&local))
+            .with_local(local.clone())
             .with_patience(settings.stores.timeout)
             .with_prefix(limits.ipv6_prefix),
         )
@@ -162,7 +174,7 @@ fn chain(
         })))
         .with(Reveal::new(by_route(settings, |route| by_operation(route, reveal))))
         .with(present(settings, signer))
-        .with(guard(settings))
+        .with(guard(settings, kept))
 }
 
 /// Who signs identities for the backends. The configuration has checked the key.
@@ -323,9 +335,9 @@ fn unreachable_operations(loaded: &Loaded, route: &settings::Route, contract: &C
     Some(loaded.locate(diagnostic, &["route", route.name.as_str()]))
 }
 
-/// Each upstream that a route uses, once, with its circuit.
-fn upstreams(loaded: &Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<(Arc<str>, Upstream)>> {
-    let make = |told: &settings::Upstream| match Upstream::new(told.backend.clone()) {
+/// Each upstream that a route uses, once.
+fn upstreams(loaded: &Loaded, kept: &mut Kept, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<(Arc<str>, Upstream)>> {
+    let make = |told: &settings::Upstream| match kept.upstream(told) {
         Ok(upstream) => Some((Arc::clone(&told.name), upstream)),
         Err(error) => {
             let diagnostic = Diagnostic::error("upstream-unusable", error.to_string())
@@ -349,12 +361,10 @@ fn forward(settings: &Settings, upstreams: Vec<(Arc<str>, Upstream)>) -> Option<
 }
 
 /// A circuit for each upstream, shared by its routes.
-fn guard(settings: &Settings) -> Guard {
-    let breakers: Vec<(&str, Breaker)> =
-        settings.upstreams.iter().map(|upstream| (&*upstream.name, Breaker::new(upstream.guard))).collect();
-    Guard::sharing(settings.routes.iter().map(|route| {
-        let own = breakers.iter().find(|(name, _)| *name == &*route.upstream);
-        own.map_or_else(|| Breaker::new(GuardSettings::default()), |(_, breaker)| breaker.clone())
+fn guard(settings: &Settings, kept: &mut Kept) -> Guard {
+    Guard::sharing(settings.routes.iter().map(|route| match settings.upstream(&route.upstream) {
+        None => Breaker::new(GuardSettings::default()),
+        Some(upstream) => kept.breaker(upstream),
     }))
 }
 

@@ -102,7 +102,7 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
     text
 }
 
-fn name(reference: &CredentialRef) -> String {
+pub(crate) fn name(reference: &CredentialRef) -> String {
     match reference {
         CredentialRef::Bearer(name) => format!("bearer.{name}"),
         CredentialRef::Certificates(name) => format!("certificates.{name}"),
@@ -110,7 +110,7 @@ fn name(reference: &CredentialRef) -> String {
     }
 }
 
-fn rules(operation: &Operation) -> String {
+pub(crate) fn rules(operation: &Operation) -> String {
     let access = &operation.access;
     let mut rules = vec![match access.audience {
         Audience::Authenticated => "signed in".to_owned(),

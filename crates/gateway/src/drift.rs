@@ -9,6 +9,7 @@ use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
 use crate::config::load;
+use crate::inventory::general;
 
 /// How traffic departs from the contracts of a configuration.
 #[derive(Debug, Default)]
@@ -90,15 +91,6 @@ fn not_declared() -> Observation {
     let side = palisade_contract::drift::Side::Request;
     let (at, rule) = ("-".to_owned(), "undeclared".to_owned());
     Observation { side, status: None, media: None, at, rule, seen: Seen::default() }
-}
-
-/// A path with `*` for what looks like an id, so that a thousand of them are one row.
-fn general(path: &str) -> String {
-    let is_id = |segment: &str| {
-        segment.len() > 32
-            || segment.bytes().any(|b| b.is_ascii_digit()) && !matches!(segment.as_bytes(), [b'v', b'0'..=b'9'])
-    };
-    path.split('/').map(|segment| if is_id(segment) { "*" } else { segment }).collect::<Vec<_>>().join("/")
 }
 
 /// All values of a fact of an event's evidence.

@@ -3,12 +3,18 @@
 //! [`config`] turns `palisade.toml` into typed settings or into all of its problems at once, [`init`] writes a first
 //! file from a contract, and [`listen`] serves a handler on the configured addresses until it is told to stop.
 
+mod admin;
 pub mod build;
 pub mod check;
 pub mod config;
 pub mod drift;
+pub mod explain;
 pub mod init;
+mod inventory;
 pub mod listen;
+mod metrics;
+pub mod reload;
+pub mod replay;
 pub mod run;
 mod stores;
 pub mod upstream;

@@ -3,6 +3,7 @@
 //! Everything that can fail happens before the first connection is accepted: files, keys, contracts, stores and
 //! addresses. A gateway either starts whole or not at all.
 
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,6 @@ use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use palisade::chain::Guarded;
 use palisade::facts::{Malformed, Transport};
 use palisade::observe::{JsonLines, Sink};
 use palisade::preset::World;
@@ -21,19 +21,21 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_store::clock::SystemClock;
 use palisade_store::entropy::SystemEntropy;
 
-use crate::build::build;
+use crate::admin::{self, Door, Office};
 use crate::config::Loaded;
 use crate::config::settings::Events;
+use crate::inventory::{Observed, Seen};
 use crate::listen::handover::{self, Offer, Predecessor};
 use crate::listen::{Bounds, Connection, Drained, Handler, Inherited, Listener, bind, serve};
+use crate::reload::{Kept, Live, Policy, Reloaded, Reloader};
 use crate::stores;
 use crate::upstream::Forward;
 
 /// A gateway whose sockets are bound and which will serve when it is run.
 pub struct Gateway {
     listeners: Vec<Listener>,
-    handler: Arc<dyn Handler>,
-    forward: Forward,
+    live: Arc<Live>,
+    office: Option<(Door, Arc<Office>)>,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
     predecessor: Option<Predecessor>,
@@ -44,21 +46,27 @@ impl Gateway {
     /// Prepares everything. All problems are told at once: `Err` when at least one is an error, and then nothing is
     /// left open.
     pub async fn prepare(loaded: &Loaded) -> Result<Self, Vec<Diagnostic>> {
-        Self::prepare_with(loaded, Inherited::none()).await
+        Self::prepare_with(loaded, Inherited::default()).await
     }
 
-    /// The same, with sockets that a service manager has opened.
+    /// The same with sockets that somebody else has opened.
     pub async fn prepare_with(loaded: &Loaded, inherited: Inherited) -> Result<Self, Vec<Diagnostic>> {
-        let world = world(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
-        let built = build(loaded, &world)?;
-        let diagnostics = built.diagnostics.clone();
-        let forward = built.forward.clone();
-        let guarded = built.guard().map_err(|error| vec![Diagnostic::error("chain-incomplete", error.to_string())])?;
+        let (world, seen) = observed(world(loaded).await.map_err(|diagnostic| vec![diagnostic])?, loaded);
+        let policy = Policy::make(loaded.clone(), &world, Kept::default())?;
+        let diagnostics = policy.diagnostics.clone();
         let (inherited, predecessor) = handover::take_over(loaded, inherited).await?;
         let listeners = bind(loaded, inherited).await?;
         let offer = handover::offer(loaded, &listeners)?;
-        let (bounds, handler) = (Bounds::of(&loaded.settings), Arc::new(Behind(guarded)));
-        Ok(Self { listeners, handler, forward, bounds, diagnostics, predecessor, offer })
+        let door = admin::open(loaded).await?;
+        let bounds = Bounds::of(&loaded.settings);
+        let live = Arc::new(Live::new(policy, world, &listeners));
+        let office = door.map(|door| {
+            let token = loaded.settings.admin.as_ref().and_then(|admin| admin.token.clone());
+            let (open, by_file) = (bounds.open.clone(), matches!(door, Door::Unix(..)));
+            let office = Office::new(Arc::clone(&live), seen, open, token.map(|token| token.0), by_file);
+            (door, Arc::new(office))
+        });
+        Ok(Self { listeners, live, office, bounds, diagnostics, predecessor, offer })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -71,25 +79,50 @@ impl Gateway {
         self.listeners.iter().map(|listener| (Arc::clone(listener.name()), listener.local())).collect()
     }
 
-    /// The end of the chain, which knows how the upstreams are.
-    pub fn forward(&self) -> &Forward {
-        &self.forward
+    /// Where operators can look at the gateway, as people write it.
+    pub fn admin(&self) -> Option<String> {
+        self.office.as_ref().map(|(door, _)| door.name())
     }
 
-    /// Serves until `shutdown` is ready and the connections have drained.
+    /// The end of the chain in force, which knows how the upstreams are.
+    pub fn forward(&self) -> Forward {
+        self.live.policy.load().forward.clone()
+    }
+
+    /// What replaces the policy while the gateway runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.live))
+    }
+
+    /// Lets somebody hear of every reload, whether it succeeded or not.
+    pub fn on_reload(&self, report: impl Fn(&Result<Reloaded, Vec<Diagnostic>>) + Send + Sync + 'static) {
+        self.live.report_to(Box::new(report));
+    }
+
+    /// Serves until `shutdown` is ready and the connections have drained. Dropping the future cuts everything off.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        let (predecessor, offer) = (self.predecessor, self.offer);
-        let end = async {
+        let Self { listeners, live, office, bounds, predecessor, offer, .. } = self;
+        let (door, office) = office.unzip();
+        let delay = live.policy.load().loaded.settings.server.drain_delay;
+        let leaving = async {
             predecessor.into_iter().for_each(Predecessor::dismiss);
             tokio::select! {
                 () = shutdown => {}
-                () = handover::succeeded(offer) => {}
+                // The successor has the sockets already: nobody has to be waited for.
+                () = handover::succeeded(offer) => return,
             }
+            // Load balancers are told before the sockets close, and requests are taken until they have noticed.
+            if let Some(office) = &office {
+                office.leave();
+            }
+            tokio::time::sleep(delay).await;
         };
+        let serving = serve(listeners, Arc::new(Behind(Arc::clone(&live))), bounds, leaving);
         tokio::select! {
-            drained = serve(self.listeners, self.handler, self.bounds, end) => drained,
-            // Never ready: it looks after the upstreams for as long as somebody is served.
-            () = self.forward.upkeep() => Drained { cut_off: 0 },
+            drained = serving => drained,
+            never = live.watch() => match never {},
+            never = live.tend() => match never {},
+            never = attend(door, office.clone()) => match never {},
         }
     }
 }
@@ -100,8 +133,26 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The chain behind the listeners.
-struct Behind(Guarded<Forward>);
+/// Answers operators, where there is a door for them.
+async fn attend(door: Option<Door>, office: Option<Arc<Office>>) -> Infallible {
+    match (door, office) {
+        (Some(door), Some(office)) => door.serve(office).await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// The world in which events are counted as well, where somebody can look at the counts.
+fn observed(world: World, loaded: &Loaded) -> (World, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let events: Arc<dyn Sink> = match &loaded.settings.admin {
+        None => world.events,
+        Some(_) => Arc::new(Observed { next: world.events, seen: Arc::clone(&seen) }),
+    };
+    (World { events, ..world }, seen)
+}
+
+/// The policy in force behind the listeners.
+struct Behind(Arc<Live>);
 
 impl Behind {
     fn answer(
@@ -110,7 +161,8 @@ impl Behind {
         connection: &Arc<Connection>,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
-        let guarded = self.0.clone();
+        // The request keeps the policy of this moment to its end.
+        let guarded = self.0.policy.load().guarded.clone();
         let connection = Arc::clone(connection);
         Box::pin(async move {
             guarded

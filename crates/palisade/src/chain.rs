@@ -19,6 +19,7 @@ use crate::preset::Preset;
 use crate::stage::rescue::Rescue;
 use crate::stage::{End, Head, Next, Outcome, Stage, Stop};
 use crate::until::Until;
+use crate::watch::Watch;
 
 /// The one order of the stages, outermost first.
 ///
@@ -168,6 +169,12 @@ impl Chain {
             stage.dangers().into_iter().map(move |danger| format!("{id}: {danger}"))
         };
         self.stages.iter().flat_map(|stage| of(stage.as_ref())).collect()
+    }
+
+    /// The same chain, of whose work notes are taken.
+    #[must_use]
+    pub fn watched(self, watch: &Watch) -> Self {
+        Self { stages: self.stages.into_iter().map(|stage| watch.around(stage)).collect() }
     }
 
     /// Puts the chain in front of a service that takes permitted requests only.

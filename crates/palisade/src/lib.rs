@@ -42,6 +42,7 @@ pub mod token;
 pub mod until;
 #[cfg(feature = "contract")]
 mod violations;
+pub mod watch;
 #[cfg(feature = "contract")]
 pub mod websocket;
 mod would_deny;

@@ -2,6 +2,8 @@
 
 pub(crate) mod check;
 pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;

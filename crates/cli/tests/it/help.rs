@@ -16,14 +16,18 @@ fn the_help_names_every_command() {
         Usage: palisade <COMMAND>
 
         Commands:
-          check   Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot
-                  be used
-          demo    Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the
-                  difference
-          init    Writes a first configuration that lets through what a contract declares and nothing else
-          run     Serves: enforces a configuration in front of its backends until told to stop
-          schema  Prints a JSON Schema: of the configuration, or of an event
-          help    Print this message or the help of the given subcommand(s)
+          check    Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot
+                   be used
+          demo     Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the
+                   difference
+          explain  Tells what happens to one request, stage by stage, without sending it: exit 0 if it would
+                   pass, 1 if not
+          init     Writes a first configuration that lets through what a contract declares and nothing else
+          replay   Tells which recorded requests would fare otherwise under a new configuration: exit 1 if
+                   any would
+          run      Serves: enforces a configuration in front of its backends until told to stop
+          schema   Prints a JSON Schema: of the configuration, or of an event
+          help     Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help     Print help
@@ -35,7 +39,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "init", "run", "schema"];
+    let commands = ["check", "demo", "explain", "init", "replay", "run", "schema"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
@@ -87,6 +91,46 @@ fn every_command_explains_itself() {
                                  among the temporary files by default
           -h, --help             Print help
         ---
+        Tells what happens to one request, stage by stage, without sending it: exit 0 if it would pass, 1 if
+        not
+
+        Usage: palisade explain [OPTIONS] --request <FILE|-|CURL>
+
+        Options:
+              --config <CONFIG>
+                  The configuration
+
+                  [default: palisade.toml]
+
+              --request <FILE|-|CURL>
+                  The request: a file with HTTP/1.1 as it is sent or with a command line of curl, `-` for
+                  standard input, or the command line itself
+
+              --from <FROM>
+                  The address that the request comes from
+
+                  [default: 127.0.0.1]
+
+              --at <TIME>
+                  The moment of the request, such as 2027-01-01T00:00:00Z; by default now
+
+              --subject-claims <FILE>
+                  Pretend that the caller is signed in: a JSON object with the claims of a token that is
+                  made up for this run. No credential is verified then, and the request's own
+                  `Authorization` is replaced
+
+              --format <FORMAT>
+                  The form of the result
+
+                  Possible values:
+                  - human: For a terminal
+                  - json:  One JSON object
+
+                  [default: human]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+        ---
         Writes a first configuration that lets through what a contract declares and nothing else
 
         Usage: palisade init [OPTIONS] --contract <CONTRACT> --upstream <UPSTREAM>
@@ -97,6 +141,35 @@ fn every_command_explains_itself() {
               --output <OUTPUT>      Where the configuration is written; an existing file is never
                                      overwritten [default: palisade.toml]
           -h, --help                 Print help
+        ---
+        Tells which recorded requests would fare otherwise under a new configuration: exit 1 if any would
+
+        Usage: palisade replay [OPTIONS] --old <OLD> --new <NEW> --log <EVENTS|HAR>
+
+        Options:
+              --old <OLD>
+                  The configuration before
+
+              --new <NEW>
+                  The configuration after
+
+              --log <EVENTS|HAR>
+                  The requests: a HAR file, or an event log, of which only method, path and client are known
+
+              --allow
+                  Exit 0 even when a verdict changes
+
+              --format <FORMAT>
+                  The form of the result
+
+                  Possible values:
+                  - human: For a terminal
+                  - json:  One JSON object
+
+                  [default: human]
+
+          -h, --help
+                  Print help (see a summary with '-h')
         ---
         Serves: enforces a configuration in front of its backends until told to stop
 

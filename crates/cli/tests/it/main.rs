@@ -9,7 +9,11 @@ mod demo;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod help;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

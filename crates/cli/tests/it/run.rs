@@ -7,7 +7,7 @@ use palisade_testkit::upstream::Upstream;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::shell::{CONFIG, Running, folder, palisade};
+use super::shell::{CONFIG, CONTRACT, Running, folder, palisade};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn init_check_run_and_stop() {
@@ -73,4 +73,35 @@ async fn a_service_manager_may_open_the_socket() {
     assert_eq!(answer.status(), 502, "there is a gateway, and no backend");
     drop(early);
     assert_eq!(running.end("TERM").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hangup_reads_the_files_again() {
+    let dir = folder(&format!("{CONFIG}[server]\nreload = \"signal\"\n"));
+    let mut running = Running::start(&dir, "run");
+    let ask = |address| async move {
+        Client::http1(address).send(Request::get("/notes").body(Bytes::new()).unwrap()).await.status().as_u16()
+    };
+    assert_eq!(ask(running.address).await, 502);
+    dir.write("openapi.yaml", CONTRACT.replace("/notes:", "/letters:"));
+    running.signal("HUP");
+    assert!(running.hears("reloaded").starts_with("reloaded; the policy in force is "));
+    assert_eq!(ask(running.address).await, 404);
+    dir.write("openapi.yaml", "nonsense");
+    running.signal("HUP");
+    running.hears("error[");
+    running.hears("not reloaded; the policy before stays in force");
+    assert_eq!(ask(running.address).await, 404);
+    let (code, said) = running.end("TERM");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_order_to_stop_is_obeyed_at_once() {
+    let dir = folder(&format!("{CONFIG}[server]\ndrain_delay = \"1h\"\n"));
+    let running = Running::start(&dir, "run");
+    running.signal("TERM");
+    // Two signals of one kind within a moment may arrive as one, so that the second is of another.
+    let (code, said) = running.end("INT");
+    assert_eq!((code, said.lines().last()), (Some(2), Some("stopped at once")), "{said}");
 }

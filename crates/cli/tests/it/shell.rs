@@ -112,10 +112,27 @@ impl Running {
         running
     }
 
-    /// Sends a signal and waits for the end: the exit code, and what was said on standard error.
-    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.process.id().to_string()).status();
         assert!(sent.unwrap().success());
+    }
+
+    /// Reads what is said on standard error up to a line with this text, which is returned.
+    pub(crate) fn hears(&mut self, text: &str) -> String {
+        let stderr = self.stderr.as_mut().unwrap();
+        loop {
+            let mut line = String::new();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended without `{text}`");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends a signal and waits for the end: the exit code, and what was said on standard error.
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let mut said = String::new();
         self.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.process.wait().unwrap().code(), said)

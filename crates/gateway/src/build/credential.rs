@@ -22,6 +22,7 @@ use palisade_core::diagnostic::Diagnostic;
 
 use crate::config::Loaded;
 use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, DpopMode, TokenType};
+use crate::reload::Kept;
 use crate::upstream::PoolFetch;
 
 /// The credentials of each route. One section makes one verifier, however many routes use it, so that they share what
@@ -30,13 +31,14 @@ pub(super) fn all(
     loaded: &Loaded,
     contracts: &[Arc<Contract>],
     world: &World,
+    kept: &mut Kept,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Vec<Credential>>> {
     let settings = &loaded.settings;
     let mut made: BTreeMap<String, Credential> = BTreeMap::new();
     let before = diagnostics.len();
     for section in &settings.bearer {
-        match bearer(section, world) {
+        match bearer(section, world, kept) {
             Ok(credential) => drop(made.insert(format!("bearer.{}", section.name), credential)),
             Err((key, message)) => {
                 let diagnostic =
@@ -95,7 +97,7 @@ fn backend(contract: &Contract) -> Credential {
 
 type KeyAndMessage = (&'static str, String);
 
-fn bearer(section: &settings::Bearer, world: &World) -> Result<Credential, KeyAndMessage> {
+fn bearer(section: &settings::Bearer, world: &World, kept: &mut Kept) -> Result<Credential, KeyAndMessage> {
     let algorithms = section.algorithms.iter().map(|algorithm| match algorithm {
         Algorithm::EdDsa => JwsAlgorithm::EdDsa,
         Algorithm::Es256 => JwsAlgorithm::Es256,
@@ -113,7 +115,7 @@ fn bearer(section: &settings::Bearer, world: &World) -> Result<Credential, KeyAn
         .with_kind(kind)
         .with_leeway(section.leeway)
         .map_err(|error| ("leeway", error.to_string()))?;
-    let keys = source(&section.keys, world)?;
+    let keys = source(&section.keys, world, kept)?;
     let mut bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
     bearer.roles_claim = section.roles_claim.0.iter().map(ToString::to_string).collect();
     bearer.tenant_claim = section.tenant_claim.0.iter().map(ToString::to_string).collect();
@@ -175,7 +177,7 @@ pub(super) fn documents(settings: &settings::Settings, signer: Option<&IdentityS
     }
 }
 
-fn source(keys: &BearerKeys, world: &World) -> Result<Arc<dyn KeySource>, KeyAndMessage> {
+fn source(keys: &BearerKeys, world: &World, kept: &mut Kept) -> Result<Arc<dyn KeySource>, KeyAndMessage> {
     match keys {
         BearerKeys::File(source) => {
             let set = KeySet::parse(source.text().as_bytes()).map_err(|error| ("jwks", error.to_string()))?;
@@ -186,11 +188,11 @@ fn source(keys: &BearerKeys, world: &World) -> Result<Arc<dyn KeySource>, KeyAnd
             let set = KeySet::new([key]).map_err(|error| ("secret", error.to_string()))?;
             Ok(Arc::new(StaticKeys::new(set)))
         }
-        BearerKeys::Url(url) => {
-            let fetch = PoolFetch::new(url).map_err(|error| ("jwks", error.to_string()))?;
-            let fetch = Arc::new(fetch);
-            Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default())))
-        }
+        BearerKeys::Url(url) => kept.keys(url, || {
+            let fetch = Arc::new(PoolFetch::new(url).map_err(|error| ("jwks", error.to_string()))?);
+            Ok(Arc::new(RemoteKeys::new(fetch, Arc::clone(&world.clock), RemoteSettings::default()))
+                as Arc<dyn KeySource>)
+        }),
     }
 }
 

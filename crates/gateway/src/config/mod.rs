@@ -19,18 +19,21 @@ mod scalar;
 mod schema;
 mod shape;
 mod tree;
+mod watched;
 mod word;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::time::Timestamp;
 use serde::Deserialize as _;
 use toml::de::DeTable;
 
 pub use reference::reference;
 pub use schema::json_schema;
 pub use tree::Located;
+pub use watched::Watched;
 
 use raw::RawConfig;
 use settings::Settings;
@@ -46,6 +49,10 @@ pub struct Loaded {
     pub source: Source,
     /// Where each key stands in the text.
     pub located: Located,
+    /// The file itself, where it was read from one.
+    pub file: Option<PathBuf>,
+    /// Every file that it was made of, as it was when it was read.
+    pub files: Vec<Watched>,
 }
 
 impl Loaded {
@@ -68,6 +75,12 @@ impl Loaded {
 
 /// Reads a configuration from a file.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    load_watched(path, &mut Vec::new())
+}
+
+/// The same, and every file that was read or should have been is added to `files`, also when the result is an error.
+pub(crate) fn load_watched(path: &Path, files: &mut Vec<Watched>) -> Result<Loaded, Vec<Diagnostic>> {
+    files.push(Watched::now(path.to_owned()));
     let name = path.display().to_string();
     let unreadable = |message: String| {
         let help = "name an existing file, or make one with `palisade init`";
@@ -79,7 +92,8 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     })?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable("the configuration is not UTF-8 text".to_owned()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&Source::new(name, text), folder)
+    let loaded = parse_watched(&Source::new(name, text), folder, files)?;
+    Ok(Loaded { file: Some(path.to_owned()), files: files.clone(), ..loaded })
 }
 
 /// Checks and resolves a configuration. Its relative paths start at `folder`.
@@ -94,6 +108,10 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 /// assert_eq!(typo.advice(), Some("did you mean `address`?"));
 /// ```
 pub fn parse(source: &Source, folder: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    parse_watched(source, folder, &mut Vec::new())
+}
+
+fn parse_watched(source: &Source, folder: &Path, files: &mut Vec<Watched>) -> Result<Loaded, Vec<Diagnostic>> {
     let (tree, errors) = DeTable::parse_recoverable(source.text());
     let source = redact::redacted(source, tree.get_ref(), !errors.is_empty());
     if !errors.is_empty() {
@@ -109,11 +127,21 @@ pub fn parse(source: &Source, folder: &Path) -> Result<Loaded, Vec<Diagnostic>> 
         let diagnostic = Diagnostic::error("invalid", error.message());
         vec![error.span().map_or(diagnostic.clone().in_source(&source), |span| diagnostic.at(&source, span))]
     })?;
-    let (settings, diagnostics) = resolve::resolve(&raw, &source, &located, folder);
+    let resolve::Resolved { settings, diagnostics, files: named } = resolve::resolve(&raw, &source, &located, folder);
+    files.extend(named);
     match settings {
         None => Err(diagnostics),
-        Some(settings) => Ok(Loaded { settings, diagnostics, source, located }),
+        Some(settings) => Ok(Loaded { settings, diagnostics, source, located, file: None, files: files.clone() }),
     }
+}
+
+/// A moment of RFC 3339, such as `2027-01-01T00:00:00Z`; parts of a second are left out.
+pub fn moment(text: &str) -> Result<Timestamp, Diagnostic> {
+    let whole = match text.split_once('.') {
+        None => text.to_owned(),
+        Some((start, rest)) => format!("{start}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+    };
+    scalar::timestamp(&whole).map_err(|fault| Diagnostic::error(fault.code, fault.message).help(fault.help))
 }
 
 /// That a text can be the name of a section.

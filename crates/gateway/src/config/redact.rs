@@ -28,7 +28,7 @@ pub(crate) fn redacted(source: &Source, root: &DeTable<'_>, is_broken: bool) -> 
 /// Whether a value in this place is a credential itself and not a reference to one.
 pub(crate) fn is_literal_secret(key: &str, value: &str) -> bool {
     let is_reference = match key {
-        "secret" | "key" | "password" => value.starts_with("file:"),
+        "secret" | "key" | "password" | "token" => value.starts_with("file:"),
         "hash" => value.starts_with("sha256:"),
         _ => true,
     };

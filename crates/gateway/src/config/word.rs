@@ -16,6 +16,17 @@ pub enum Preset {
     PublicApi,
 }
 
+/// When a running gateway reads its configuration again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reload {
+    /// When it gets the signal SIGHUP.
+    Signal,
+    /// Also when this file, or one that it names, has changed.
+    #[default]
+    Watch,
+}
+
 /// In which headers proxies say whose request they pass on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

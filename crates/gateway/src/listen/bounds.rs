@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use palisade_core::port::counter::Ipv6Prefix;
 
+use super::Open;
 use crate::config::settings::Settings;
 
 /// How long and how much.
@@ -29,6 +30,8 @@ pub struct Bounds {
     pub ipv6_prefix: Ipv6Prefix,
     /// What HTTP/2 adds.
     pub http2: Http2Bounds,
+    /// Counts the connections that are open.
+    pub open: Open,
 }
 
 impl Bounds {
@@ -47,6 +50,7 @@ impl Bounds {
             per_client: count(server.max_connections_per_client),
             ipv6_prefix: limits.ipv6_prefix,
             http2: server.http2.clone(),
+            open: Open::default(),
         }
     }
 }
@@ -64,12 +68,13 @@ impl Default for Bounds {
             per_client: 1_000,
             ipv6_prefix: Ipv6Prefix::default(),
             http2: Http2Bounds::default(),
+            open: Open::default(),
         }
     }
 }
 
 /// What one HTTP/2 connection may ask for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http2Bounds {
     /// How many requests may be under way on it.
     pub streams: u32,

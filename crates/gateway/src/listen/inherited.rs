@@ -142,7 +142,7 @@ mod tests {
             assert_eq!(taken.map(|sockets| sockets.len()).map_err(drop), expect, "{given} {origin:?} {asked}");
         }
         let (unused, _) = inherited("main", Origin::ServiceManager);
-        assert_eq!(unused.rest(), ["main".into()]);
+        assert_eq!(unused.rest(), [Box::<str>::from("main")]);
         let (unused, _) = inherited("main", Origin::Predecessor);
         assert!(unused.rest().is_empty());
     }

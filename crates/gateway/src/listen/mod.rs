@@ -16,6 +16,7 @@ mod clients;
 pub mod handover;
 mod http;
 mod inherited;
+mod open;
 mod proxied;
 pub mod proxy;
 pub(crate) mod sni;
@@ -38,6 +39,7 @@ use palisade::facts::Malformed;
 
 pub use bounds::{Bounds, Http2Bounds};
 pub use inherited::Inherited;
+pub use open::Open;
 pub use socket::{Listener, bind};
 pub use strict::wire;
 pub use takeover::Takeover;

@@ -93,6 +93,7 @@ async fn serve(
     about: Arc<About>,
     shared: Arc<Shared>,
 ) {
+    let _open = shared.bounds.open.enter();
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "connection lost");
         return;

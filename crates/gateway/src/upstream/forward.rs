@@ -99,7 +99,7 @@ impl Service<Permitted<Request<Body>>> for Forward {
 }
 
 /// Drops what concerns the client's connection. `Content-Length` goes too: hyper writes it from the body it sends.
-fn reframe(headers: &mut HeaderMap) {
+pub(crate) fn reframe(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, HOST] {
         headers.remove(name);

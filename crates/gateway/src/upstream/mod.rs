@@ -35,6 +35,7 @@ pub use endpoint::EndpointStatus;
 pub use failure::Failure;
 pub use fetch::PoolFetch;
 pub use forward::Forward;
+pub(crate) use forward::reframe;
 pub use gradient::GradientSettings;
 pub use limit::Concurrency;
 pub use outlier::EjectSettings;

@@ -13,19 +13,24 @@ use super::settings::TrustSettings;
 
 /// A certificate with its key, to show to backends that ask.
 #[derive(Clone)]
-pub struct ClientIdentity(Arc<dyn ResolvesClientCert>);
+pub struct ClientIdentity {
+    resolver: Arc<dyn ResolvesClientCert>,
+    /// The certificate, by which two identities can be told apart.
+    certificate: Option<CertificateDer<'static>>,
+}
 
 impl ClientIdentity {
     /// Checks that the key is the certificate's.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, rustls::Error> {
+        let certificate = chain.first().cloned();
         let key = CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider())?;
-        Ok(Self(Arc::new(SingleCertAndKey::from(key))))
+        Ok(Self { resolver: Arc::new(SingleCertAndKey::from(key)), certificate })
     }
 }
 
 impl fmt::Debug for ClientIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientIdentity")
+        f.debug_struct("ClientIdentity").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 
@@ -63,7 +68,7 @@ pub(crate) fn config(settings: &TrustSettings, protocol: Protocol) -> Result<Arc
     let builder = builder.map_err(UpstreamError::Anchor)?.with_root_certificates(roots);
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
-        Some(identity) => builder.with_client_cert_resolver(Arc::clone(&identity.0)),
+        Some(identity) => builder.with_client_cert_resolver(Arc::clone(&identity.resolver)),
     };
     let offered: &[&[u8]] = match protocol {
         Protocol::Auto => &[b"h2", b"http/1.1"],

@@ -63,3 +63,19 @@ fn a_connection_has_one_verdict_however_it_is_cut() {
         }
     }
 }
+
+#[test]
+fn what_people_paste_is_a_request_or_refused() {
+    for (name, bytes) in seeds("asked") {
+        let text = String::from_utf8(bytes).unwrap();
+        let asked = palisade_gateway::explain::Asked::parse(&text);
+        let recorded = palisade_gateway::replay::read(&text).requests.len();
+        let kind = Path::new(&name).file_name().unwrap().to_str().unwrap();
+        let expect = match kind {
+            "har" | "log" => (false, 1),
+            "quote" => (false, 0),
+            _ => (true, 0),
+        };
+        assert_eq!((asked.is_ok(), recorded), expect, "{name}");
+    }
+}

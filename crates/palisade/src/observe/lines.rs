@@ -45,6 +45,9 @@ struct Desk {
 #[derive(Default)]
 struct Tray {
     events: Vec<SecurityEvent>,
+    /// How many were dropped since the last line that says so.
+    untold: u64,
+    /// How many were dropped since the start.
     lost: u64,
     closed: bool,
 }
@@ -69,6 +72,7 @@ impl Sink for JsonLines {
     fn emit(&self, event: SecurityEvent) {
         let mut tray = self.desk.lock();
         if tray.events.len() >= ROOM {
+            tray.untold += 1;
             tray.lost += 1;
             return;
         }
@@ -78,6 +82,10 @@ impl Sink for JsonLines {
         if waiting == 1 || waiting == BATCH {
             self.desk.filled.notify_one();
         }
+    }
+
+    fn lost(&self) -> u64 {
+        self.desk.lock().lost
     }
 }
 
@@ -99,16 +107,16 @@ impl Desk {
 
     /// What has come in, with how many were lost before it; `None` when nothing will come any more.
     fn take(&self, events: &mut Vec<SecurityEvent>) -> Option<u64> {
-        let empty = |tray: &mut Tray| tray.events.is_empty() && tray.lost == 0 && !tray.closed;
+        let empty = |tray: &mut Tray| tray.events.is_empty() && tray.untold == 0 && !tray.closed;
         let tray = self.filled.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
         let few = |tray: &mut Tray| tray.events.len() < BATCH && !tray.closed;
         let waited = self.filled.wait_timeout_while(tray, PAUSE, few);
         let (mut tray, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if tray.events.is_empty() && tray.lost == 0 {
+        if tray.events.is_empty() && tray.untold == 0 {
             return None;
         }
         std::mem::swap(events, &mut tray.events);
-        Some(std::mem::take(&mut tray.lost))
+        Some(std::mem::take(&mut tray.untold))
     }
 
     fn write_all(&self, mut output: impl Write) {
@@ -123,7 +131,8 @@ impl Desk {
             // Lines that cannot be written have no better place to be reported; the next ones say how many there were.
             if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
                 let mut tray = self.lock();
-                tray.lost += lost + events.len() as u64;
+                tray.untold += lost + events.len() as u64;
+                tray.lost += events.len() as u64;
                 // What is lost at the end nobody can be told. Before it, `take` pauses between two attempts.
                 if tray.closed {
                     return;

@@ -30,6 +30,11 @@ use palisade_core::event::SecurityEvent;
 pub trait Sink: Send + Sync + 'static {
     /// Takes one event.
     fn emit(&self, event: SecurityEvent);
+
+    /// How many events were dropped since the start because the sink could not keep up.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 /// Keeps events in memory, for tests.

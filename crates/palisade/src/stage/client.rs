@@ -89,7 +89,7 @@ pub struct Client {
 /// assert_eq!(Client { proxies: vec![anybody], ..Client::default() }.dangers().len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     /// Whose.
     pub trust: Trust,
@@ -98,7 +98,7 @@ pub struct Proxies {
 }
 
 /// Who is a trusted proxy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Whoever connects, and as many hops in front of it, whatever their addresses. Who can connect directly can choose
     /// its address.

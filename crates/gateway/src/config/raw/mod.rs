@@ -6,6 +6,7 @@ mod browser;
 mod credential;
 mod identity;
 mod limit;
+mod operate;
 mod operation;
 mod payload;
 mod route;
@@ -28,6 +29,7 @@ pub(crate) use browser::{
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
 pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use limit::{RawThrottle, RawThrottles};
+pub(crate) use operate::RawAdmin;
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
@@ -102,6 +104,9 @@ pub(crate) struct RawConfig {
     /// Where security events are written.
     #[serde(default)]
     pub(crate) events: RawEvents,
+    /// Where operators look at the gateway.
+    #[serde(default)]
+    pub(crate) admin: RawAdmin,
 }
 
 /// Where requests arrive.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::super::word::Reload;
 use super::text::{Size, Span};
 
 /// The process and its connections.
@@ -25,7 +26,12 @@ pub(crate) struct RawServer {
     pub(crate) idle_timeout: Span,
     /// How long a client may take nothing of its answer before it is cut off.
     pub(crate) write_timeout: Span,
-    /// How long requests under way may take to finish once the gateway has been told to stop.
+    /// When this file is read again. A file that cannot be used changes nothing.
+    pub(crate) reload: Reload,
+    /// How long requests are still taken after the order to stop, while `/ready` of the admin listener says no: as long
+    /// as load balancers need to notice. By default not at all.
+    pub(crate) drain_delay: Option<Span>,
+    /// How long requests under way may take to finish after that. Then they are cut off.
     pub(crate) drain_timeout: Span,
     /// The path of a Unix socket, relative to this file, over which a gateway that is started hands over with the one
     /// that runs: no connection is lost. Its folder must belong to the gateway's user.
@@ -43,6 +49,8 @@ impl Default for RawServer {
             handshake_timeout: Span::from("10s"),
             idle_timeout: Span::from("60s"),
             write_timeout: Span::from("30s"),
+            reload: Reload::default(),
+            drain_delay: None,
             drain_timeout: Span::from("30s"),
             handover: None,
             http2: RawHttp2::default(),

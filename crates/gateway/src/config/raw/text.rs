@@ -60,6 +60,8 @@ texts! {
     Digest = "digest", "^sha256:[0-9a-f]{64}$";
     /// Where state is kept.
     StoreUrl = "store URL", "^(memory:|sqlite:.+|rediss?://.+|redis\\+unix:///.+|postgres(ql)?://.+)$";
+    /// Where operators look at the gateway.
+    AdminAddress = "admin address", "^(unix:.+|.+:[0-9]+)$";
     /// Where events go.
     Output = "output", "^(stderr|stdout|file:.+)$";
 }

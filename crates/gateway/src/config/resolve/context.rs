@@ -9,6 +9,7 @@ use super::super::nearest_name;
 use super::super::redact::is_literal_secret;
 use super::super::scalar::Fault;
 use super::super::tree::Located;
+use super::super::watched::Watched;
 
 /// A key path, such as `route.api.upstream`.
 #[derive(Clone, Debug)]
@@ -39,15 +40,17 @@ pub(crate) struct Context<'a> {
     located: &'a Located,
     folder: &'a Path,
     diagnostics: Vec<Diagnostic>,
+    files: Vec<Watched>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(source: &'a Source, located: &'a Located, folder: &'a Path) -> Self {
-        Self { source, located, folder, diagnostics: Vec::new() }
+        Self { source, located, folder, diagnostics: Vec::new(), files: Vec::new() }
     }
 
-    pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
+    /// Everything that was said, and every file that was read.
+    pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, Vec<Watched>) {
+        (self.diagnostics, self.files)
     }
 
     pub(crate) fn has_error(&self) -> bool {
@@ -146,7 +149,9 @@ impl<'a> Context<'a> {
 
     /// The content of a file whose path is relative to the configuration.
     pub(crate) fn file(&mut self, at: &At, path: &str) -> Option<Vec<u8>> {
-        let found = std::fs::read(self.path(path));
+        let file = self.path(path);
+        self.files.push(Watched::now(file.clone()));
+        let found = std::fs::read(file);
         found
             .map_err(|error| {
                 let message = format!("cannot read the file `{path}`: {}", reason(&error));
@@ -180,7 +185,7 @@ impl<'a> Context<'a> {
         }
         let help = match at.last() {
             "hash" => "write `sha256:` and the SHA-256 of the key: `printf %s \"$KEY\" | sha256sum`",
-            "ca" | "cert" | "key" | "password" | "secret" => {
+            "ca" | "cert" | "key" | "password" | "secret" | "token" => {
                 "put it into a file that only the gateway may read, and write `file:` and its path"
             }
             _ => "leave user name and password out of the URL",

@@ -6,6 +6,7 @@ mod context;
 mod identity;
 mod keys;
 mod limit;
+mod operate;
 mod operation;
 mod payload;
 mod process;
@@ -27,24 +28,30 @@ use super::raw::Network;
 use super::raw::{RawConfig, RawEvents, RawLimits};
 use super::settings::{Authenticate, CredentialRef, Events, Limits, Settings};
 use super::tree::Located;
+use super::watched::Watched;
 use super::{address, scalar};
 use context::{At, Context};
 
 pub(crate) use context::name;
 
+/// What came of a file.
+pub(crate) struct Resolved {
+    /// What it means, unless there is an error.
+    pub(crate) settings: Option<Settings>,
+    /// Everything there is to say about it.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The files that it names.
+    pub(crate) files: Vec<Watched>,
+}
+
 /// The settings, unless there is an error, and everything there is to say about the file.
-pub(crate) fn resolve(
-    raw: &RawConfig,
-    source: &Source,
-    located: &Located,
-    folder: &Path,
-) -> (Option<Settings>, Vec<Diagnostic>) {
+pub(crate) fn resolve(raw: &RawConfig, source: &Source, located: &Located, folder: &Path) -> Resolved {
     let mut cx = Context::new(source, located, folder);
     let settings = settings(&mut cx, raw);
     let has_error = cx.has_error();
-    let mut diagnostics = cx.into_diagnostics();
+    let (mut diagnostics, files) = cx.into_parts();
     diagnostics.sort_by_key(Diagnostic::position);
-    (settings.filter(|_| !has_error), diagnostics)
+    Resolved { settings: settings.filter(|_| !has_error), diagnostics, files }
 }
 
 fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
@@ -63,6 +70,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let reports = browser::reports(cx, &raw.reports);
     let stores = store::stores(cx, &raw.store);
     let events = events(cx, &raw.events);
+    let admin = operate::admin(cx, &raw.admin);
     let included = |(role, roles): (&String, &Vec<String>)| {
         roles.iter().map(|included| (role.clone(), included.clone())).collect::<Vec<_>>()
     };
@@ -85,6 +93,7 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         reports: reports?,
         stores: stores?,
         events: events?,
+        admin: admin?,
     };
     if !cx.has_error() {
         warn_of_unused(cx, raw, &settings);

@@ -1,6 +1,7 @@
 //! Resolves `[server]`.
 
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use super::super::raw::{RawHttp2, RawServer};
 use super::super::scalar::{self, Fault};
@@ -14,6 +15,10 @@ pub(crate) fn server(cx: &mut Context<'_>, raw: &RawServer) -> Option<Server> {
     let handshake_timeout = span("handshake_timeout", &raw.handshake_timeout);
     let idle_timeout = span("idle_timeout", &raw.idle_timeout);
     let write_timeout = span("write_timeout", &raw.write_timeout);
+    let drain_delay = match &raw.drain_delay {
+        None => Some(Duration::ZERO),
+        Some(text) => span("drain_delay", text),
+    };
     let drain_timeout = span("drain_timeout", &raw.drain_timeout);
     let http2 = http2(cx, &at.key("http2"), &raw.http2);
     let handover = match &raw.handover {
@@ -28,6 +33,8 @@ pub(crate) fn server(cx: &mut Context<'_>, raw: &RawServer) -> Option<Server> {
         handshake_timeout: handshake_timeout?,
         idle_timeout: idle_timeout?,
         write_timeout: write_timeout?,
+        reload: raw.reload,
+        drain_delay: drain_delay?,
         drain_timeout: drain_timeout?,
         handover,
         http2: http2?,

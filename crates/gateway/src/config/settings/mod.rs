@@ -2,6 +2,7 @@
 
 mod credential;
 mod identity;
+mod operate;
 mod payload;
 mod route;
 mod server;
@@ -26,11 +27,12 @@ use rustls::ServerConfig;
 use crate::upstream::UpstreamSettings;
 
 pub use super::word::{
-    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Responses, State,
+    Algorithm, CertificateMode, Credentials, DpopMode, ForwardedHeader, Forwarding, Preset, Reload, Responses, State,
     TokenType, Undeclared,
 };
 pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
+pub use operate::{Admin, AdminAddress};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 pub use server::Server;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub stores: Stores,
     /// Where security events are written.
     pub events: Events,
+    /// Where operators look at it; `None` when nowhere.
+    pub admin: Option<Admin>,
 }
 
 impl Settings {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::word::Reload;
 use crate::listen::Http2Bounds;
 
 /// The process and its connections.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// How many threads serve connections.
     pub workers: usize,
@@ -20,7 +21,11 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// How long a client may take nothing of its answer.
     pub write_timeout: Duration,
-    /// How long requests under way may take to finish after the shutdown began.
+    /// When the configuration is read again.
+    pub reload: Reload,
+    /// How long requests are still taken after the order to stop.
+    pub drain_delay: Duration,
+    /// How long requests under way may take to finish after that.
     pub drain_timeout: Duration,
     /// Where a successor asks for the sockets.
     pub handover: Option<PathBuf>,

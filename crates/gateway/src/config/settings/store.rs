@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::HiddenSecret;
 
 /// Where state is kept, and where requests are counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stores {
     /// Where everything is kept, unless something else is said.
     pub store: Store,
@@ -17,7 +17,7 @@ pub struct Stores {
 }
 
 /// How requests are counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counters {
     /// Where, if not in the store.
     pub store: Option<Store>,

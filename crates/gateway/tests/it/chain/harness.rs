@@ -8,6 +8,7 @@ use http::{Request, Response};
 use palisade_core::denial::DenialCode;
 use palisade_gateway::config::load;
 use palisade_gateway::listen::Drained;
+use palisade_gateway::reload::Reloader;
 use palisade_gateway::run::Gateway;
 use palisade_gateway::upstream::Forward;
 use palisade_testkit::dir::TempDir;
@@ -65,6 +66,9 @@ pub(super) struct Site {
     pub(super) tokens: Tokens,
     pub(super) dir: TempDir,
     pub(super) forward: Forward,
+    pub(super) reloader: Reloader,
+    /// Where operators look at it.
+    pub(super) admin: Option<String>,
     stop: oneshot::Sender<()>,
     serving: JoinSet<Drained>,
 }
@@ -85,16 +89,23 @@ impl Site {
         let loaded = load(&dir.write("palisade.toml", policy)).unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let gateway = Gateway::prepare(&loaded).await.unwrap_or_else(|errors| panic!("{}", told(&errors)));
         let addresses: Vec<SocketAddr> = gateway.addresses().iter().map(|(_, address)| *address).collect();
-        let forward = gateway.forward().clone();
+        let (forward, reloader, admin) = (gateway.forward(), gateway.reloader(), gateway.admin());
         let (stop, stopped) = oneshot::channel::<()>();
         let mut serving = JoinSet::new();
         serving.spawn(gateway.run(async { stopped.await.unwrap_or_default() }));
-        Self { address: addresses[0], addresses, tokens, dir, forward, stop, serving }
+        Self { address: addresses[0], addresses, tokens, dir, forward, reloader, admin, stop, serving }
     }
 
     /// The bytes of a request, with the credentials that its text names.
     pub(super) fn request(&self, text: &str) -> Vec<u8> {
         wire::request(&self.tokens.fill(text))
+    }
+
+    /// Changes a file of the site: every `from` in it becomes `to`.
+    pub(super) fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.dir.path().join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no `{from}`");
+        self.dir.write(file, text.replace(from, to));
     }
 
     /// Sends a request and reads the answer.

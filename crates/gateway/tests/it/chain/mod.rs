@@ -7,6 +7,7 @@ mod scripted;
 mod tokens;
 mod wire;
 
+mod admin;
 mod answers;
 mod autobahn;
 mod browser;
@@ -26,6 +27,7 @@ mod input;
 mod limits;
 mod network;
 mod passing;
+mod reload;
 mod service;
 mod shared;
 mod smuggling;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use palisade_gateway::config::settings::{Server, Store};
+use palisade_gateway::config::settings::{Store, StoreServer};
 
 use super::rules::check_each;
 use super::{SMALL, parse};
@@ -89,12 +89,14 @@ fn a_server_is_what_was_written() {
          [store.counters]\nurl = \"rediss://cache.example:6380/2\"\nmode = \"lease\"\n"
     );
     let stores = parse(&text).unwrap().settings.stores;
-    let Store::Server(Server { url, user, password: Some(password) }) = &stores.store else { panic!("{stores:?}") };
+    let Store::Server(StoreServer { url, user, password: Some(password) }) = &stores.store else {
+        panic!("{stores:?}")
+    };
     assert_eq!((url.as_str(), user.as_deref()), ("postgres://127.0.0.1/palisade", Some("palisade")));
     let file = include_str!("../../fixtures/csrf.key");
     assert!(password.0.matches(file.trim_end().as_bytes()));
     assert!(!format!("{stores:?}").contains(file.trim_end()));
-    let counters = Server { url: "rediss://cache.example:6380/2".to_owned(), user: None, password: None };
+    let counters = StoreServer { url: "rediss://cache.example:6380/2".to_owned(), user: None, password: None };
     assert_eq!(stores.counters.store, Some(Store::Server(counters)));
     assert_eq!((stores.counters.lease, stores.timeout), (Some(5), Duration::from_millis(100)));
 }
