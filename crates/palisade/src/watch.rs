@@ -19,7 +19,7 @@ use crate::stage::{Answer, Head, Next, Outcome, Stage, Stop, Verdict};
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use palisade::chain::Permitted;
 /// use palisade::testing::{TestWorld, request, send};
-/// use palisade::watch::{Said, Watch};
+/// use palisade::watch::{Said, Step, Watch};
 /// use palisade::{Chain, stage::Stop};
 ///
 /// let watch = Watch::default();
@@ -29,9 +29,9 @@ use crate::stage::{Answer, Head, Next, Outcome, Stage, Stop, Verdict};
 /// let guarded = Chain::api().chain(&TestWorld::new().world).watched(&watch).build(service).unwrap();
 /// send(&guarded, request("GET /orders\nhost: a")).await;
 /// let steps = watch.take();
-/// let last = steps.last().unwrap();
-/// assert_eq!(last.stage.as_str(), "operation");
-/// assert!(matches!(&last.said, Said::Denied(denial) if denial.code().slug() == "operation-undeclared"));
+/// let Step { stage, said, .. } = steps.last().unwrap();
+/// assert_eq!(stage.as_str(), "operation");
+/// assert!(matches!(said, Said::Denied(denial) if denial.code().slug() == "operation-undeclared"));
 /// # });
 /// ```
 #[derive(Clone, Debug, Default)]

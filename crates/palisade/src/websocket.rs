@@ -56,6 +56,14 @@ impl Handshake {
 }
 
 /// What went through an open socket, and why it was closed.
+///
+/// ```
+/// let traffic = palisade::websocket::Traffic::new();
+/// traffic.receive(5);
+/// traffic.end("idle");
+/// traffic.end("closed");
+/// assert_eq!((traffic.bytes(), traffic.ended()), ((5, 0), "idle"));
+/// ```
 #[derive(Debug, Default)]
 pub struct Traffic {
     received: AtomicU64,

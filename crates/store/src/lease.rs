@@ -23,6 +23,17 @@ use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 
 /// Counts in batches that it takes from another store.
+///
+/// ```
+/// use std::{num::NonZeroU32, sync::Arc, time::Duration};
+/// use palisade_core::port::counter::Rate;
+/// use palisade_store::{lease::Leased, memory::MemoryCounters};
+///
+/// // Twenty gateways let at most 20 x 50 requests more pass than the thousand of an hour.
+/// let leased = Leased::new(Arc::new(MemoryCounters::default()), 5);
+/// let rate = Rate { burst: NonZeroU32::new(1000).unwrap(), per: Duration::from_secs(3600) };
+/// assert_eq!(leased.batch(rate).get(), 50);
+/// ```
 pub struct Leased {
     store: Arc<dyn CounterStore>,
     percent: u32,

@@ -8,6 +8,12 @@ use palisade_core::time::Timestamp;
 /// The clocks of gateways differ. With the caller's, a gateway whose clock is ahead by a second would see what the
 /// others have used as a second older than it is, and one whose clock is behind would take the first one's records for
 /// damage and cut them: together they would let more pass than the limit, again and again. The store has one clock.
+///
+/// ```
+/// use palisade_store::{Place, moment::Moment};
+///
+/// assert_eq!(Place::new("redis://127.0.0.1").moment, Moment::Server);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Moment {
     /// The moment that each call names: for tests, which hold the time still.

@@ -15,7 +15,7 @@ use crate::moment::Moment;
 /// The stores behind one URL.
 ///
 /// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use palisade_core::port::counter::{LimitKey, Rate};
 /// use palisade_core::time::Timestamp;
 /// use palisade_store::{OpenError, Stores};
@@ -25,7 +25,7 @@ use crate::moment::Moment;
 /// let (key, now) = (LimitKey::new("login", "alice"), Timestamp::from_secs(100));
 /// assert!(counters.try_acquire(&key, once_a_minute, now).await?.is_granted());
 /// assert!(!counters.try_acquire(&key, once_a_minute, now).await?.is_granted());
-/// assert!(matches!(palisade_store::open("postgres://db").await, Err(OpenError::Unknown { .. })));
+/// assert!(matches!(palisade_store::open("mysql://db").await, Err(OpenError::Unknown { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Clone)]
@@ -51,6 +51,18 @@ impl fmt::Debug for Stores {
 }
 
 /// Where a store is, and how one gets in.
+///
+/// ```no_run
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade_core::secret::Secret;
+/// use palisade_store::{Place, open_at};
+///
+/// let password = Secret::new(std::fs::read("/run/secrets/redis")?);
+/// let place = Place { password: Some(password), ..Place::new("rediss://cache.example.com:6380/0") };
+/// let stores = open_at(&place).await?;
+/// # let _ = stores;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Place {
     /// The URL. What it says of a password is never shown.

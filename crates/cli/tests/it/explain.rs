@@ -56,7 +56,7 @@ fn a_refusal_is_told_with_its_stage_and_its_reason() {
         14  cors          passes
         15  csrf          passes
         16  operation     REFUSES operation-undeclared
-        not reached: authenticate, assure, quota, authorize, contract, inspect, reveal, present, guard
+        not reached: authenticate, assure, quota, authorize, upgrade, contract, inspect, reveal, present, guard
     "#]]
     .assert_eq(&format!("{steps}\n"));
     assert!(answer.starts_with("the caller gets 404 Not Found: operation-undeclared"), "{answer}");

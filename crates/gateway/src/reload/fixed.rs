@@ -14,12 +14,14 @@ pub(super) fn changes(old: &Settings, new: &Loaded) -> Vec<Diagnostic> {
     };
     let address = |admin: &Option<Admin>| admin.as_ref().map(|admin| admin.address.clone());
     let (was, is) = (&old.server, &new.settings.server);
-    let keys: [(&[&str], bool); 19] = [
+    let keys: [(&[&str], bool); 21] = [
         (&["limits", "max_uri"], before.max_uri != after.max_uri),
         (&["limits", "max_headers"], before.max_headers != after.max_headers),
         (&["limits", "head_timeout"], before.head_timeout != after.head_timeout),
         (&["limits", "ipv6_prefix"], before.ipv6_prefix != after.ipv6_prefix),
-        (&["store"], old.stores != new.settings.stores),
+        (&["store", "url"], old.stores.store != new.settings.stores.store),
+        (&["store", "timeout"], old.stores.timeout != new.settings.stores.timeout),
+        (&["store", "counters"], old.stores.counters != new.settings.stores.counters),
         (&["events", "output"], old.events != new.settings.events),
         (&["server", "reload"], was.reload != is.reload),
         (&["server", "drain_delay"], was.drain_delay != is.drain_delay),

@@ -25,6 +25,16 @@ use crate::settings::PerRoute;
 use crate::websocket::Handshake;
 
 /// The stage.
+///
+/// ```
+/// use std::sync::Arc;
+/// use palisade::settings::PerRoute;
+/// use palisade::stage::upgrade::{Upgrade, UpgradeSettings};
+/// use palisade::testing::{StillClock, assert_stage};
+///
+/// let brief = UpgradeSettings { lifetime: std::time::Duration::from_secs(3600), ..UpgradeSettings::default() };
+/// assert_stage(&Upgrade::new(PerRoute::same(brief), Arc::new(StillClock::default())));
+/// ```
 #[derive(Clone)]
 pub struct Upgrade {
     settings: PerRoute<UpgradeSettings>,

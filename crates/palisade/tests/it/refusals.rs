@@ -42,6 +42,7 @@ const BROKEN: &[(&str, &str, Change)] = &[
     ("credential-missing", "GET /me\nhost: a\ncookie: session=1", same),
     ("cross-site-request", "POST /echo\nhost: a\ncookie: s=1\nsec-fetch-site: cross-site", same),
     ("cross-site-request", "POST /echo\nhost: a\ncookie: s=1\norigin: https://evil.example", same),
+    ("expectation-unsupported", "POST /echo\nhost: a\nexpect: a-miracle", same),
     ("header-forbidden", "GET /open\nhost: a\nx-http-method-override: DELETE", same),
     ("header-forbidden", "POST /echo\nhost: a\ncontent-type: a/b\ncontent-type: c/d", same),
     ("host-invalid", "GET /open", same),
@@ -328,6 +329,7 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::ResponseLeaks,
         DenialCode::ResponseUndeclared,
         DenialCode::RouteUnknown,
+        DenialCode::UpgradeInvalid,
         DenialCode::UpstreamFailed,
         DenialCode::UpstreamUnreachable,
     ];

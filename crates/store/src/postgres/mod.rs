@@ -24,6 +24,15 @@ use crate::moment::Moment;
 use crate::open::Place;
 
 /// Counters and used-up keys in one database.
+///
+/// ```no_run
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade_store::{Place, postgres::PostgresStore};
+///
+/// let store = PostgresStore::open(&Place::new("postgres://palisade@db.example.com/palisade")).await?;
+/// # let _ = store;
+/// # Ok::<(), palisade_store::OpenError>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,

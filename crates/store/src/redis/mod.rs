@@ -22,6 +22,15 @@ use crate::moment::Moment;
 use crate::open::{Place, within};
 
 /// Counters and used-up keys in one database of a server.
+///
+/// ```no_run
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use palisade_store::{Place, redis::RedisStore};
+///
+/// let store = RedisStore::open(&Place::new("redis://127.0.0.1:6379/0")).await?;
+/// # let _ = store;
+/// # Ok::<(), palisade_store::OpenError>(()) }).unwrap();
+/// ```
 pub struct RedisStore {
     connection: ConnectionManager,
     acquire: Script,

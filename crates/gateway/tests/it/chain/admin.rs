@@ -47,7 +47,7 @@ async fn what_was_asked_for_is_counted() {
         "palisade_events_dropped_total 0",
         "palisade_reload_total 0",
         "palisade_reload_failed_total 0",
-        "palisade_circuit_open{route=\"shop\"} 0",
+        "palisade_circuit_open{upstream=\"shop\"} 0",
         "palisade_request_duration_seconds_count{route=\"shop\"} 6",
         "palisade_request_duration_seconds_bucket{le=\"+Inf\",route=\"shop\"} 6",
         "# EOF",
@@ -92,7 +92,7 @@ async fn the_rules_in_force_are_shown_without_their_secrets() {
     let policy = answer.json();
     let route = &policy["routes"][0];
     assert_eq!(route["stages"]["authenticate"], serde_json::json!(["bearer.main", "keys.partners"]));
-    assert_eq!(route["stages"]["forward"]["url"], upstream.url());
+    assert_eq!(route["stages"]["forward"]["urls"][0], upstream.url());
     let rule = |name: &str| {
         let operations = route["operations"].as_array().unwrap();
         operations.iter().find(|operation| operation["operation"] == name).unwrap()["rules"].clone()

@@ -15,9 +15,10 @@ use self::backend::Backend;
 use super::harness::{POLICY, Site};
 use super::wire::{self, Answer};
 
-/// The policy with other keys for the upstream, and sections behind them.
+/// The policy with other keys for the upstream, and sections behind them. One worker serves: each has its own connections.
 fn with_upstream(keys: &str) -> String {
-    POLICY.replace("url = \"{upstream}\"\nfailures = 100\n", &format!("{keys}\n"))
+    let policy = POLICY.replace("url = \"{upstream}\"\nfailures = 100\n", &format!("{keys}\n"));
+    format!("{policy}\n[server]\nworkers = 1\n")
 }
 
 /// A gateway in front of these, with more keys for the upstream.
