@@ -43,8 +43,8 @@ pub mod until;
 #[cfg(feature = "contract")]
 mod violations;
 pub mod watch;
-#[cfg(feature = "contract")]
 pub mod websocket;
+#[cfg(feature = "contract")]
 mod would_deny;
 
 pub use chain::Chain;

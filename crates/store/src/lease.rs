@@ -243,10 +243,10 @@ impl CounterStore for Leased {
                 let (Some(ask), Some((digest, turn, ..))) = (asks.get(*index), held.turns.get(*index)) else {
                     continue;
                 };
-                if let (Turn::Fetch(_), Acquired::Refused { retry_after }) = (turn, batch.outcome) {
-                    if let Some(lease) = self.part(*digest).leases.get_mut(digest) {
-                        lease.scarce_until = now.plus(retry_after.min(ask.rate.per));
-                    }
+                if let (Turn::Fetch(_), Acquired::Refused { retry_after }) = (turn, batch.outcome)
+                    && let Some(lease) = self.part(*digest).leases.get_mut(digest)
+                {
+                    lease.scarce_until = now.plus(retry_after.min(ask.rate.per));
                 }
                 *batch = *ask;
             }

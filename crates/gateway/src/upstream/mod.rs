@@ -1,8 +1,8 @@
 //! The way to the backends: where they are, which of them gets a request, and what turns a permitted request into an
 //! answer.
 //!
-//! Pure rules stand in files of their own: [`balance`], [`budget`], [`gradient`], [`outlier`] and the state of [`health`].
-//! [`backend`] puts them together, [`pool`] has the connections.
+//! Pure rules stand in files of their own: `balance`, `budget`, `gradient`, `outlier` and the state of `health`.
+//! `backend` puts them together, `pool` has the connections.
 
 mod answer;
 mod backend;

@@ -17,6 +17,7 @@ pub(crate) struct Known {
     /// The key that the caller must prove to have.
     pub(crate) confirmation: Option<Confirmation>,
     /// When it ends, where it says so.
+    #[cfg_attr(not(feature = "contract"), expect(dead_code, reason = "only the stage `upgrade` asks"))]
     pub(crate) expires: Option<Timestamp>,
     /// What was signed for backends about the principal.
     pub(crate) signed: Signed,

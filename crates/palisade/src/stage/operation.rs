@@ -69,7 +69,10 @@ pub enum Operations {
 /// rules.declare("GET /health", AccessRule { audience: Audience::Public, ..AccessRule::default() }, Vec::new());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct RouteRules(BTreeMap<Box<str>, Vec<(Box<str>, Arc<Declared>)>>);
+pub struct RouteRules(BTreeMap<Box<str>, Methods>);
+
+/// The rules of one template, by method.
+type Methods = Vec<(Box<str>, Arc<Declared>)>;
 
 impl RouteRules {
     /// Gives `METHOD /template` its rules, in place of the default that any authenticated principal may call it.

@@ -90,7 +90,7 @@ async fn answers(counters: &dyn CounterStore, run: &str, calls: &[Call]) -> Vec<
         let ask = |(rule, windowed, cost): &(usize, bool, u32)| {
             let algorithm = if *windowed { Algorithm::SlidingWindow } else { Algorithm::Gcra };
             let key = LimitKey { index: *rule, ..LimitKey::new("property", run) };
-            Ask { algorithm, cost: (*cost).try_into().unwrap(), ..Ask::new(key, rates()[*rule]) }
+            Ask { algorithm, cost: (*cost).try_into().unwrap(), ..Ask::new(key, *rates().get(*rule).unwrap()) }
         };
         let mut asks: Vec<Ask<'_>> = wants.iter().map(ask).collect();
         counters.acquire_all(&mut asks, Timestamp::from_millis(now)).await.unwrap();
