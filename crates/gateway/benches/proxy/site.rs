@@ -89,6 +89,8 @@ fn lines(number: usize) -> Value {
 const POLICY: &str = r#"version = 1
 [listen.main]
 address = "127.0.0.1:0"
+[server]
+workers = 1
 [upstream.orders]
 url = "http://{upstream}"
 [contract.orders]
