@@ -8,9 +8,10 @@ use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
-use super::{PostgresStore, store_error, to_column};
+use super::PostgresStore;
 use crate::digest;
 use crate::open::within;
+use crate::sql::{store_error, to_column};
 
 /// Locks the keys, whether or not they have rows, in one order for everybody. The locks end with the transaction.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(lock) FROM unnest($1::bigint[]) AS locks (lock)";

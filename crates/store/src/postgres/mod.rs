@@ -14,7 +14,6 @@ mod once;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use palisade_core::port::StoreError;
 use palisade_core::time::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
@@ -98,18 +97,3 @@ const CONNECTIONS: u32 = 8;
 
 /// How long connecting may take, with TLS and sign-in.
 const CONNECTING: Duration = Duration::from_secs(2);
-
-/// The driver's error as the ports spell it.
-fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
-            StoreError::Damaged { reason: source.to_string() }
-        }
-        other => StoreError::Unreachable { reason: other.to_string() },
-    }
-}
-
-/// A moment as a column holds it.
-fn to_column(at: Timestamp) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
-}

@@ -7,9 +7,10 @@ use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::{OnceStore, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::{PostgresStore, store_error, to_column};
+use super::PostgresStore;
 use crate::digest;
 use crate::open::within;
+use crate::sql::{store_error, to_column};
 
 /// Returns a row if, and only if, the key was unused or its time is over; removes up to two others that are over, but
 /// waits for nobody who does the same.

@@ -6,7 +6,8 @@ use palisade_core::port::{CounterStore, StoreError};
 use palisade_core::time::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
-use super::{SqliteStore, store_error, to_column};
+use super::SqliteStore;
+use crate::sql::{store_error, to_column};
 
 const READ: &str = "SELECT at, previous, current FROM tally WHERE key = ?1";
 const WRITE: &str = "INSERT INTO tally (key, at, previous, current, over_at) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -15,8 +15,6 @@ mod once;
 use std::path::Path;
 use std::time::Duration;
 
-use palisade_core::port::StoreError;
-use palisade_core::time::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
@@ -94,19 +92,4 @@ fn create_private(path: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
-}
-
-/// The driver's error as the ports spell it.
-fn store_error(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
-            StoreError::Damaged { reason: source.to_string() }
-        }
-        other => StoreError::Unreachable { reason: other.to_string() },
-    }
-}
-
-/// A moment as SQLite holds it. The year 292 million is late enough.
-fn to_column(at: Timestamp) -> i64 {
-    i64::try_from(at.as_millis()).unwrap_or(i64::MAX)
 }

@@ -7,7 +7,8 @@ use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::{OnceStore, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::{SqliteStore, store_error, to_column};
+use super::SqliteStore;
+use crate::sql::{store_error, to_column};
 
 /// Returns a row if, and only if, the key was unused or its time is over.
 const TAKE: &str = "INSERT INTO once (key, until) VALUES (?1, ?2)
