@@ -9,7 +9,8 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::hold::Hold;
-use super::{Lease, h1, h2};
+use super::lease::Lease;
+use super::{h1, h2};
 
 /// The body of an answer over HTTP/1. Reading it moves the connection's bytes; at its end the connection goes back.
 pub(super) fn leased(incoming: Incoming, lease: Lease) -> Body {

@@ -11,6 +11,7 @@ mod body;
 mod connect;
 mod h1;
 mod h2;
+mod lease;
 mod wire;
 
 use std::fmt;
@@ -24,12 +25,12 @@ use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use super::failure::{Failure, Unanswered};
 use super::hold::Hold;
 use crate::worker;
 pub(crate) use connect::{Target, TlsTarget, resolve};
+use lease::{Lease, Waiting};
 
 /// Which HTTP is spoken to the backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -371,61 +372,6 @@ impl fmt::Debug for Pool {
 enum Opened {
     H1(h1::Connection),
     H2(h2::Connection),
-}
-
-/// A connection in use, with what is held while it is.
-pub(super) struct Lease {
-    connection: Option<h1::Connection>,
-    pool: Arc<Pool>,
-    /// Where it was opened, and goes back to.
-    shard: usize,
-    held: Option<(Hold, OwnedSemaphorePermit)>,
-}
-
-impl Lease {
-    /// The exchange is over: keeps the connection for the next one, if it is fit for one.
-    fn give_back(mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
-        if connection.is_ready() {
-            connection.idle = Instant::now();
-            if let Some(shard) = self.pool.shards.get(self.shard) {
-                let mut idle = lock(&shard.idle);
-                if idle.len() < self.pool.settings.max_idle {
-                    idle.push(connection);
-                    return;
-                }
-            }
-        }
-        self.connection = Some(connection);
-    }
-
-    fn close(&mut self) {
-        if self.connection.take().is_some() {
-            self.pool.open.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-/// A place in the queue.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize, most: usize) -> Result<Self, Failure> {
-        let entered = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < most).then_some(now + 1));
-        entered.map(|_| Self(waiting)).map_err(|_| Failure::Busy)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 fn path_of(request: &Request<Body>) -> PathAndQuery {

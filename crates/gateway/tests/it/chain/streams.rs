@@ -65,9 +65,9 @@ async fn each_event_arrives_before_the_next_is_sent_and_longer_than_the_deadline
     site.finish().await;
 }
 
-#[tokio::test]
-async fn a_backend_that_pauses_for_too_long_is_given_up_and_the_answer_is_seen_to_be_cut() {
-    let (told, mut gone) = mpsc::unbounded_channel();
+/// A backend that sends one event and no more, and tells when its connection has been closed.
+async fn one_event() -> (Scripted, mpsc::UnboundedReceiver<()>) {
+    let (told, gone) = mpsc::unbounded_channel();
     let backend = Scripted::start(move |mut scene: Scene| {
         let told = told.clone();
         async move {
@@ -77,6 +77,12 @@ async fn a_backend_that_pauses_for_too_long_is_given_up_and_the_answer_is_seen_t
         }
     })
     .await;
+    (backend, gone)
+}
+
+#[tokio::test]
+async fn a_backend_that_pauses_for_too_long_is_given_up_and_the_answer_is_seen_to_be_cut() {
+    let (backend, mut gone) = one_event().await;
     let site = Site::start(&with_route("stream_idle_timeout = \"300ms\""), &backend.url()).await;
     let answer = super::wire::raw(site.address, site.request("GET /events")).await;
     let text = String::from_utf8(answer).unwrap();
@@ -87,16 +93,7 @@ async fn a_backend_that_pauses_for_too_long_is_given_up_and_the_answer_is_seen_t
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_the_backend_along() {
-    let (told, mut gone) = mpsc::unbounded_channel();
-    let backend = Scripted::start(move |mut scene: Scene| {
-        let told = told.clone();
-        async move {
-            scene.say(format!("{EVENTS}9\r\ndata: 0\n\n\r\n")).await;
-            scene.drain().await;
-            told.send(()).unwrap();
-        }
-    })
-    .await;
+    let (backend, mut gone) = one_event().await;
     let site = Site::start(POLICY, &backend.url()).await;
     let mut stream = send(&site, "GET /events").await;
     until(&mut stream, "data: 0\n\n\r\n").await;
