@@ -53,12 +53,12 @@ async fn each_event_arrives_before_the_next_is_sent_and_longer_than_the_deadline
         }
     })
     .await;
-    let site = Site::start(&POLICY.replace("timeout = \"10s\"", "timeout = \"400ms\""), &backend.url()).await;
+    let site = Site::start(&POLICY.replace("timeout = \"10s\"", "timeout = \"1s\""), &backend.url()).await;
     let mut stream = send(&site, "GET /events").await;
     for n in 0..6 {
         until(&mut stream, &format!("data: {n}\n\n\r\n")).await;
         // In all this takes longer than `timeout`, which ends with the head of the answer.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         go.send(()).await.unwrap();
     }
     until(&mut stream, "0\r\n\r\n").await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -18,6 +19,8 @@ pub(super) enum Mood {
     CloseBehind,
     /// Says nothing.
     Hang,
+    /// Says nothing until it has another mood, and then does what that says.
+    Hold,
     /// Closes without an answer.
     Reset,
     Serve,
@@ -34,7 +37,7 @@ pub(super) struct Backend {
 }
 
 struct State {
-    mood: Mutex<Mood>,
+    mood: watch::Sender<Mood>,
     /// The mood for `/health`.
     health: Mutex<Mood>,
     requests: Mutex<Vec<String>>,
@@ -57,7 +60,7 @@ impl Backend {
 
     async fn start_with(mood: Mood, tls: Option<ServerConfig>) -> Self {
         let state = State {
-            mood: Mutex::new(mood),
+            mood: watch::Sender::new(mood),
             health: Mutex::new(Mood::Serve),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -93,7 +96,7 @@ impl Backend {
     }
 
     pub(super) fn set(&self, mood: Mood) {
-        *self.state.mood.lock().unwrap() = mood;
+        self.state.mood.send_replace(mood);
     }
 
     pub(super) fn set_health(&self, mood: Mood) {
@@ -138,12 +141,14 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, state: &State) {
     let mut bytes = Vec::new();
     while let Some((line, body)) = read(&mut stream, &mut bytes).await {
         let is_health = line.contains("/health");
-        let mood = if is_health { *state.health.lock().unwrap() } else { *state.mood.lock().unwrap() };
-        if !is_health {
+        let mood = if is_health {
+            *state.health.lock().unwrap()
+        } else {
             state.requests.lock().unwrap().push(line.clone());
-        }
+            *state.mood.subscribe().wait_for(|mood| *mood != Mood::Hold).await.unwrap()
+        };
         let (status, headers) = match mood {
-            Mood::Hang => std::future::pending().await,
+            Mood::Hang | Mood::Hold => std::future::pending().await,
             Mood::Reset => return,
             Mood::Slow(time) => {
                 tokio::time::sleep(time).await;

@@ -7,9 +7,10 @@ mod retry;
 mod spread;
 mod tls;
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use futures_util::future::join_all;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use self::backend::Backend;
 use super::harness::{POLICY, Site};
@@ -43,7 +44,38 @@ async fn statuses(site: &Site, request: &str, times: usize) -> Vec<u16> {
 
 /// Answers to so many requests at the same time.
 async fn at_once(site: &Site, request: &str, times: usize) -> Vec<Answer> {
-    let bytes = site.request(request);
-    let one = |address: SocketAddr, bytes: Vec<u8>| async move { wire::exchange(address, &bytes).await.unwrap() };
-    join_all((0..times).map(|_| one(site.address, bytes.clone()))).await
+    sent(site, request, times).join_all().await
+}
+
+/// So many requests at the same time, whose answers come when they come.
+fn sent(site: &Site, request: &str, times: usize) -> JoinSet<Answer> {
+    let (address, bytes) = (site.address, site.request(request));
+    let one = |bytes: Vec<u8>| async move { wire::exchange(address, &bytes).await.unwrap() };
+    (0..times).map(|_| one(bytes.clone())).collect()
+}
+
+/// The next answers of those, as many as are wanted.
+async fn next(asking: &mut JoinSet<Answer>, wanted: usize) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for _ in 0..wanted {
+        let answer = timeout(Duration::from_secs(20), asking.join_next()).await.expect("an answer in time");
+        answers.push(answer.unwrap().unwrap());
+    }
+    answers
+}
+
+/// Waits until so many requests have come to a backend.
+async fn arrived(backends: &[&Backend], requests: usize) {
+    let come = || backends.iter().map(|backend| backend.count()).sum::<usize>();
+    eventually(|| come() == requests).await;
+}
+
+/// Waits until something is so.
+async fn eventually(is_so: impl Fn() -> bool) {
+    let soon = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), soon).await.expect("it becomes so");
 }

@@ -1,14 +1,12 @@
 //! Connections: used again, given up when they are stale, and never more than allowed.
 
-use std::time::Duration;
-
 use http::Version;
 use palisade_core::denial::DenialCode;
 use palisade_testkit::upstream::Upstream;
 
 use super::super::harness::{ITEM, Site, assert_problem, shop};
 use super::backend::{Backend, Mood};
-use super::{ORDER, at_once, site, statuses, with_upstream};
+use super::{ORDER, at_once, eventually, next, sent, site, statuses, with_upstream};
 
 #[tokio::test]
 async fn a_connection_is_used_again() {
@@ -46,12 +44,12 @@ async fn a_backend_that_comes_back_is_found_over_new_connections() {
 #[tokio::test]
 async fn an_idle_connection_grows_old() {
     let backend = Backend::start().await;
-    let site = site(&[&backend], "idle_timeout = \"50ms\"").await;
+    let site = site(&[&backend], "idle_timeout = \"500ms\"").await;
     statuses(&site, "GET /items", 2).await;
     assert_eq!(backend.connections(), 1);
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    let status = &site.forward.status()[0].1.endpoints[0];
-    assert_eq!((status.connections, status.idle), (0, 0), "it was closed without a request that asked for it");
+    let status = || site.forward.status()[0].1.endpoints[0].clone();
+    // It is closed without a request that asks for it.
+    eventually(|| (status().connections, status().idle) == (0, 0)).await;
     statuses(&site, "GET /items", 1).await;
     assert_eq!(backend.connections(), 2);
     site.finish().await;
@@ -59,12 +57,13 @@ async fn an_idle_connection_grows_old() {
 
 #[tokio::test]
 async fn requests_wait_for_a_connection_in_a_bounded_queue() {
-    let backend = Backend::start_in(Mood::Slow(Duration::from_millis(100))).await;
+    let backend = Backend::start_in(Mood::Hold).await;
     let site = site(&[&backend], "max_connections = 1\nmax_waiting = 2").await;
-    let answers = at_once(&site, "GET /items", 5).await;
-    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
-    assert_eq!((served.len(), refused.len(), backend.connections()), (3, 2, 1));
-    refused.iter().for_each(|answer| assert_problem(answer, DenialCode::Overloaded));
+    let mut asking = sent(&site, "GET /items", 5);
+    next(&mut asking, 2).await.iter().for_each(|answer| assert_problem(answer, DenialCode::Overloaded));
+    backend.set(Mood::Serve);
+    next(&mut asking, 3).await.iter().for_each(|answer| assert_eq!(answer.status, 200));
+    assert_eq!((backend.count(), backend.connections()), (3, 1));
     site.finish().await;
 }
 

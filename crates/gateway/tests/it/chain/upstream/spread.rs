@@ -1,9 +1,7 @@
 //! Which endpoint gets a request, and which one is left out.
 
-use std::time::Duration;
-
 use super::backend::{Backend, Mood};
-use super::{at_once, site, statuses};
+use super::{arrived, eventually, next, sent, site, statuses};
 
 #[tokio::test]
 async fn endpoints_take_turns_by_weight() {
@@ -20,20 +18,16 @@ async fn endpoints_take_turns_by_weight() {
 
 #[tokio::test]
 async fn the_less_busy_endpoint_gets_the_next_request() {
-    let slow = Backend::start_in(Mood::Slow(Duration::from_millis(300))).await;
-    let quick = Backend::start().await;
-    let site = site(&[&slow, &quick], "balance = \"least-requests\"").await;
-    // Those that come while the slow one has one or two under way go to the quick one.
-    let answers = at_once(&site, "GET /items", 4).await;
-    assert!(answers.iter().all(|answer| answer.status == 200));
-    let before = (slow.count(), quick.count());
-    let busy = at_once(&site, "GET /items", 1);
-    let (_, rest) = tokio::join!(busy, async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        statuses(&site, "GET /items", 10).await
-    });
-    assert_eq!(rest, [200; 10]);
-    assert!(quick.count() - before.1 >= 10 || slow.count() - before.0 <= 2, "{} {}", slow.count(), quick.count());
+    let all = [Backend::start_in(Mood::Hold).await, Backend::start_in(Mood::Hold).await];
+    let site = site(&[&all[0], &all[1]], "balance = \"least-requests\"").await;
+    let mut asking = sent(&site, "GET /items", 1);
+    arrived(&[&all[0], &all[1]], 1).await;
+    let (busy, idle) = if all[0].count() == 1 { (&all[0], &all[1]) } else { (&all[1], &all[0]) };
+    idle.set(Mood::Serve);
+    assert_eq!(statuses(&site, "GET /items", 10).await, [200; 10]);
+    assert_eq!((busy.count(), idle.count()), (1, 10));
+    busy.set(Mood::Serve);
+    assert_eq!(next(&mut asking, 1).await[0].status, 200);
     site.finish().await;
 }
 
@@ -63,15 +57,15 @@ async fn the_same_key_goes_to_the_same_endpoint_until_that_is_gone() {
 #[tokio::test]
 async fn a_dead_endpoint_is_not_noticed_by_callers() {
     let (mut a, b) = (Backend::start().await, Backend::start().await);
-    let site = site(&[&a, &b], "[upstream.shop.eject]\nfailures = 3\nbase = \"1s\"").await;
+    let site = site(&[&a, &b], "[upstream.shop.eject]\nfailures = 3\nbase = \"3s\"").await;
     assert_eq!(statuses(&site, "GET /items", 4).await, [200; 4]);
     a.die().await;
     assert_eq!(statuses(&site, "GET /items", 10).await, [200; 10]);
     assert_eq!(statuses(&site, super::ORDER, 10).await, [201; 10], "nothing was sent, so that any method may go on");
-    let status = &site.forward.status()[0].1.endpoints[0];
-    assert!(status.ejected_for.is_some() && status.failures == 3, "{status:?}");
+    let status = || site.forward.status()[0].1.endpoints[0].clone();
+    assert!(status().ejected_for.is_some() && status().failures == 3, "{:?}", status());
     a.revive().await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    eventually(|| status().ejected_for.is_none()).await;
     let before = a.count();
     assert_eq!(statuses(&site, "GET /items", 4).await, [200; 4]);
     assert_eq!(a.count(), before + 2, "it is asked again");
@@ -105,15 +99,7 @@ async fn an_endpoint_that_says_it_is_ill_gets_nothing() {
     let keys = "[upstream.shop.health]\npath = \"/health\"\ninterval = \"20ms\"\nhealthy = 1\nunhealthy = 1";
     let site = site(&[&a, &b], keys).await;
     let is_well = |place: usize| site.forward.status()[0].1.endpoints[place].healthy;
-    let until = async |place: usize, well: bool| {
-        for _ in 0..200 {
-            if is_well(place) == well {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("endpoint {place} is still {}", is_well(place));
-    };
+    let until = async |place: usize, well: bool| eventually(|| is_well(place) == well).await;
     until(0, false).await;
     assert_eq!(statuses(&site, "GET /items", 10).await, [200; 10]);
     assert_eq!((a.count(), b.count()), (0, 10));
