@@ -28,10 +28,10 @@ fuzz_target!(|body: &[u8]| {
     let Found::Operation(operation, _) = CONTRACT.find(&Method::POST, "/") else { panic!("not found") };
     let json = HeaderValue::from_static("application/json");
     let Ok(payload) = operation.check_body(Some(&json), body) else { return };
-    let value = payload.value.expect("JSON has a value");
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(body).ok().as_ref(), Some(&value), "read as by others");
+    let value = serde_json::from_slice::<serde_json::Value>(body).expect("read as by others");
+    assert!(payload.value.is_none_or(|own| own == value), "read as by others");
     let sent = payload.canonical.map_or_else(|| body.to_vec(), |canonical| canonical.bytes);
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&sent).ok().as_ref(), Some(&value), "written as read");
     let again = operation.check_body(Some(&json), &sent).expect("what goes on is valid");
-    assert_eq!((again.value, again.canonical), (Some(value), None), "and in its last writing");
+    assert_eq!(again.canonical, None, "and in its last writing");
 });

@@ -34,6 +34,7 @@ mod body;
 mod compile;
 mod contract;
 mod destination;
+mod direct;
 mod document;
 pub mod drift;
 mod extension;

@@ -42,9 +42,9 @@ pub(crate) use form::Fields;
 /// let operation = &contract.operations()[0];
 /// assert_eq!(operation.request_body(), BodyRule::Optional(Handling::Buffer));
 /// let json = HeaderValue::from_static("application/json");
-/// let Payload { free_text, canonical, .. } = operation.check_body(Some(&json), b"{ \"text\": \"hi\" }").unwrap();
+/// let Payload { free_text, canonical, .. } = operation.check_body(Some(&json), b"{ \"text\": \"<hi>\" }").unwrap();
 /// assert_eq!(free_text, ["/text"]);
-/// assert!(matches!(canonical, Some(Canonical { bytes, .. }) if bytes == b"{\"text\":\"hi\"}"));
+/// assert!(matches!(canonical, Some(Canonical { bytes, .. }) if bytes == b"{\"text\":\"<hi>\"}"));
 /// assert!(operation.check_body(Some(&json), b"{\"admin\": true}").is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,11 +69,12 @@ pub enum Handling {
 /// An accepted body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Payload {
-    /// What it says, where it is JSON, a form or a text. A file of a form is a stand-in. XML says nothing here: it was read
-    /// for what would harm the parser behind.
+    /// What it says, where it is JSON, a form or a text and that was kept: JSON that could be checked while it was read has
+    /// no value here. A file of a form is a stand-in. XML says nothing here: it was read for what would harm the parser
+    /// behind.
     pub value: Option<Value>,
-    /// JSON pointers into `value` of its free texts: those that no pattern, format or list of values restricts and that are not
-    /// declared to hold markup (`x-palisade-markup: true`).
+    /// JSON pointers into `value` of those texts in which markup may be: they have a `<`, no pattern, format or list of values
+    /// restricts them, and they are not declared to hold markup (`x-palisade-markup: true`).
     pub free_text: Vec<String>,
     /// What goes on in place of what came; `None` where it came in its canonical writing.
     pub canonical: Option<Canonical>,
@@ -184,6 +185,11 @@ impl Body {
                 (read.value, canonical)
             }
             Reading::Json => {
+                let checked = rule.definition.and_then(|id| schemas.direct(id, body, caps, true));
+                if let Some(checked) = checked {
+                    let canonical = checked.canonical.map(|bytes| Canonical { bytes, content_type: None });
+                    return Ok(Payload { value: None, free_text: Vec::new(), canonical });
+                }
                 let (value, bytes) = json::read_canonical(body, caps).map_err(|fault| vec![fault.violation(BASE)])?;
                 (value, bytes.map(|bytes| Canonical { bytes, content_type: None }))
             }

@@ -16,6 +16,8 @@ use palisade_core::diagnostic::Diagnostic;
 use serde_json::{Map, Value, json};
 
 use crate::destination::Destinations;
+use crate::direct::{Checked, Direct};
+use crate::json::Caps;
 use crate::report::Report;
 use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::keyword::{DESTINATIONS, LINK};
@@ -27,6 +29,7 @@ use crate::violation::Violation;
 pub(crate) struct Schemas {
     table: Arc<Table>,
     shapes: Shapes,
+    direct: Direct,
 }
 
 /// The validators, by definition. Links hold it weakly: it holds them.
@@ -80,7 +83,11 @@ impl Schemas {
         }
         // Fresh tables are empty, so this cannot fail.
         let filled = table.set(validators).is_ok();
-        (sound && filled).then(|| Self { table, shapes: Shapes::build(definitions) })
+        (sound && filled).then(|| Self {
+            table,
+            shapes: Shapes::build(definitions),
+            direct: Direct::build(definitions),
+        })
     }
 
     /// Everything in which a value departs from a definition; `base` is the pointer of the value itself.
@@ -102,6 +109,12 @@ impl Schemas {
         }
     }
 
+    /// Whether a text is valid as it is, if one pass over it can tell. In an answer, nothing of it has to be taken out; in a
+    /// request, [`Schemas::examine`] would refuse nothing and find no text with `<`.
+    pub(crate) fn direct(&self, id: DefinitionId, text: &[u8], caps: &Caps, canonical: bool) -> Option<Checked> {
+        self.direct.check(id, text, caps, canonical)
+    }
+
     fn validator(&self, id: DefinitionId) -> Option<&Validator> {
         self.table.get().and_then(|table| table.get(&id))
     }
@@ -111,7 +124,7 @@ impl Schemas {
         self.shapes.strip(id, value)
     }
 
-    /// The pointers of all texts that a definition does not restrict; refuses what no schema says a word about and no
+    /// The pointers of all texts with a `<` that a definition does not restrict; refuses what no schema says a word about and no
     /// backend expects ([`Shapes::examine`]).
     pub(crate) fn examine(
         &self,

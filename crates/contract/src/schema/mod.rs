@@ -6,7 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod explain;
 mod hidden;
 mod inherit;
-mod keyword;
+pub(crate) mod keyword;
 pub(crate) mod mode;
 mod pattern;
 pub(crate) mod rewrite;

@@ -121,7 +121,7 @@ impl Shapes {
         }
     }
 
-    /// The pointers of all texts that no shape restricts.
+    /// The pointers of all texts with a `<` that no shape restricts.
     ///
     /// Refused is what passes a schema that is silent about it: control characters in such a text or in a name that is
     /// not declared, characters that turn the direction of what follows, so that a person reads another text than a program
@@ -168,7 +168,7 @@ impl Shapes {
                 if let Some(message) = deceives(text) {
                     found.refuse(trail, Code::Invalid, message);
                 }
-                if !shapes.iter().any(|shape| shape.is_markup) {
+                if text.contains('<') && !shapes.iter().any(|shape| shape.is_markup) {
                     found.free.push(trail.pointer());
                 }
             }

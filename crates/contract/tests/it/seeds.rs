@@ -32,7 +32,8 @@ fn bodies(name: &str, media: &'static str) {
         let Ok(payload) = found else { continue };
         let Some(canonical) = payload.canonical else { continue };
         let again = operation.check_body(Some(canonical.content_type.as_ref().unwrap_or(&media)), &canonical.bytes);
-        assert_eq!(again.unwrap().value, payload.value, "{name}/{seed}");
+        let again = again.unwrap().value.or_else(|| serde_json::from_slice(&canonical.bytes).ok());
+        assert_eq!(again, payload.value.or_else(|| serde_json::from_slice(&body).ok()), "{name}/{seed}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,7 +20,25 @@ pub(crate) struct Child {
 impl Child {
     /// Starts the role and waits until it listens.
     pub(crate) fn start(role: &[&str]) -> Result<Self, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::launch(Command::new(std::env::current_exe()?), role)
+    }
+
+    /// Starts the role within valgrind, which writes what it has counted to a file when the role ends.
+    pub(crate) fn counted(role: &[&str], output: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new("valgrind");
+        command.args(["-q", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", output.display()));
+        command.arg(std::env::current_exe()?);
+        Self::launch(command, role)
+    }
+
+    /// Ends the role by closing its input, and waits until it has ended.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        drop(self.process.stdin.take());
+        self.process.wait()?;
+        Ok(())
+    }
+
+    fn launch(mut command: Command, role: &[&str]) -> Result<Self, Failure> {
         let process = command.args(role).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         // Made before anything can fail, so that the process is killed when something does.
         let mut child = Self { process, address: SocketAddr::from(([127, 0, 0, 1], 0)) };

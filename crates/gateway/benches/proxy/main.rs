@@ -3,6 +3,7 @@
 //! ```text
 //! bench/run            about three minutes
 //! bench/run --quick    under a minute
+//! bench/run --count    instructions instead of time, which a busy machine does not change; needs valgrind
 //! ```
 //!
 //! Proxy, gateway and backend are processes of their own: this program starts itself again in each of those roles and
@@ -11,6 +12,7 @@
 //! line of an earlier version. `bench/README.md` says what the rows mean.
 
 mod child;
+mod count;
 mod load;
 mod serve;
 mod site;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["bare", backend] => serve::bare(backend),
         ["gateway", policy] => serve::gateway(policy.as_ref()),
         // Only `cargo bench` says `--bench`: what runs every target as a test must not take three minutes for this one.
+        options if options.contains(&"--bench") && options.contains(&"--count") => finish(count::compare()),
         options if options.contains(&"--bench") => compare(if options.contains(&"--quick") { &QUICK } else { &WHOLE }),
         _ => tell("this is a benchmark: `bench/run` starts it"),
     };
@@ -74,10 +77,15 @@ struct Row<'a> {
 }
 
 fn compare(extent: &Extent) -> Result<(), Failure> {
+    finish(measure(extent))
+}
+
+/// Runs a comparison to its end, or until it is interrupted.
+fn finish(measure: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            compared = measure(extent) => compared,
+            compared = measure => compared,
             // Leaving this way drops the servers and the folder.
             _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
         }

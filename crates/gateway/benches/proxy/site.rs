@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use http::HeaderValue;
 use palisade::token::sign::Signer;
@@ -35,6 +36,11 @@ impl Site {
     /// The path of the policy.
     pub(crate) fn policy(&self) -> String {
         self.dir.path().join("palisade.toml").display().to_string()
+    }
+
+    /// The path of another file in the folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// `Authorization` for the owner of the order; each number is another token.

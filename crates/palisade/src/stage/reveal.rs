@@ -178,18 +178,18 @@ impl Reveal {
         }
         let whole = checked || !owners.is_empty();
         let (bytes, rest) = if whole { (self.read(body).await?, None) } else { beginning(body).await? };
-        let (bytes, value) = if checked {
-            shape(&operation, &mut parts, bytes, head, settings)?
-        } else {
-            let is_json = rest.is_none() && (whole || media(&parts).is_json);
-            // What two programs would read differently has no value: it shows no owner, and is searched as a text.
-            let value = is_json.then(|| read_answer(&bytes)).flatten();
-            (bytes, value)
+        let is_json = checked || rest.is_none() && (whole || media(&parts).is_json);
+        let (bytes, value) = match checked {
+            true => shape(&operation, &mut parts, bytes, head, settings)?,
+            false => (bytes, None),
         };
+        let is_asked = !owners.is_empty() || searched && leak::may_leak(&bytes);
+        // What two programs would read differently has no value: it shows no owner, and is searched as a text.
+        let value = value.or_else(|| (is_json && is_asked).then(|| read_answer(&bytes)).flatten());
         if !owners.is_empty() {
             require_owner(&owners, value.as_ref(), &bytes, head)?;
         }
-        if searched {
+        if searched && is_asked {
             let found = match &value {
                 Some(value) => leak::of_json(&bytes, value, &settings.danger_show),
                 None => leak::of_bytes(&bytes),
@@ -297,7 +297,7 @@ fn broken(error: &dyn std::error::Error) -> Denial {
     Denial::new(DenialCode::ResponseInvalid, StageId::Reveal).because("error", error.to_string())
 }
 
-/// Holds JSON to its schema.
+/// Holds JSON to its schema. There is a value where something had to be taken out of it, or looked at twice.
 fn shape(
     operation: &ContractOperation,
     parts: &mut Parts,
@@ -331,8 +331,7 @@ fn shape(
     }
     let seen = drift::of_answer(parts.status, content_type, &bytes, &removed, &violations);
     WouldDeny::new(denial, seen).tell(head);
-    let value = serde_json::from_slice(&bytes).ok();
-    Ok((bytes, value))
+    Ok((bytes, None))
 }
 
 /// How much of a plain text or a page is read before it leaves.
