@@ -65,6 +65,6 @@ pub use notice::Notice;
 pub use operation::ContractOperation;
 pub use parameter::{Location, Parameter, Parameters};
 pub use path::PathValues;
-pub use response::{ResponseRule, Revealed};
+pub use response::{ResponseRule, Revealed, Said};
 pub use shape::Shape;
 pub use violation::{Violation, ViolationCode};

@@ -7,8 +7,8 @@ use http::HeaderValue;
 /// A parsed media type, or a range such as `application/*` when it comes from a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Media {
-    kind: Box<str>,
-    subtype: Box<str>,
+    kind: Cow<'static, str>,
+    subtype: Cow<'static, str>,
     /// What separates the parts of a multipart body.
     boundary: Option<Box<str>>,
 }
@@ -34,6 +34,10 @@ impl Media {
     /// Reads `type/subtype; parameters` (RFC 9110 section 8.3.1). `None` when it is not a media type, names a parameter
     /// twice, or a charset other than UTF-8.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        // What nearly every message is.
+        if text == "application/json" {
+            return Some(Self { kind: "application".into(), subtype: "json".into(), boundary: None });
+        }
         let (essence, mut rest) = text.split_once(';').unwrap_or((text, ""));
         let (kind, subtype) = essence.trim_end_matches(BLANKS).split_once('/')?;
         if !is_token(kind) || !is_token(subtype) {

@@ -7,6 +7,9 @@ use percent_encoding::percent_decode_str;
 /// Decodes one component of a path or cookie. `None` when a `%` is not followed by two hexadecimal digits, when the
 /// bytes are not UTF-8, or when they hold a NUL: C code behind us would read such a value only up to that place.
 pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | 0)) {
+        return Some(Cow::Borrowed(raw));
+    }
     let mut rest = raw.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         rest = after;
@@ -24,7 +27,7 @@ pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Decodes one name or value of a query or a form, where `+` is a space (WHATWG URL section 5.1).
 pub(crate) fn decode_form(raw: &str) -> Option<Cow<'_, str>> {
-    if raw.contains('+') {
+    if raw.bytes().any(|byte| byte == b'+') {
         decode(&raw.replace('+', " ")).map(|text| Cow::Owned(text.into_owned()))
     } else {
         decode(raw)

@@ -1,10 +1,13 @@
 //! The answers of an operation: which are declared, and what may be in them.
 
+use std::ops::Range;
+
 use http::{HeaderValue, StatusCode};
 use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
 use crate::body::{MediaRule, compile_content};
+use crate::direct::Wanted;
 use crate::document::{join, members};
 use crate::json::{self, Caps};
 use crate::media::{Media, Reading, select};
@@ -63,8 +66,8 @@ pub enum ResponseRule {
 pub enum Revealed {
     /// It is not JSON.
     Malformed(Violation),
-    /// All of it, byte for byte; with what it says where that was kept.
-    Pass(Option<Value>),
+    /// All of it, byte for byte.
+    Pass(Said),
     /// What is left after undeclared properties were taken out.
     Stripped {
         /// The new body.
@@ -81,6 +84,25 @@ pub enum Revealed {
         /// Pointers of what was taken out before.
         removed: Vec<String>,
     },
+}
+
+/// What is known of an answer that passes.
+///
+/// ```
+/// use palisade_contract::Said;
+///
+/// // `{"id":7,"note":"hi"}`, where the contract says nothing about the note but that it is a text.
+/// assert_ne!(Said::Checked(vec![16..18]), Said::Unread);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// It is JSON that was checked while it was read. At these places of it stand, as they are written, all texts that
+    /// the contract lets say anything; names, numbers and the other texts are as the contract wants them.
+    Checked(Vec<Range<usize>>),
+    /// It was not read.
+    Unread,
+    /// What it says.
+    Value(Value),
 }
 
 /// The compiled `responses`.
@@ -154,13 +176,13 @@ impl Responses {
             ResponseRule::Empty if !body.is_empty() => {
                 return Revealed::Stripped { body: Vec::new(), value: Value::Null, removed: vec![String::new()] };
             }
-            _ => return Revealed::Pass(None),
+            _ => return Revealed::Pass(Said::Unread),
         }
         let media = content_type.and_then(Media::of);
         let rule = self.content(status).zip(media).and_then(|(content, media)| select(content, &media));
-        let Some(id) = rule.and_then(|rule| rule.definition) else { return Revealed::Pass(None) };
-        if schemas.direct(id, body, &Caps::MESSAGE, false).is_some() {
-            return Revealed::Pass(None);
+        let Some(id) = rule.and_then(|rule| rule.definition) else { return Revealed::Pass(Said::Unread) };
+        if let Some(checked) = schemas.direct(id, body, &Caps::MESSAGE, Wanted::Open) {
+            return Revealed::Pass(Said::Checked(checked.open));
         }
         let mut value = match json::read(body, &Caps::MESSAGE) {
             Ok(value) => value,
@@ -172,7 +194,7 @@ impl Responses {
             return Revealed::Violates { violations, removed };
         }
         if removed.is_empty() {
-            return Revealed::Pass(Some(value));
+            return Revealed::Pass(Said::Value(value));
         }
         Revealed::Stripped { body: value.to_string().into_bytes(), value, removed }
     }

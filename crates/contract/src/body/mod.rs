@@ -8,6 +8,7 @@ use http::HeaderValue;
 use palisade_core::diagnostic::Diagnostic;
 use serde_json::Value;
 
+use crate::direct::Wanted;
 use crate::document::{flag, join, members};
 use crate::json::{self, Caps};
 use crate::media::{Media, Reading, select};
@@ -185,7 +186,7 @@ impl Body {
                 (read.value, canonical)
             }
             Reading::Json => {
-                let checked = rule.definition.and_then(|id| schemas.direct(id, body, caps, true));
+                let checked = rule.definition.and_then(|id| schemas.direct(id, body, caps, Wanted::Canonical));
                 if let Some(checked) = checked {
                     let canonical = checked.canonical.map(|bytes| Canonical { bytes, content_type: None });
                     return Ok(Payload { value: None, free_text: Vec::new(), canonical });

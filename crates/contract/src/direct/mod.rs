@@ -12,11 +12,14 @@ mod pass;
 mod plan;
 
 use std::fmt;
+use std::ops::Range;
 
 use regex::Regex;
+use serde_json::Value;
 
 use crate::json::Caps;
 use crate::schema::definition::{Definition, DefinitionId};
+use crate::schema::shape::deceives;
 use format::Format;
 use pass::Pass;
 
@@ -32,7 +35,7 @@ pub(crate) struct Direct {
 struct Node {
     null: bool,
     boolean: bool,
-    number: Option<Range>,
+    number: Option<Bounds>,
     text: Option<Text>,
     array: Option<Array>,
     object: Option<Object>,
@@ -40,7 +43,7 @@ struct Node {
 
 /// The numbers that are valid. Numbers here have at most 15 digits, so that a float holds each of them.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+struct Bounds {
     /// Whether a fraction is refused.
     whole: bool,
     least: f64,
@@ -57,6 +60,8 @@ struct Text {
     patterns: Vec<Regex>,
     format: Option<Format>,
     values: Option<Box<[Box<str>]>>,
+    /// Whether its format or its values leave no room for other words.
+    is_narrow: bool,
     /// Whether nothing but its length is ruled: then it must not deceive.
     is_free: bool,
     /// Whether markup in it is somebody's business.
@@ -84,6 +89,17 @@ struct Object {
 pub(crate) struct Checked {
     /// Its canonical writing, where that was wanted and is another one.
     pub(crate) canonical: Option<Vec<u8>>,
+    /// Where in it texts stand that may say anything, as they are written, in an answer.
+    pub(crate) open: Vec<Range<usize>>,
+}
+
+/// What is asked for besides the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The canonical writing.
+    Canonical,
+    /// Where texts stand that may say anything.
+    Open,
 }
 
 impl Direct {
@@ -93,13 +109,61 @@ impl Direct {
     }
 
     /// Checks a text. `None` says nothing about it.
-    pub(crate) fn check(&self, id: DefinitionId, bytes: &[u8], caps: &Caps, canonical: bool) -> Option<Checked> {
+    pub(crate) fn check(&self, id: DefinitionId, bytes: &[u8], caps: &Caps, wanted: Wanted) -> Option<Checked> {
         self.node(id)?;
-        Pass::new(self, bytes, caps, canonical)?.document(id)
+        Pass::new(self, bytes, caps, wanted)?.document(id)
+    }
+
+    /// Whether a single value, which is no list and has no names, is valid and says nothing that deceives. `None` says nothing
+    /// about it.
+    pub(crate) fn check_single(&self, id: DefinitionId, value: &Value) -> Option<()> {
+        let node = self.node(id)?;
+        match value {
+            Value::Bool(_) => node.boolean.then_some(()),
+            Value::Null => node.null.then_some(()),
+            Value::Number(number) => {
+                let (bounds, number) = (node.number.as_ref()?, number.as_i64()?);
+                // Of more digits a float does not hold each.
+                let number = i32::try_from(number).ok()?;
+                bounds.hold(f64::from(number)).then_some(())
+            }
+            Value::String(text) => node.text.as_ref()?.holds(text, 0).then_some(()),
+            Value::Array(_) | Value::Object(_) => None,
+        }
     }
 
     fn node(&self, id: usize) -> Option<&Node> {
         self.nodes.get(id)?.as_ref()
+    }
+}
+
+impl Bounds {
+    fn hold(&self, number: f64) -> bool {
+        number >= self.least && number <= self.most && number > self.above && number < self.below
+    }
+}
+
+impl Text {
+    /// Whether a text is valid. It is written with `escapes`, each of which has one letter more than it stands for.
+    fn holds(&self, written: &str, escapes: usize) -> bool {
+        // A letter has one to four bytes; only where that leaves it open they are counted.
+        let bytes = written.len() - escapes;
+        let is_long_enough = || self.least <= bytes.div_ceil(4) || self.least <= written.chars().count() - escapes;
+        let is_short_enough =
+            || self.most.is_none_or(|most| bytes <= most || written.chars().count() - escapes <= most);
+        if !is_long_enough() || !is_short_enough() {
+            return false;
+        }
+        if self.is_free && (deceives(written).is_some() || self.has_no_markup && written.contains('<')) {
+            return false;
+        }
+        let is_plain = self.values.is_none() && self.format.is_none() && self.patterns.is_empty();
+        // What it says behind its escapes would have to be written down to be looked at.
+        is_plain
+            || escapes == 0
+                && self.values.as_ref().is_none_or(|values| values.iter().any(|value| **value == *written))
+                && self.format.is_none_or(|format| format.holds(written))
+                && self.patterns.iter().all(|pattern| pattern.is_match(written))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The one pass. Every method answers `None` as soon as it has met something that it does not know.
 
-use super::{Array, Checked, Direct, Node, Object, Range, Text};
+use std::ops::Range;
+
+use super::{Array, Bounds, Checked, Direct, Node, Object, Text, Wanted};
 use crate::json::Caps;
-use crate::schema::shape::deceives;
 
 pub(super) struct Pass<'t> {
     direct: &'t Direct,
@@ -12,16 +13,18 @@ pub(super) struct Pass<'t> {
     caps: &'t Caps,
     /// How many values may still come.
     nodes: usize,
-    canonical: bool,
+    wanted: Wanted,
+    /// Where texts stand that may say anything.
+    open: Vec<Range<usize>>,
     /// The canonical writing of what stands before `copied`, as soon as that is another one.
     out: Option<Vec<u8>>,
     copied: usize,
 }
 
 impl<'t> Pass<'t> {
-    pub(super) fn new(direct: &'t Direct, bytes: &'t [u8], caps: &'t Caps, canonical: bool) -> Option<Self> {
+    pub(super) fn new(direct: &'t Direct, bytes: &'t [u8], caps: &'t Caps, wanted: Wanted) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
-        Some(Self { direct, text, at: 0, caps, nodes: caps.nodes, canonical, out: None, copied: 0 })
+        Some(Self { direct, text, at: 0, caps, nodes: caps.nodes, wanted, open: Vec::new(), out: None, copied: 0 })
     }
 
     pub(super) fn document(mut self, id: usize) -> Option<Checked> {
@@ -34,7 +37,7 @@ impl<'t> Pass<'t> {
         if let Some(out) = &mut self.out {
             out.extend_from_slice(self.text.as_bytes().get(self.copied..)?);
         }
-        Some(Checked { canonical: self.out })
+        Some(Checked { canonical: self.out, open: self.open })
     }
 
     fn value(&mut self, id: usize, depth: usize) -> Option<()> {
@@ -134,28 +137,14 @@ impl<'t> Pass<'t> {
 
     fn string(&mut self, rule: &Text) -> Option<()> {
         let (written, escapes) = self.quoted()?;
-        if written.len() > self.caps.string {
+        if written.len() > self.caps.string || !rule.holds(written, escapes) {
             return None;
         }
-        // An escape is written with one letter more than it stands for.
-        let length = if written.is_ascii() { written.len() } else { written.chars().count() } - escapes;
-        if length < rule.least || rule.most.is_some_and(|most| length > most) {
-            return None;
+        if self.wanted == Wanted::Open && !rule.is_narrow {
+            let end = self.at - 1;
+            self.open.push(end - written.len()..end);
         }
-        if rule.is_free && (deceives(written).is_some() || rule.has_no_markup && written.contains('<')) {
-            return None;
-        }
-        let says_more = rule.values.is_some() || rule.format.is_some() || !rule.patterns.is_empty();
-        if !says_more {
-            return Some(());
-        }
-        // What it says would have to be written down to be looked at.
-        if escapes > 0 {
-            return None;
-        }
-        let is_listed = rule.values.as_ref().is_none_or(|values| values.iter().any(|value| **value == *written));
-        let is_formed = rule.format.is_none_or(|format| format.holds(written));
-        (is_listed && is_formed && rule.patterns.iter().all(|pattern| pattern.is_match(written))).then_some(())
+        Some(())
     }
 
     /// What stands between quotes, and how many escapes are in it: only those that have one writing.
@@ -165,8 +154,7 @@ impl<'t> Pass<'t> {
         let mut escapes = 0;
         let bytes = self.text.as_bytes();
         loop {
-            let rest = bytes.get(self.at..)?;
-            self.at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+            self.at += special(bytes.get(self.at..)?)?;
             match bytes.get(self.at)? {
                 b'"' => break,
                 b'\\' if matches!(bytes.get(self.at + 1)?, b'"' | b'\\' | b'n' | b'r' | b't') => {
@@ -181,26 +169,45 @@ impl<'t> Pass<'t> {
         Some((written, escapes))
     }
 
-    fn number(&mut self, rule: &Range) -> Option<()> {
-        let rest = self.text.get(self.at..)?;
-        let end = rest.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-        let token = rest.get(..end.unwrap_or(rest.len()))?;
-        let digits = token.strip_prefix('-').unwrap_or(token);
-        let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
-        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_sound = is_plain(whole)
-            && (!whole.starts_with('0') || token == "0" || (whole == "0" && fraction.is_some()))
-            && fraction.is_none_or(|fraction| !rule.whole && is_plain(fraction))
-            && digits.len() <= DIGITS;
-        if !is_sound {
+    fn number(&mut self, rule: &Bounds) -> Option<()> {
+        let start = self.at;
+        let is_negative = self.peek()? == b'-';
+        self.at += usize::from(is_negative);
+        let first = self.peek()?;
+        let (whole, digits) = self.digits()?;
+        if digits > DIGITS || (first == b'0' && digits > 1) {
             return None;
         }
-        self.at += token.len();
-        let number: f64 = token.parse().ok()?;
-        let holds = number >= rule.least && number <= rule.most && number > rule.above && number < rule.below;
-        holds.then_some(())
+        let number = match self.peek() {
+            Some(b'e' | b'E' | b'+' | b'-') => return None,
+            Some(b'.') if !rule.whole => {
+                self.at += 1;
+                let (_, more) = self.digits()?;
+                if digits + more > DIGITS || matches!(self.peek(), Some(b'e' | b'E' | b'+' | b'-' | b'.')) {
+                    return None;
+                }
+                self.text.get(start..self.at)?.parse().ok()?
+            }
+            Some(b'.') => return None,
+            // Which of two zeros is meant is left to others.
+            _ if is_negative && whole == 0 => return None,
+            _ => to_float(whole, is_negative),
+        };
+        rule.hold(number).then_some(())
     }
 
+    /// At least one digit: what they say, as long as they are few, and how many they are.
+    fn digits(&mut self) -> Option<(u64, usize)> {
+        let (mut number, start) = (0_u64, self.at);
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        let count = self.at - start;
+        (count > 0).then_some((number, count))
+    }
+
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -213,12 +220,20 @@ impl<'t> Pass<'t> {
         Some(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
+        // Most texts have none, or one between two words.
+        if matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.skip_spaces();
+        }
+    }
+
+    fn skip_spaces(&mut self) {
         let start = self.at;
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
-        if self.canonical && self.at > start {
+        if self.wanted == Wanted::Canonical {
             let out = self.out.get_or_insert_with(|| Vec::with_capacity(self.text.len()));
             out.extend_from_slice(self.text.as_bytes().get(self.copied..start).unwrap_or_default());
             self.copied = self.at;
@@ -226,5 +241,33 @@ impl<'t> Pass<'t> {
     }
 }
 
-/// How many digits a number may have, its point counted as one: a float holds each of fifteen.
+/// A whole number of few digits: a float holds each of them.
+fn to_float(whole: u64, is_negative: bool) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "there are at most 15 digits")]
+    let number = whole as f64;
+    if is_negative { -number } else { number }
+}
+
+/// Where the first quote, backslash or control character is. Eight bytes are looked at together.
+fn special(bytes: &[u8]) -> Option<usize> {
+    let mut chunks = bytes.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        // The top bit of a byte is set where it is zero. Above a byte that is, others may be marked by mistake, but the first is right.
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & (ONES * 0x80);
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let rest = chunks.remainder().iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
+    Some(at + rest)
+}
+
+/// A one in every byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// How many digits a number may have: a float holds each of fifteen.
 const DIGITS: usize = 15;

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::format::Format;
-use super::{Array, Direct, Node, Object, Range, Text};
+use super::{Array, Bounds, Direct, Node, Object, Text};
 use crate::schema::definition::Definition;
 use crate::schema::keyword::{LINK, MARKUP};
 use crate::schema::mode::Mode;
@@ -214,9 +214,9 @@ impl<'d> Spec<'d> {
         self.lengths.iter().filter(move |(other, _)| *other == kind).map(|(_, size)| *size)
     }
 
-    fn range(&self, whole: bool) -> Range {
+    fn range(&self, whole: bool) -> Bounds {
         let of = |kind: Bound| self.bounds.iter().filter(move |(other, _)| *other == kind).map(|(_, bound)| *bound);
-        Range {
+        Bounds {
             whole,
             least: of(Bound::Least).fold(f64::NEG_INFINITY, f64::max),
             most: of(Bound::Most).fold(f64::INFINITY, f64::min),
@@ -243,6 +243,7 @@ impl<'d> Spec<'d> {
             most: self.sizes(Size::MostText).min(),
             patterns,
             format,
+            is_narrow: values.is_some() || format.is_some_and(|format| format != Format::Email),
             values,
             is_free,
             has_no_markup: is_free && !self.is_markup,

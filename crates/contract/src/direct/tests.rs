@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use palisade_core::diagnostic::Source;
 use serde_json::{Value, json};
 
+use super::Wanted;
 use crate::document::{Dialect, Document};
 use crate::json::{self, Caps};
 use crate::report::Report;
@@ -33,7 +34,7 @@ fn compile(schema: Value, mode: Mode) -> Compiled {
 impl Compiled {
     /// What one pass says: the canonical writing of the text if it knows it to be valid.
     fn direct(&self, text: &str, caps: &Caps) -> Option<Vec<u8>> {
-        let checked = self.schemas.direct(self.id, text.as_bytes(), caps, true)?;
+        let checked = self.schemas.direct(self.id, text.as_bytes(), caps, Wanted::Canonical)?;
         Some(checked.canonical.unwrap_or_else(|| text.as_bytes().to_vec()))
     }
 
@@ -175,6 +176,50 @@ fn what_is_wrong_or_rare_is_left_to_others() {
     let (secret, given) = (r#"{"id":7,"tag":"a","secret":"s"}"#, r#"{"id":7,"tag":"a","given":"g"}"#);
     assert!(request.agrees(secret, &Caps::default()) && answer.direct(secret, &Caps::default()).is_none());
     assert!(answer.agrees(given, &Caps::default()) && request.direct(given, &Caps::default()).is_none());
+}
+
+#[test]
+fn the_end_of_a_text_is_found_wherever_it_is() {
+    for length in 0..40 {
+        for (byte, letter) in [("\\u0041", "a"), ("\n", "é"), ("\u{1f}", "\u{80}")] {
+            let plain = letter.repeat(length);
+            let document = |note: &str| format!(r#"{{"id":7,"tag":"a","any":"{note}"}}"#);
+            let answer = &both_once()[1];
+            assert!(answer.agrees(&document(&plain), &Caps::default()), "{plain}");
+            assert!(!answer.agrees(&document(&format!("{plain}{byte}{plain}")), &Caps::default()), "{plain}{byte:?}");
+        }
+    }
+}
+
+#[test]
+fn texts_that_may_say_anything_are_named() {
+    let answer = &both_once()[1];
+    let text =
+        r#"{"id":7,"tag":"a","note":"n\"1","day":"2026-11-30","mail":"a@b.cd","sku":"A-1","list":[{}],"any":""}"#;
+    let checked = answer.schemas.direct(answer.id, text.as_bytes(), &Caps::default(), Wanted::Open).unwrap();
+    let said: Vec<&str> = checked.open.into_iter().map(|place| &text[place]).collect();
+    assert_eq!(said, [r#"n\"1"#, "a@b.cd", "A-1", ""]);
+}
+
+#[test]
+fn single_values_are_known_as_they_are_in_an_object() {
+    let known = rules();
+    for (name, value, expect) in [
+        ("id", json!(7), true),
+        ("id", json!(0), false),
+        ("id", json!(1_i64 << 40), false),
+        ("tag", json!("b"), true),
+        ("tag", json!(null), true),
+        ("tag", json!("c"), false),
+        ("note", json!("\u{1F34E}\u{1F34E}\u{1F34E}\u{1F34E}"), true),
+        ("note", json!("12345"), false),
+        ("note", json!("<b>"), false),
+        ("is_new", json!(true), true),
+        ("is_new", json!("true"), false),
+    ] {
+        let compiled = compile(known["properties"][name].clone(), Mode::Closed);
+        assert_eq!(compiled.schemas.is_plainly_valid(compiled.id, &value), expect, "{name} {value}");
+    }
 }
 
 #[test]

@@ -86,6 +86,9 @@ pub(crate) fn read<'o>(
 
 /// Everything that is wrong with a value.
 fn problems(parameter: &Parameter, value: &Value, schemas: &Schemas) -> Vec<Violation> {
+    if schemas.is_plainly_valid(parameter.definition, value) {
+        return Vec::new();
+    }
     if !schemas.is_valid(parameter.definition, value) {
         return schemas.explain(parameter.definition, value, &parameter.pointer());
     }

@@ -16,7 +16,7 @@ use palisade_core::diagnostic::Diagnostic;
 use serde_json::{Map, Value, json};
 
 use crate::destination::Destinations;
-use crate::direct::{Checked, Direct};
+use crate::direct::{Checked, Direct, Wanted};
 use crate::json::Caps;
 use crate::report::Report;
 use crate::schema::definition::{Definition, DefinitionId};
@@ -111,8 +111,14 @@ impl Schemas {
 
     /// Whether a text is valid as it is, if one pass over it can tell. In an answer, nothing of it has to be taken out; in a
     /// request, [`Schemas::examine`] would refuse nothing and find no text with `<`.
-    pub(crate) fn direct(&self, id: DefinitionId, text: &[u8], caps: &Caps, canonical: bool) -> Option<Checked> {
-        self.direct.check(id, text, caps, canonical)
+    pub(crate) fn direct(&self, id: DefinitionId, text: &[u8], caps: &Caps, wanted: Wanted) -> Option<Checked> {
+        self.direct.check(id, text, caps, wanted)
+    }
+
+    /// Whether one look at a single value of a request tells that it is valid, and that [`Schemas::examine`] would refuse
+    /// nothing.
+    pub(crate) fn is_plainly_valid(&self, id: DefinitionId, value: &Value) -> bool {
+        self.direct.check_single(id, value).is_some()
     }
 
     fn validator(&self, id: DefinitionId) -> Option<&Validator> {

@@ -1,7 +1,7 @@
 //! A contract as FastAPI writes it, in JSON, and one as people write 3.0 by hand.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use palisade_contract::{ContractOperation, Revealed};
+use palisade_contract::{ContractOperation, Revealed, Said};
 use palisade_core::operation::{Audience, Limit, LimitBy, OnFailure, Safety};
 use palisade_core::port::counter::Algorithm;
 use palisade_core::principal::Level;
@@ -96,7 +96,7 @@ fn fastapi_contracts_work_as_they_are() {
     assert_eq!(body, br#"{"detail":[{"loc":["body",0],"msg":"m","type":"t"}]}"#);
     assert_eq!(removed, ["/detail/0/input", "/detail/0/ctx"]);
     let (get, _) = operation(&contract, &Method::GET, "/items/1");
-    assert!(matches!(get.reveal(StatusCode::OK, Some(&json), br#"{"any":[1]}"#), Revealed::Pass(Some(_))));
+    assert!(matches!(get.reveal(StatusCode::OK, Some(&json), br#"{"any":[1]}"#), Revealed::Pass(Said::Value(_))));
     // Silence about security is not a permission.
     assert!(!get.is_public());
 }

@@ -231,7 +231,8 @@ Row:
   properties: { note: { anyOf: [{ type: string, maxLength: 9 }, { type: 'null' }] } }
 ",
     );
-    let body = br#"{"title":"<t>","kind":"a","code":"c","html":"<b>","rows":[{"note":"1<2"},{"note":"n"},{"note":null}]}"#;
+    let body =
+        br#"{"title":"<t>","kind":"a","code":"c","html":"<b>","rows":[{"note":"1<2"},{"note":"n"},{"note":null}]}"#;
     let json = HeaderValue::from_static("application/json");
     let payload = crate::support::only(&contract).check_body(Some(&json), body).unwrap();
     assert_eq!(payload.free_text, ["/title", "/rows/0/note"]);

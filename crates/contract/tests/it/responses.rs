@@ -1,7 +1,7 @@
 //! What may leave.
 
 use http::{HeaderValue, StatusCode};
-use palisade_contract::{ResponseRule, Revealed};
+use palisade_contract::{ResponseRule, Revealed, Said};
 use serde_json::json;
 
 use crate::support::{contract, only, reveal, thing};
@@ -102,7 +102,7 @@ components:
         operation.reveal(StatusCode::NOT_FOUND, Some(&html), b"stack trace"),
         Revealed::Stripped { body: Vec::new(), value: json!(null), removed: vec![String::new()] }
     );
-    assert_eq!(operation.reveal(StatusCode::NOT_FOUND, None, b""), Revealed::Pass(None));
+    assert_eq!(operation.reveal(StatusCode::NOT_FOUND, None, b""), Revealed::Pass(Said::Unread));
     assert_eq!(operation.response_schema(StatusCode::FORBIDDEN).unwrap()["properties"]["title"]["type"], "string");
     assert!(operation.response_schema(StatusCode::NOT_FOUND).is_none());
 }

@@ -105,12 +105,20 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// Removes the hop-by-hop headers and those that `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    for name in named(headers) {
+    if headers.contains_key(header::CONNECTION) {
+        for name in named(headers) {
+            headers.remove(name);
+        }
+    }
+    // To look through the names costs less than to look up nine that are hardly ever there.
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
-        headers.remove(*name);
-    }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    HOP_BY_HOP.iter().any(|hop| hop.len() == name.len() && *hop == name)
 }
 
 /// Joins the cookie lines of an HTTP/2 request into the one line of HTTP/1.1 (RFC 9113 section 8.2.3).

@@ -20,7 +20,8 @@ pub(crate) async fn compare() -> Result<(), Failure> {
     let site = Site::new(upstream.address())?;
     let backend = upstream.address().to_string();
     let policy = site.policy();
-    let mut table = format!("{:<10} {:<6} {:>20} {:>14}\n", "target", "method", "instructions/request", "ratio to bare");
+    let mut table =
+        format!("{:<10} {:<6} {:>20} {:>14}\n", "target", "method", "instructions/request", "ratio to bare");
     for method in [Method::GET, Method::POST] {
         let mut bare = None;
         for (target, role) in [("bare", ["bare", &backend]), ("gateway", ["gateway", &policy])] {

@@ -29,6 +29,10 @@ use child::Child;
 use load::{CONNECTIONS, Plan};
 use site::Site;
 
+/// The allocator of the command `palisade`; the bare proxy has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why there is no result.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 

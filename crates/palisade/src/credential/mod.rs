@@ -3,6 +3,9 @@
 pub mod api_key;
 pub mod certificate;
 
+use std::sync::OnceLock;
+
+use http::HeaderValue;
 use palisade_core::principal::Principal;
 use palisade_core::time::Timestamp;
 
@@ -21,4 +24,9 @@ pub(crate) struct Known {
     pub(crate) expires: Option<Timestamp>,
     /// What was signed for backends about the principal.
     pub(crate) signed: Signed,
+    /// The values of the headers that tell backends of the principal without a signature, once somebody has asked.
+    pub(crate) told: OnceLock<Told>,
 }
+
+/// Subject, tenant, roles and scopes as values of headers; one that the principal does not have is missing.
+pub(crate) type Told = [Option<HeaderValue>; 4];

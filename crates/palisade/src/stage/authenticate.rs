@@ -264,6 +264,7 @@ impl Authenticate {
                         confirmation: None,
                         expires: record.expires,
                         signed: Default::default(),
+                        told: Default::default(),
                     })
                 });
                 Ok(Found::Known(Arc::clone(known)))

@@ -15,9 +15,11 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use palisade_core::canon;
 use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::principal::Principal;
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
+use crate::credential::Told;
 use crate::facts::{Facts, Transport};
 use crate::settings::PerRoute;
 use crate::token::dpop;
@@ -129,14 +131,11 @@ impl Stage for Present {
             headers.remove(dpop::HEADER);
         }
         let scheme = if facts.transport == Transport::Encrypted { "https" } else { "http" };
-        set(headers, "x-forwarded-proto", Some(scheme));
-        set(headers, "x-forwarded-for", facts.client.map(|client| client.to_string()).as_deref());
-        set(headers, "x-forwarded-host", facts.host.as_ref().map(ToString::to_string).as_deref());
-        set(headers, "x-request-id", Some(facts.request_id.as_str()));
-        headers.remove(identity::HEADER);
-        if let Some(value) = identity {
-            headers.insert(identity::HEADER, value);
-        }
+        set(headers, &PROTO, Some(HeaderValue::from_static(scheme)));
+        set(headers, &FOR, facts.client.and_then(|client| value(client.to_string())));
+        set(headers, &HOST, facts.host.as_ref().and_then(|host| value(host.to_string())));
+        set(headers, &REQUEST_ID, HeaderValue::from_str(facts.request_id.as_str()).ok());
+        set(headers, &identity::HEADER, identity);
         if self.plain == Plain::Told {
             tell_plainly(headers, facts);
         }
@@ -145,20 +144,52 @@ impl Stage for Present {
 }
 
 fn tell_plainly(headers: &mut HeaderMap, facts: &Facts) {
-    let principal = &facts.principal;
-    set(headers, "palisade-subject", principal.subject().id());
-    set(headers, "palisade-tenant", principal.tenant().map(|tenant| tenant.as_str()));
-    set(headers, "palisade-roles", Some(principal.roles().to_string()).filter(|r| !r.is_empty()).as_deref());
-    set(headers, "palisade-scopes", Some(principal.scopes().to_string()).filter(|s| !s.is_empty()).as_deref());
-}
-
-fn set(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
-    let name = HeaderName::from_static(name);
-    headers.remove(&name);
-    if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
-        headers.insert(name, value);
+    let fresh;
+    let told = match &facts.known {
+        Some(known) => known.told.get_or_init(|| told(&facts.principal)),
+        None => {
+            fresh = told(&facts.principal);
+            &fresh
+        }
+    };
+    for (name, value) in PLAIN.iter().zip(told) {
+        set(headers, name, value.clone());
     }
 }
+
+fn told(principal: &Principal) -> Told {
+    let listed = |list: String| if list.is_empty() { None } else { value(list) };
+    [
+        principal.subject().id().and_then(|id| HeaderValue::from_str(id).ok()),
+        principal.tenant().and_then(|tenant| HeaderValue::from_str(tenant.as_str()).ok()),
+        listed(principal.roles().to_string()),
+        listed(principal.scopes().to_string()),
+    ]
+}
+
+fn value(text: String) -> Option<HeaderValue> {
+    HeaderValue::try_from(text).ok()
+}
+
+/// Puts a value in place of any that came, or of none.
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => drop(headers.insert(name, value)),
+        None => drop(headers.remove(name)),
+    }
+}
+
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// In the order of [`Told`].
+static PLAIN: [HeaderName; 4] = [
+    HeaderName::from_static("palisade-subject"),
+    HeaderName::from_static("palisade-tenant"),
+    HeaderName::from_static("palisade-roles"),
+    HeaderName::from_static("palisade-scopes"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -31,7 +31,7 @@ use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use palisade_contract::drift;
-use palisade_contract::{ContractOperation, ResponseRule, Revealed, read_answer};
+use palisade_contract::{ContractOperation, ResponseRule, Revealed, Said, read_answer};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::operation::{Pointer, ResponseOwner};
@@ -179,13 +179,16 @@ impl Reveal {
         let whole = checked || !owners.is_empty();
         let (bytes, rest) = if whole { (self.read(body).await?, None) } else { beginning(body).await? };
         let is_json = checked || rest.is_none() && (whole || media(&parts).is_json);
-        let (bytes, value) = match checked {
+        let (bytes, said) = match checked {
             true => shape(&operation, &mut parts, bytes, head, settings)?,
-            false => (bytes, None),
+            false => (bytes, Said::Unread),
         };
-        let is_asked = !owners.is_empty() || searched && leak::may_leak(&bytes);
-        // What two programs would read differently has no value: it shows no owner, and is searched as a text.
-        let value = value.or_else(|| (is_json && is_asked).then(|| read_answer(&bytes)).flatten());
+        let is_asked = !owners.is_empty() || searched && leak::may_be_in(&bytes, &said);
+        let value = match said {
+            Said::Value(value) => Some(value),
+            // What two programs would read differently has no value: it shows no owner, and is searched as a text.
+            Said::Checked(_) | Said::Unread => (is_json && is_asked).then(|| read_answer(&bytes)).flatten(),
+        };
         if !owners.is_empty() {
             require_owner(&owners, value.as_ref(), &bytes, head)?;
         }
@@ -297,23 +300,23 @@ fn broken(error: &dyn std::error::Error) -> Denial {
     Denial::new(DenialCode::ResponseInvalid, StageId::Reveal).because("error", error.to_string())
 }
 
-/// Holds JSON to its schema. There is a value where something had to be taken out of it, or looked at twice.
+/// Holds JSON to its schema.
 fn shape(
     operation: &ContractOperation,
     parts: &mut Parts,
     bytes: Bytes,
     head: &mut Head,
     settings: &RevealSettings,
-) -> Result<(Bytes, Option<Value>), Denial> {
+) -> Result<(Bytes, Said), Denial> {
     let content_type = parts.headers.get(CONTENT_TYPE);
     let (errors, removed, violations) = match operation.reveal(parts.status, content_type, &bytes) {
-        Revealed::Pass(value) => return Ok((bytes, value)),
+        Revealed::Pass(said) => return Ok((bytes, said)),
         Revealed::Stripped { body, value, removed } => {
             if (settings.state, settings.undeclared) == (State::Enforce, Undeclared::Strip) {
                 head.facts.note(EventKind::ResponseStripped, &[("removed", &removed.join(" "))]);
                 parts.headers.remove(CONTENT_LENGTH);
                 parts.headers.remove(ETAG);
-                return Ok((Bytes::from(body), Some(value)));
+                return Ok((Bytes::from(body), Said::Value(value)));
             }
             (Vec::new(), removed, Vec::new())
         }
@@ -331,7 +334,7 @@ fn shape(
     }
     let seen = drift::of_answer(parts.status, content_type, &bytes, &removed, &violations);
     WouldDeny::new(denial, seen).tell(head);
-    Ok((bytes, None))
+    Ok((bytes, Said::Unread))
 }
 
 /// How much of a plain text or a page is read before it leaves.

@@ -153,6 +153,7 @@ impl Bearer {
             confirmation,
             expires: Some(proven.claims.expires()),
             signed: Default::default(),
+            told: Default::default(),
         });
         self.cache.insert(TokenDigest::of(token), proven.life.holding(Arc::clone(&known)));
         Ok(known)
