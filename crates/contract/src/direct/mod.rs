@@ -9,12 +9,12 @@
 
 mod format;
 mod pass;
+mod pattern;
 mod plan;
 
 use std::fmt;
 use std::ops::Range;
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::json::Caps;
@@ -22,6 +22,7 @@ use crate::schema::definition::{Definition, DefinitionId};
 use crate::schema::shape::deceives;
 use format::Format;
 use pass::Pass;
+use pattern::Pattern;
 
 /// The schemas that one pass can check.
 #[derive(Default)]
@@ -57,7 +58,7 @@ struct Text {
     /// In characters, as all lengths are.
     least: usize,
     most: Option<usize>,
-    patterns: Vec<Regex>,
+    patterns: Vec<Pattern>,
     format: Option<Format>,
     values: Option<Box<[Box<str>]>>,
     /// Whether its format or its values leave no room for other words.

@@ -1,9 +1,9 @@
 //! Which schemas one pass can check: those made of the keywords that stand in [`Spec::read`].
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::format::Format;
+use super::pattern::Pattern;
 use super::{Array, Bounds, Direct, Node, Object, Text};
 use crate::schema::definition::Definition;
 use crate::schema::keyword::{LINK, MARKUP};
@@ -235,7 +235,7 @@ impl<'d> Spec<'d> {
             None => None,
             Some(name) => Format::of(name)?,
         };
-        let patterns = self.patterns.iter().map(|pattern| compile(pattern)).collect::<Option<Vec<_>>>()?;
+        let patterns = self.patterns.iter().map(|pattern| Pattern::of(pattern)).collect::<Option<Vec<_>>>()?;
         let rules = values.is_some() || !patterns.is_empty() || format.is_some_and(|format| format != Format::Email);
         let is_free = mode != Mode::Answer && !rules;
         Some(Text {
@@ -254,49 +254,6 @@ impl<'d> Spec<'d> {
 /// The number of a definition that is referred to.
 fn number_of(reference: &Value) -> Option<usize> {
     reference.as_str()?.rsplit('/').next()?.parse().ok()
-}
-
-/// A pattern whose letters mean the same to ECMA-262, which JSON Schema asks for, and to this engine.
-pub(super) fn compile(pattern: &str) -> Option<Regex> {
-    let mut letters = pattern.chars().peekable();
-    let mut translated = String::new();
-    let mut in_class = false;
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => match (letters.next()?, in_class) {
-                ('d', false) => translated.push_str("[0-9]"),
-                ('d', true) => translated.push_str("0-9"),
-                ('w', false) => translated.push_str("[0-9A-Za-z_]"),
-                ('w', true) => translated.push_str("0-9A-Za-z_"),
-                (
-                    escaped @ ('.' | '-' | '/' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '$' | '^'),
-                    _,
-                ) => {
-                    translated.push('\\');
-                    translated.push(escaped);
-                }
-                _ => return None,
-            },
-            '[' if in_class || letters.peek() == Some(&'^') || letters.peek() == Some(&']') => return None,
-            '[' => {
-                in_class = true;
-                translated.push(letter);
-            }
-            ']' => {
-                in_class = false;
-                translated.push(letter);
-            }
-            '.' if !in_class => return None,
-            // Here these are operators of sets, and groups that only look.
-            '&' | '~' if in_class => return None,
-            '-' if in_class && letters.peek() == Some(&'-') => return None,
-            '(' if !in_class && letters.peek() == Some(&'?') => return None,
-            '{' if !in_class && letters.peek() == Some(&',') => return None,
-            letter if letter.is_ascii_graphic() || letter == ' ' => translated.push(letter),
-            _ => return None,
-        }
-    }
-    Regex::new(&translated).ok()
 }
 
 /// As many as a mask has bits.

@@ -1,5 +1,8 @@
 //! Writes events as JSON lines, from a thread of its own.
+//!
+//! A line is made where the event is: handing its parts to another processor costs more than to write them down.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -44,12 +47,19 @@ struct Desk {
 
 #[derive(Default)]
 struct Tray {
-    events: Vec<SecurityEvent>,
+    lines: Vec<u8>,
+    /// How many lines these are.
+    count: usize,
     /// How many were dropped since the last line that says so.
     untold: u64,
     /// How many were dropped since the start.
     lost: u64,
     closed: bool,
+}
+
+thread_local! {
+    /// Where a line is made before it is handed in, so that nobody waits for its making.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl JsonLines {
@@ -70,15 +80,19 @@ impl std::fmt::Debug for JsonLines {
 
 impl Sink for JsonLines {
     fn emit(&self, event: SecurityEvent) {
-        let mut tray = self.desk.lock();
-        if tray.events.len() >= ROOM {
-            tray.untold += 1;
-            tray.lost += 1;
-            return;
-        }
-        tray.events.push(event);
-        let waiting = tray.events.len();
-        drop(tray);
+        let waiting = LINE.with_borrow_mut(|line| {
+            line.clear();
+            write_line(&event, line);
+            let mut tray = self.desk.lock();
+            if tray.count >= ROOM {
+                tray.untold += 1;
+                tray.lost += 1;
+                return 0;
+            }
+            tray.lines.extend_from_slice(line);
+            tray.count += 1;
+            tray.count
+        });
         if waiting == 1 || waiting == BATCH {
             self.desk.filled.notify_one();
         }
@@ -105,41 +119,39 @@ impl Desk {
         self.tray.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has come in, with how many were lost before it; `None` when nothing will come any more.
-    fn take(&self, events: &mut Vec<SecurityEvent>) -> Option<u64> {
-        let empty = |tray: &mut Tray| tray.events.is_empty() && tray.untold == 0 && !tray.closed;
+    /// What has come in: how many lines, and how many were lost before them; `None` when nothing will come any more.
+    fn take(&self, lines: &mut Vec<u8>) -> Option<(usize, u64)> {
+        let empty = |tray: &mut Tray| tray.count == 0 && tray.untold == 0 && !tray.closed;
         let tray = self.filled.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
-        let few = |tray: &mut Tray| tray.events.len() < BATCH && !tray.closed;
+        let few = |tray: &mut Tray| tray.count < BATCH && !tray.closed;
         let waited = self.filled.wait_timeout_while(tray, PAUSE, few);
         let (mut tray, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if tray.events.is_empty() && tray.untold == 0 {
+        if tray.count == 0 && tray.untold == 0 {
             return None;
         }
-        std::mem::swap(events, &mut tray.events);
-        Some(std::mem::take(&mut tray.untold))
+        std::mem::swap(lines, &mut tray.lines);
+        Some((std::mem::take(&mut tray.count), std::mem::take(&mut tray.untold)))
     }
 
     fn write_all(&self, mut output: impl Write) {
-        let (mut events, mut batch) = (Vec::new(), Vec::new());
-        while let Some(lost) = self.take(&mut events) {
-            if lost > 0 {
-                batch.extend_from_slice(format!("{{\"kind\":\"events_lost\",\"count\":{lost}}}\n").as_bytes());
-            }
-            for event in &events {
-                write_line(event, &mut batch);
-            }
+        let mut lines = Vec::new();
+        while let Some((count, lost)) = self.take(&mut lines) {
+            let gap = match lost {
+                0 => String::new(),
+                lost => format!("{{\"kind\":\"events_lost\",\"count\":{lost}}}\n"),
+            };
+            let written = output.write_all(gap.as_bytes()).and_then(|()| output.write_all(&lines));
             // Lines that cannot be written have no better place to be reported; the next ones say how many there were.
-            if output.write_all(&batch).and_then(|()| output.flush()).is_err() {
+            if written.and_then(|()| output.flush()).is_err() {
                 let mut tray = self.lock();
-                tray.untold += lost + events.len() as u64;
-                tray.lost += events.len() as u64;
+                tray.untold += lost + count as u64;
+                tray.lost += count as u64;
                 // What is lost at the end nobody can be told. Before it, `take` pauses between two attempts.
                 if tray.closed {
                     return;
                 }
             }
-            events.clear();
-            batch.clear();
+            lines.clear();
         }
     }
 }

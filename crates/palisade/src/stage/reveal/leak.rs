@@ -10,9 +10,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use palisade_contract::Said;
 use palisade_core::operation::Pointer;
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde_json::Value;
 
 /// What an answer should not hold.
@@ -190,27 +191,26 @@ impl fmt::Display for Step<'_> {
 }
 
 struct Rules {
-    words: Regex,
+    words: AhoCorasick,
     set: RegexSet,
     kinds: Vec<LeakKind>,
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| {
     let kinds = PATTERNS.iter().map(|(kind, _)| *kind).collect();
-    let words = WORDS.iter().map(|word| regex::escape(word)).collect::<Vec<_>>().join("|");
+    // Most texts are short: an automaton begins at once, where a search by vectors has to be set up first.
+    let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).prefilter(false).build(WORDS);
+    let patterns = PATTERNS.iter().map(|(_, pattern)| pattern);
     #[expect(clippy::expect_used, reason = "the patterns are constants, and the tests compile them")]
     let (words, set) = (
-        Regex::new(&words).expect("words are a pattern"),
-        RegexSetBuilder::new(PATTERNS.iter().map(|(_, pattern)| pattern))
-            .unicode(false)
-            .build()
-            .expect("they are right"),
+        automaton.expect("they are few words"),
+        RegexSetBuilder::new(patterns).unicode(false).build().expect("they are right"),
     );
     Rules { words, set, kinds }
 });
 
 /// Every pattern has one of these in whatever it matches, so that a text without any of them is done. None is shorter than
-/// three letters and few begin as usual words do, because the search stops at each beginning.
+/// three letters.
 const WORDS: &[&str] = &[
     ".cs:line ",
     ".java:",
