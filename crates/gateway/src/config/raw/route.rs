@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::word::{Coding, Credentials, Responses, State, Undeclared};
 use super::browser::{RawCsrf, RawHeaders};
+use super::cache::RawCache;
 use super::limit::RawThrottles;
 use super::operation::RawOperation;
 use super::text::{Size, Span};
@@ -96,6 +97,8 @@ pub(crate) struct RawRoute {
     /// answers of gRPC. Those of requests end here.
     #[serde(default)]
     pub(crate) trailers: Vec<String>,
+    /// Which answers are given again without asking the backend. Without it none.
+    pub(crate) cache: Option<RawCache>,
     /// How long WebSockets may be open. Operations are WebSockets if the contract declares `101` for them.
     #[serde(default)]
     pub(crate) websocket: RawWebsocket,

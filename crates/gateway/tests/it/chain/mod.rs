@@ -11,6 +11,7 @@ mod admin;
 mod answers;
 mod autobahn;
 mod browser;
+mod cache;
 mod catalogue;
 mod conformance;
 mod contract;
