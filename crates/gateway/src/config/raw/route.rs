@@ -94,9 +94,12 @@ pub(crate) struct RawRoute {
     #[serde(default = "stream_idle_timeout")]
     pub(crate) stream_idle_timeout: Span,
     /// The trailers of answers that are passed on, besides `grpc-status`, `grpc-message` and `grpc-status-details-bin` in
-    /// answers of gRPC. Those of requests end here.
+    /// answers of gRPC.
     #[serde(default)]
     pub(crate) trailers: Vec<String>,
+    /// The trailers of requests that are passed on. Nobody judges them: name those that the backend does not take for headers.
+    #[serde(default)]
+    pub(crate) request_trailers: Vec<String>,
     /// Which answers are given again without asking the backend. Without it none.
     pub(crate) cache: Option<RawCache>,
     /// How long WebSockets may be open. Operations are WebSockets if the contract declares `101` for them.
