@@ -35,5 +35,6 @@ mod shared;
 mod smuggling;
 mod streams;
 mod trailers;
+mod unread;
 mod upstream;
 mod websocket;
