@@ -50,6 +50,9 @@ impl Serialize for Line<'_> {
             line.serialize_entry("client", &Shown(client))?;
         }
         line.serialize_entry("method", event.method.as_str())?;
+        if let Some(host) = &event.host {
+            line.serialize_entry("host", &**host)?;
+        }
         line.serialize_entry("path", &*event.path)?;
         if let Some(route) = &event.route {
             line.serialize_entry("route", route)?;
@@ -154,7 +157,7 @@ pub fn event_schema() -> Value {
             "id": text, "request_id": text,
             "who": {"type": "string", "description": "`anonymous`, `delegated`, or a kind and an id such as `user:u-1`"},
             "client": {"type": "string", "description": "the client's address"},
-            "method": text, "path": text, "route": text, "operation": text,
+            "method": text, "host": text, "path": text, "route": text, "operation": text,
             "outcome": {"oneOf": [
                 {"type": "object", "required": ["answered"], "properties": {"answered": {"type": "integer"}}, "additionalProperties": false},
                 {"type": "object", "required": ["denied"], "properties": {"denied": {"enum": codes}}, "additionalProperties": false},
