@@ -97,6 +97,8 @@ pub struct SecurityEvent {
     pub client: Option<IpAddr>,
     /// The request line without its query, which may hold personal data.
     pub method: http::Method,
+    /// The canonical host that was asked, with its port where it had one; absent where none was valid.
+    pub host: Option<Arc<str>>,
     /// The canonical path, or the raw one where it was refused for not being canonical.
     pub path: Arc<str>,
     /// Through which route.

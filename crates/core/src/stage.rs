@@ -68,6 +68,7 @@ stages! {
     Assure "assure" Check "Requires the assurance level and freshness that the operation asks for."
     Authenticate "authenticate" Check "Establishes the principal from the credential; a bad credential is never anonymous."
     Authorize "authorize" Check "Asks the policy and turns the request into a permitted one."
+    Cache "cache" Wrap "Answers again what the backend lets a shared cache keep, for the same caller, behind all checks."
     Client "client" Check "Finds the client's address behind trusted proxies and deletes headers only we may set."
     Contract "contract" Wrap "Checks parameters and payload against the contract; what is undeclared is refused."
     Cors "cors" Check "Answers CORS preflights and lets declared origins read responses."

@@ -13,6 +13,7 @@ use palisade::stage::admit::Admit;
 use palisade::stage::assure::Assure;
 use palisade::stage::authenticate::{Authenticate, Credential};
 use palisade::stage::authorize::Authorize;
+use palisade::stage::cache::{Cache, CacheStore};
 use palisade::stage::client::Client;
 use palisade::stage::contract::{Caps, Contract as ContractStage, ContractSettings, Writing};
 use palisade::stage::cors::Cors;
@@ -115,6 +116,10 @@ fn chain(
     let chain = match &settings.reports {
         None => chain,
         Some(path) => chain.with(Report::new(path.clone(), Arc::clone(&world.counters))),
+    };
+    let chain = match caches(settings, kept) {
+        None => chain,
+        Some(stores) => chain.with(Cache::new(stores, Arc::clone(&world.clock))),
     };
     chain
         .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
@@ -358,6 +363,13 @@ fn forward(settings: &Settings, upstreams: Vec<(Arc<str>, Upstream)>) -> Option<
     let found = settings.routes.iter().map(of).collect::<Option<Vec<_>>>()?;
     let routes = found.into_iter().zip(settings.routes.iter().map(|route| route.answers.clone())).collect();
     Some(Forward::new(routes, upstreams))
+}
+
+/// The kept answers of each route; `None` where no route keeps any.
+fn caches(settings: &Settings, kept: &mut Kept) -> Option<PerRoute<Option<CacheStore>>> {
+    let of = |route: &settings::Route| Some(kept.cache(route, settings.upstream(&route.upstream)?, route.cache?));
+    let stores: Vec<_> = settings.routes.iter().map(of).collect();
+    stores.iter().any(Option::is_some).then(|| PerRoute::new(None, stores))
 }
 
 /// A circuit for each upstream, shared by its routes.

@@ -251,6 +251,7 @@ mod tests {
             who: Subject::User(UserId::new("u")),
             client: None,
             method: Method::GET,
+            host: None,
             path: path.into(),
             route: Some(RouteName::new("shop")),
             operation: Some(OperationId::new("listItems")),

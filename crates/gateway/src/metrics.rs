@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use palisade::stage::cache::CacheNumbers;
 use palisade_core::id::{OperationId, RouteName};
 use palisade_core::stage::StageId;
 use prometheus_client::collector::Collector;
@@ -17,6 +18,8 @@ use prometheus_client::registry::Registry;
 
 use crate::admin::Office;
 use crate::inventory::{BOUNDS, Counts};
+use crate::reload::Kept;
+use crate::upstream::Forward;
 
 /// The media type of what [`text`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -77,9 +80,44 @@ impl Collector for Numbers {
             .breakers()
             .map(|(name, breaker)| (vec![("upstream", name)], u64::from(breaker.state() == "open")));
         gauges(&mut encoder, "palisade_circuit_open", "Whether a backend is left alone now.", circuits)?;
+        caches(&mut encoder, &policy.kept)?;
+        endpoints(&mut encoder, &policy.forward)?;
         let since = [(vec![("policy", policy.version.as_str())], policy.since.as_secs())];
         gauges(&mut encoder, "palisade_policy_since_seconds", "Since when the policy is in force.", since)
     }
+}
+
+/// What is given again without asking, by route.
+fn caches(encoder: &mut DescriptorEncoder<'_>, kept: &Kept) -> fmt::Result {
+    let all: Vec<(&str, CacheNumbers)> = kept.caches().map(|(route, store)| (route, store.numbers())).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let rows = |of: fn(&CacheNumbers) -> u64| {
+        all.iter().map(move |(route, numbers)| (vec![("route", *route)], of(numbers))).collect::<Vec<_>>()
+    };
+    counters(encoder, "palisade_cache_hits", "Answers that were given again.", rows(|numbers| numbers.hits))?;
+    counters(
+        encoder,
+        "palisade_cache_misses",
+        "Requests that had to ask the backend.",
+        rows(|numbers| numbers.misses),
+    )?;
+    counters(encoder, "palisade_cache_stale", "Stale answers that were given again.", rows(|numbers| numbers.stale))?;
+    gauges(encoder, "palisade_cache_bytes", "The memory that kept answers take.", rows(|numbers| numbers.bytes))
+}
+
+/// Which places of the backends get requests.
+fn endpoints(encoder: &mut DescriptorEncoder<'_>, forward: &Forward) -> fmt::Result {
+    let status = forward.status();
+    let rows = status.iter().flat_map(|(upstream, status)| {
+        status.endpoints.iter().map(move |endpoint| {
+            let labels = vec![("upstream", &**upstream), ("endpoint", &*endpoint.name)];
+            (labels, u64::from(endpoint.healthy && endpoint.ejected_for.is_none()))
+        })
+    });
+    let help = "Whether the health check is content with a place of a backend and it has not failed too often.";
+    gauges(encoder, "palisade_upstream_endpoint_healthy", help, rows)
 }
 
 fn counters<'a>(

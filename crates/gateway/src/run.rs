@@ -13,7 +13,6 @@ use std::sync::Arc;
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use palisade::facts::{Malformed, Transport};
 use palisade::observe::{JsonLines, Sink};
 use palisade::preset::World;
@@ -157,7 +156,7 @@ struct Behind(Arc<Live>);
 impl Behind {
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
         connection: &Arc<Connection>,
         malformed: Option<Malformed>,
     ) -> BoxFuture<'static, Response<Body>> {
@@ -166,7 +165,7 @@ impl Behind {
         let connection = Arc::clone(connection);
         Box::pin(async move {
             guarded
-                .serve(request.map(Body::new), |head| {
+                .serve(request, |head| {
                     head.facts.peer = Some(connection.peer);
                     head.facts.listener = connection.index;
                     head.facts.certificate = connection.certificate.clone();
@@ -182,14 +181,14 @@ impl Behind {
 }
 
 impl Handler for Behind {
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn handle(&self, request: Request<Body>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         self.answer(request, connection, None)
     }
 
     fn refuse(
         &self,
         malformed: Malformed,
-        request: Request<Incoming>,
+        request: Request<Body>,
         connection: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>> {
         self.answer(request, connection, Some(malformed))

@@ -32,7 +32,9 @@ use crate::watch::Watch;
 /// expensive credentials. `cors` comes before `authenticate`, because preflights carry no credential and a browser must
 /// be able to read a 401. `operation` comes before `authenticate`, `assure` and `quota`, which read its rules.
 /// `authorize` comes before `contract`: nobody without a right makes us parse megabytes; and before `upgrade`, for the same
-/// reason. `upgrade` comes before `present`, which takes away what asks for another protocol. See docs/adr/0002.
+/// reason. `upgrade` comes before `present`, which takes away what asks for another protocol. `cache` comes behind all that
+/// judges, so that answers from memory are judged as well, and before `guard`, so that a backend that is left alone can
+/// still be answered for. See docs/adr/0002.
 pub const ORDER: &[StageId] = &[
     StageId::Trace,
     StageId::Record,
@@ -60,6 +62,7 @@ pub const ORDER: &[StageId] = &[
     StageId::Inspect,
     StageId::Reveal,
     StageId::Present,
+    StageId::Cache,
     StageId::Guard,
     StageId::Forward,
 ];

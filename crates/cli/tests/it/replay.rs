@@ -85,10 +85,21 @@ fn an_event_log_is_replayed_as_far_as_it_goes() {
         1 not replayable: the line is no event of this version
     "#]]
     .assert_eq(&format!("{}---\n{}", found.stdout, found.stderr));
-    // Where routes are for hosts, the log cannot say which route a request was for.
+    // Where routes are for hosts, a line without one cannot say which route its request was for.
     let hosted = CONFIG.replace("path = \"/**\"", "path = \"/**\"\nhost = \"api.example.com\"");
     dir.write("hosted.toml", hosted);
     let found = palisade(&dir, "replay --old palisade.toml --new hosted.toml --log old.jsonl");
     assert_eq!((found.code, found.stdout.as_str()), (0, ""));
     assert!(found.stderr.contains("3 not replayable: a route is for one host"), "{}", found.stderr);
+    let of = |host: &str| event("GET", "/notes").replace("\"client\"", &format!("\"host\":\"{host}\",\"client\""));
+    dir.write("hosts.jsonl", [of("api.example.com"), of("other.example"), of("api.example.com:8443")].concat());
+    let found = palisade(&dir, "replay --old palisade.toml --new hosted.toml --log hosts.jsonl");
+    expect![[r#"
+             1  listNotes  reaches notes/listNotes -> route-unknown
+                such as GET /notes
+        ---
+        the verdict changes for 1 requests; 0 were judged in whole
+        3 were judged up to the stage `operation`: the log has no query, headers, credentials and bodies
+    "#]]
+    .assert_eq(&format!("{}---\n{}", found.stdout, found.stderr));
 }

@@ -150,6 +150,10 @@ codes! {
         "The path does not have this method"
         "The contract declares the path, but not with this method."
         "Declare the operation in the contract."
+    NotCached "not-cached" GATEWAY_TIMEOUT InputRefused
+        "There is no stored answer"
+        "The request asked with `Cache-Control: only-if-cached` for an answer from the cache, which has none that is fresh."
+        "Let the client ask without `only-if-cached`, or set `request_directives = \"ignore\"` under the route's `cache`."
     ObjectForbidden "object-forbidden" NOT_FOUND AuthorizationDenied
         "There is no such object"
         "A parameter names somebody else's object. The caller is told `object-unknown`, as for an object that does not exist."

@@ -48,6 +48,17 @@ pub enum Credentials {
     Strip,
 }
 
+/// Whether what callers say of caches counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RequestDirectives {
+    /// An answer is used for as long as the backend says.
+    Ignore,
+    /// Callers may ask for a fresh answer, for one that is not too old, or for a kept one only.
+    #[default]
+    Obey,
+}
+
 /// What the backend gets of a query and a body that are valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

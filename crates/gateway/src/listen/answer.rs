@@ -16,6 +16,7 @@ use hyper::service::Service;
 use super::activity::{Activity, Begun, Debt};
 use super::strict::Verdict;
 use super::takeover::Pending;
+use super::unread::{After, Unread};
 use super::{Connection, Handler};
 
 /// The handler, as one connection calls it.
@@ -36,17 +37,21 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let begun = self.activity.begin();
         let is_http2 = request.version() == Version::HTTP_2;
+        let (request, unread) = if is_http2 { (request.map(Body::new), None) } else { Unread::lend(request) };
         let answer = match self.verdict.of_next() {
             None => self.handler.handle(request, &self.connection),
             Some(malformed) => self.handler.refuse(malformed, request, &self.connection),
         };
-        Answering { answer, begun: Some(begun), answers: self.clone(), is_http2 }
+        Answering { answer, ready: None, unread, begun: Some(begun), answers: self.clone(), is_http2 }
     }
 }
 
 /// An answer that is being made.
 pub(super) struct Answering {
     answer: BoxFuture<'static, Response<Body>>,
+    /// The answer, while what is left of the request is read away.
+    ready: Option<Response<Body>>,
+    unread: Option<Unread>,
     begun: Option<Begun>,
     answers: Answers,
     is_http2: bool,
@@ -56,11 +61,19 @@ impl Future for Answering {
     type Output = Result<Response<Answer>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = ready!(self.answer.as_mut().poll(cx));
+        let this = &mut *self;
+        if this.ready.is_none() {
+            this.ready = Some(ready!(this.answer.as_mut().poll(cx)));
+        }
+        let after = match &mut this.unread {
+            None => After::Another,
+            Some(unread) => ready!(unread.poll_rest(cx)),
+        };
+        let mut response = this.ready.take().unwrap_or_default();
         let activity = &self.answers.activity;
         if self.answers.pending.take_from(&mut response) {
             self.answers.verdict.leave_http();
-        } else if activity.is_last() && !self.is_http2 {
+        } else if (activity.is_last() || after == After::Close) && !self.is_http2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // In HTTP/1 the socket itself says when the client takes nothing; in HTTP/2 each body waits for its own client.

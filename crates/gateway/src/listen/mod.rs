@@ -25,6 +25,7 @@ mod strict;
 mod takeover;
 mod tcp;
 mod tls;
+mod unread;
 mod workers;
 
 use std::net::SocketAddr;
@@ -33,7 +34,6 @@ use std::sync::Arc;
 use ::http::{Request, Response};
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
-use hyper::body::Incoming;
 use palisade::credential::certificate::ClientCertificate;
 use palisade::facts::Malformed;
 
@@ -55,18 +55,17 @@ use workers::Shared;
 /// use axum_core::body::Body;
 /// use futures_util::future::{BoxFuture, ready};
 /// use http::{Request, Response, StatusCode};
-/// use hyper::body::Incoming;
 /// use palisade::facts::Malformed;
 /// use palisade_gateway::listen::{Connection, Handler};
 ///
 /// struct Greeting;
 ///
 /// impl Handler for Greeting {
-///     fn handle(&self, _: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+///     fn handle(&self, _: Request<Body>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
 ///         Box::pin(ready(Response::new(Body::from(format!("hello, {}", connection.peer.ip())))))
 ///     }
 ///
-///     fn refuse(&self, _: Malformed, _: Request<Incoming>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+///     fn refuse(&self, _: Malformed, _: Request<Body>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
 ///         let mut answer = Response::new(Body::empty());
 ///         *answer.status_mut() = StatusCode::BAD_REQUEST;
 ///         Box::pin(ready(answer))
@@ -75,14 +74,14 @@ use workers::Shared;
 /// ```
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. The future is dropped when the client goes away.
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>>;
+    fn handle(&self, request: Request<Body>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>>;
 
     /// Answers bytes that are no request. `request` stands in their place and has their request line where that was
     /// valid, and nothing else of them.
     fn refuse(
         &self,
         malformed: Malformed,
-        request: Request<Incoming>,
+        request: Request<Body>,
         connection: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>>;
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
+use palisade::stage::cache::{CacheSettings, CacheStore};
 use palisade::stage::guard::Breaker;
 use palisade::token::jwks::KeySource;
 use palisade_store::memory::MemoryCounters;
@@ -14,7 +15,7 @@ use crate::config::settings;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// What stays: connections to backends whose section says the same as before, their circuits, the keys that were
-/// fetched from issuers, and what was counted here while the store was out of order.
+/// fetched from issuers, kept answers, and what was counted here while the store was out of order.
 ///
 /// Verified tokens are not kept: the rules they were verified by may have changed, and verifying them again is cheap.
 #[derive(Clone, Default)]
@@ -23,14 +24,15 @@ pub(crate) struct Kept {
     pub(crate) local: Arc<MemoryCounters>,
     upstreams: Shelf<Upstream>,
     breakers: Shelf<Breaker>,
+    caches: Shelf<CacheStore>,
     keys: Shelf<Arc<dyn KeySource>>,
 }
 
 impl Kept {
     /// The same, from which what the next chain does not ask for will be gone.
     pub(crate) fn next(self) -> Self {
-        let (upstreams, breakers) = (self.upstreams.next(), self.breakers.next());
-        Self { upstreams, breakers, keys: self.keys.next(), local: self.local }
+        let (upstreams, breakers, caches) = (self.upstreams.next(), self.breakers.next(), self.caches.next());
+        Self { upstreams, breakers, caches, keys: self.keys.next(), local: self.local }
     }
 
     /// A backend, with its connections and what is known of its endpoints.
@@ -49,6 +51,24 @@ impl Kept {
     /// The circuits by the names of their backends.
     pub(crate) fn breakers(&self) -> impl Iterator<Item = (&str, &Breaker)> {
         self.breakers.now.iter().filter_map(|(name, breaker)| Some((name.split_once(' ')?.0, breaker)))
+    }
+
+    /// The answers of a route, as long as they would come from the same backend. Every one is judged by the chain in force
+    /// when it is given again.
+    pub(crate) fn cache(
+        &mut self,
+        route: &settings::Route,
+        told: &settings::Upstream,
+        how: CacheSettings,
+    ) -> CacheStore {
+        let name = format!("{} {how:?} {:?} {:?}", route.name, told.name, told.backend);
+        let made = self.caches.get(name, || Ok::<_, Infallible>(CacheStore::new(how)));
+        made.unwrap_or_else(|never| match never {})
+    }
+
+    /// The stores of answers by the names of their routes.
+    pub(crate) fn caches(&self) -> impl Iterator<Item = (&str, &CacheStore)> {
+        self.caches.now.iter().filter_map(|(name, store)| Some((name.split_once(' ')?.0, store)))
     }
 
     /// The keys of an issuer.

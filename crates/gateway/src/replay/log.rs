@@ -35,9 +35,10 @@ fn request(event: &Value) -> Result<Recorded, &'static str> {
     if path.len() + 4 > Evidence::LONGEST {
         return Err(CUT);
     }
-    let host = vec![("host".to_owned(), "replayed.invalid".to_owned())];
+    let extent = if text("host").is_some() { Extent::UpToOperation } else { Extent::HostUnknown };
+    let host = vec![("host".to_owned(), text("host").unwrap_or("replayed.invalid").to_owned())];
     let asked = Asked::of(method, path, &host, Vec::new()).map_err(|_| UNREADABLE)?;
-    Ok(Recorded { asked, from, at, extent: Extent::UpToOperation })
+    Ok(Recorded { asked, from, at, extent })
 }
 
 const CUT: &str = "the log has only the beginning of the path";
@@ -57,8 +58,10 @@ mod tests {
         };
         let client = ",\"client\":\"192.0.2.1\"";
         let long = format!("/{}", "a".repeat(600));
+        let host = ",\"client\":\"192.0.2.1\",\"host\":\"shop.example:8443\"";
         let log = [
             event("/items", client),
+            event("/items", host),
             event("/items", ""),
             event(&long, client),
             "{\"kind\":\"input_refused\"}".to_owned(),
@@ -67,8 +70,10 @@ mod tests {
             String::new(),
         ];
         let recording = read(&log.join("\n"));
-        assert_eq!(recording.requests.len(), 1);
-        assert_eq!(recording.requests[0].extent, Extent::UpToOperation);
+        let hosts = recording.requests.iter().map(|one| one.asked.request.headers()["host"].to_str().unwrap());
+        assert_eq!(hosts.collect::<Vec<_>>(), ["replayed.invalid", "shop.example:8443"]);
+        let extents: Vec<_> = recording.requests.iter().map(|one| one.extent).collect();
+        assert_eq!(extents, [Extent::HostUnknown, Extent::UpToOperation]);
         let left: Vec<_> = recording.left.into_iter().collect();
         assert_eq!(left, [(UNREADABLE, 1), (NO_CLIENT, 1), (CUT, 1)]);
     }

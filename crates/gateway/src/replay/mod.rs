@@ -2,10 +2,10 @@
 //!
 //! 1. Both configurations answer through their real chains ([`crate::explain`]), at the moment when the request was made.
 //! 2. A HAR file has whole requests. An entry whose body was not recorded is told to be not replayable.
-//! 3. An event log has method, path and client and nothing else: no host, query, headers, credential or body. Such a
+//! 3. An event log has method, host, path and client and nothing else: no query, headers, credential or body. Such a
 //!    request is judged up to the stage `operation`: whether it is refused until there, or which route and operation it
-//!    reaches. What later stages would say is not guessed. Where a route is for one host, the log does not say which
-//!    requests were for it, and nothing of it can be replayed.
+//!    reaches. What later stages would say is not guessed. Where a route is for one host, a line without a host, from an
+//!    older log or of a request that was refused for it, cannot be replayed.
 //! 4. Requests are not counted against limits, and answers of the backend are not judged.
 
 mod har;
@@ -39,7 +39,9 @@ pub struct Recorded {
 /// How much of a request was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Method, path and client: enough for the stages up to `operation`.
+    /// Method, path and client, for whatever host.
+    HostUnknown,
+    /// Method, host, path and client: enough for the stages up to `operation`.
     UpToOperation,
     /// All of it.
     Whole,
@@ -94,11 +96,11 @@ pub async fn replay(old: &Loaded, new: &Loaded, recording: Recording) -> Result<
     for recorded in recording.requests {
         match recorded.extent {
             Extent::Whole => replayed.whole += 1,
-            Extent::UpToOperation if needs_host => {
+            Extent::HostUnknown if needs_host => {
                 *replayed.left.entry(HOST_UNKNOWN).or_default() += 1;
                 continue;
             }
-            Extent::UpToOperation => replayed.up_to_operation += 1,
+            Extent::HostUnknown | Extent::UpToOperation => replayed.up_to_operation += 1,
         }
         let Recorded { asked, from, at, extent } = recorded;
         let request = format!("{} {}", asked.request.method(), asked.request.uri());
@@ -144,4 +146,4 @@ fn found<'e>(explained: &'e Explained, wanted: &str) -> Option<&'e str> {
     facts.find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
 }
 
-const HOST_UNKNOWN: &str = "a route is for one host, and an event log does not say for which host a request was";
+const HOST_UNKNOWN: &str = "a route is for one host, and the line does not say for which host the request was";

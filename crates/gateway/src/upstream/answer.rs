@@ -24,6 +24,8 @@ pub struct AnswerSettings {
     pub pause: Duration,
     /// The trailers that pass, besides those of gRPC in answers of gRPC.
     pub trailers: Arc<[HeaderName]>,
+    /// The trailers of requests that pass.
+    pub request_trailers: Arc<[HeaderName]>,
 }
 
 /// A body under these rules.

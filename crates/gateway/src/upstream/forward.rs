@@ -5,8 +5,8 @@
 //!    backend gets a framing of its own, so that the two cannot be read differently (RFC 9112 section 11.2).
 //! 3. Bodies stream in both directions. When the client's body breaks off or breaks its limits on the way, the caller
 //!    hears of that and not of a broken backend.
-//! 4. Trailers of a request go no further: nobody has judged them, and some programs take them for headers. Those of an
-//!    answer pass if they are expected ([`super::answer`]).
+//! 4. Trailers of a request go no further, but for those that the route names: nobody has judged them, and some programs
+//!    take them for headers. Those of an answer pass if they are expected ([`super::answer`]).
 //! 5. Hop-by-hop headers of the answer go; an informational or upgrade answer is no answer, except to the handshake of a
 //!    WebSocket ([`super::upgrade`]).
 
@@ -18,7 +18,7 @@ use axum_core::body::Body;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use palisade::chain::Permitted;
 use palisade::stage::Stop;
@@ -86,7 +86,7 @@ impl Service<Permitted<Request<Body>>> for Forward {
             if is_grpc(request.headers()) {
                 request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
             }
-            let mut request = request.map(without_trailers);
+            let mut request = request.map(|body| with_trailers(body, &answers.request_trailers));
             let upgrade = Upgrade::asked(&mut request);
             let response = upstream.send(request, &Call { until, key }).await;
             let response = response.map_err(|failure| Stop::Deny(failure.denial()))?;
@@ -106,28 +106,41 @@ pub(crate) fn reframe(headers: &mut HeaderMap) {
     }
 }
 
-/// A body whose end is the end of its data.
-fn without_trailers(body: Body) -> Body {
-    if body.is_end_stream() { body } else { Body::new(WithoutTrailers(body)) }
+/// A body behind which nothing stands but these.
+fn with_trailers(body: Body, allowed: &Arc<[HeaderName]>) -> Body {
+    if body.is_end_stream() { body } else { Body::new(Trailing { body, allowed: Arc::clone(allowed) }) }
 }
 
-struct WithoutTrailers(Body);
+struct Trailing {
+    body: Body,
+    allowed: Arc<[HeaderName]>,
+}
 
-impl HttpBody for WithoutTrailers {
+impl HttpBody for Trailing {
     type Data = Bytes;
     type Error = axum_core::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
-        Poll::Ready(frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers)))
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            ended => return Poll::Ready(ended),
+        };
+        Poll::Ready(match frame.into_trailers() {
+            Err(frame) => Some(Ok(frame)),
+            Ok(trailers) => {
+                let passing = self.allowed.iter().filter_map(|name| Some((name.clone(), trailers.get(name)?.clone())));
+                let passing: HeaderMap = passing.collect();
+                (!passing.is_empty()).then(|| Ok(Frame::trailers(passing)))
+            }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 
@@ -164,13 +177,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn trailers_go_no_further() {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("palisade-subject", HeaderValue::from_static("root"));
-        let frames = [Frame::data(Bytes::from("a")), Frame::data(Bytes::from("b")), Frame::trailers(trailers)];
-        let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
-        let collected = without_trailers(Body::new(StreamBody::new(frames))).collect().await.unwrap();
-        assert!(collected.trailers().is_none());
-        assert_eq!(collected.to_bytes(), "ab");
+    async fn only_the_trailers_of_the_list_go_further() {
+        for (allowed, expect) in [(&[][..], None), (&[HeaderName::from_static("x-sum")], Some(1))] {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("palisade-subject", HeaderValue::from_static("root"));
+            trailers.insert("x-sum", HeaderValue::from_static("9"));
+            let frames = [Frame::data(Bytes::from("a")), Frame::data(Bytes::from("b")), Frame::trailers(trailers)];
+            let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, std::io::Error>));
+            let body = with_trailers(Body::new(StreamBody::new(frames)), &Arc::from(allowed));
+            let collected = body.collect().await.unwrap();
+            let passed = collected.trailers().map(HeaderMap::len);
+            assert_eq!(passed, expect);
+            assert!(collected.trailers().is_none_or(|trailers| !trailers.contains_key("palisade-subject")));
+            assert_eq!(collected.to_bytes(), "ab");
+        }
     }
 }

@@ -87,5 +87,8 @@ pub(crate) fn target(
 ) -> Result<TlsTarget, UpstreamError> {
     let name = settings.server_name.as_deref().unwrap_or(host);
     let parsed = ServerName::try_from(name.to_owned()).map_err(|_| UpstreamError::Name(name.into()))?;
-    Ok(TlsTarget { config: Arc::clone(config), name: parsed })
+    // HTTP/2 has no upgrades: for a WebSocket nothing else is offered.
+    let mut upgrades = ClientConfig::clone(config);
+    upgrades.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsTarget { config: Arc::clone(config), upgrades: Arc::new(upgrades), name: parsed })
 }

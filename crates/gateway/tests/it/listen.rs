@@ -9,7 +9,6 @@ use expect_test::expect;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use palisade::facts::Malformed;
 use palisade_core::diagnostic::Source;
@@ -35,7 +34,7 @@ struct Echo {
 struct Echoing(Arc<Echo>);
 
 impl Handler for Echoing {
-    fn handle(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn handle(&self, request: Request<Body>, connection: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         let (echo, connection) = (Arc::clone(&self.0), Connection::clone(connection));
         Box::pin(async move {
             if request.uri().path() == "/slow" {
@@ -50,7 +49,7 @@ impl Handler for Echoing {
     fn refuse(
         &self,
         malformed: Malformed,
-        request: Request<Incoming>,
+        request: Request<Body>,
         _: &Arc<Connection>,
     ) -> BoxFuture<'static, Response<Body>> {
         let mut answer = Response::new(Body::from(format!("{} {}", request.method(), request.uri())));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use palisade::facts::Malformed;
 use palisade_core::diagnostic::Source;
 use palisade_gateway::config::{self, Loaded};
@@ -22,11 +21,11 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 struct Silent;
 
 impl Handler for Silent {
-    fn handle(&self, _: Request<Incoming>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn handle(&self, _: Request<Body>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         Box::pin(std::future::ready(Response::new(Body::empty())))
     }
 
-    fn refuse(&self, _: Malformed, _: Request<Incoming>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn refuse(&self, _: Malformed, _: Request<Body>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         unreachable!("nothing here is malformed")
     }
 }

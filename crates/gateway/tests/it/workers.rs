@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use axum_core::body::Body;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use palisade::facts::Malformed;
 use palisade_core::diagnostic::Source;
 use palisade_gateway::config::{self, Loaded};
@@ -26,7 +25,7 @@ struct Threads(Mutex<BTreeSet<String>>);
 struct Remembering(Arc<Threads>);
 
 impl Handler for Remembering {
-    fn handle(&self, _: Request<Incoming>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn handle(&self, _: Request<Body>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         let threads = Arc::clone(&self.0);
         Box::pin(async move {
             threads.0.lock().unwrap().insert(std::thread::current().name().unwrap_or("?").to_owned());
@@ -34,7 +33,7 @@ impl Handler for Remembering {
         })
     }
 
-    fn refuse(&self, _: Malformed, _: Request<Incoming>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
+    fn refuse(&self, _: Malformed, _: Request<Body>, _: &Arc<Connection>) -> BoxFuture<'static, Response<Body>> {
         unreachable!("nothing here is malformed")
     }
 }

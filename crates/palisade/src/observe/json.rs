@@ -41,6 +41,9 @@ pub(super) fn write_line(event: &SecurityEvent, lines: &mut Vec<u8>) {
         line.shown("client", client);
     }
     line.text("method", event.method.as_str());
+    if let Some(host) = &event.host {
+        line.text("host", host);
+    }
     line.text("path", &event.path);
     if let Some(route) = &event.route {
         line.text("route", route.as_str());
@@ -199,7 +202,7 @@ pub fn event_schema() -> Value {
             "id": text, "request_id": text,
             "who": {"type": "string", "description": "`anonymous`, `delegated`, or a kind and an id such as `user:u-1`"},
             "client": {"type": "string", "description": "the client's address"},
-            "method": text, "path": text, "route": text, "operation": text,
+            "method": text, "host": text, "path": text, "route": text, "operation": text,
             "outcome": {"oneOf": [
                 {"type": "object", "required": ["answered"], "properties": {"answered": {"type": "integer"}}, "additionalProperties": false},
                 {"type": "object", "required": ["denied"], "properties": {"denied": {"enum": codes}}, "additionalProperties": false},

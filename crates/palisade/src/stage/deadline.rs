@@ -6,7 +6,11 @@
 //! 3. Behind `body_grace` the sender must have sent `body_floor` bytes a second on average: a byte now and then, always
 //!    just before the pause is too long, is a slow-body attack too. Only the time counts in which we wait for the sender,
 //!    so that a slow backend is not its fault.
-//! 4. An answer that has begun may take as long as it needs, so that downloads and event streams live.
+//! 4. Who calls by gRPC may want less time than `total`, in `grpc-timeout`; a header of that name with two readings is
+//!    refused.
+//! 5. An answer that has begun may take as long as it needs, so that downloads and event streams live.
+
+mod grpc;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -80,7 +84,11 @@ impl Stage for Deadline {
         let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace } =
             *self.settings.of(head);
         let (body, broken) = body::watched(body, Pace { pause, grace, floor });
-        let at = Instant::now() + total;
+        let wanted = match grpc::timeout(&head.parts.headers) {
+            Ok(wanted) => wanted,
+            Err(denial) => return Box::pin(std::future::ready(Err(denial.into()))),
+        };
+        let at = Instant::now() + wanted.map_or(total, |wanted| wanted.min(total));
         head.facts.until = Some(Until::new(at, broken.clone()));
         Box::pin(async move {
             match within(at, next.run(head, body)).await {

@@ -9,6 +9,7 @@ pub mod admit;
 pub mod assure;
 pub mod authenticate;
 pub mod authorize;
+pub mod cache;
 pub mod client;
 #[cfg(feature = "contract")]
 pub mod contract;

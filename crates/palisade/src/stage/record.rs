@@ -58,6 +58,7 @@ impl Record {
             who: facts.principal.subject().clone(),
             client: facts.client.or(facts.peer.map(|peer| peer.ip())),
             method: parts.method.clone(),
+            host: facts.host.as_ref().map(|host| host.to_string().into()),
             path: cut(facts.path.as_ref().map_or(parts.uri.path(), |path| path.as_str())).into(),
             route: facts.route.as_ref().map(|route| route.name.clone()),
             operation: facts.operation.as_ref().map(|found| found.operation.id.clone()),

@@ -29,6 +29,7 @@ fn event() -> SecurityEvent {
         who: Subject::User(UserId::new("u-1")),
         client: Some([192, 0, 2, 7].into()),
         method: http::Method::POST,
+        host: Some("shop.example".into()),
         path: "/orders".into(),
         route: Some(RouteName::new("shop")),
         operation: Some(OperationId::new("createOrder")),
@@ -43,6 +44,7 @@ fn access() -> SecurityEvent {
     SecurityEvent {
         kind: EventKind::Access,
         client: None,
+        host: None,
         route: None,
         operation: None,
         who: Subject::Anonymous,
@@ -66,7 +68,8 @@ fn the_schema_is_the_one_in_the_repository() {
 fn a_line_holds_what_is_known_and_nothing_else() {
     let expect = json!({
         "at": "2026-11-22T00:00:00.000Z", "kind": "input_refused", "class_uid": 6003, "id": "r-1.0",
-        "request_id": "r-1", "who": "user:u-1", "client": "192.0.2.7", "method": "POST", "path": "/orders",
+        "request_id": "r-1", "who": "user:u-1", "client": "192.0.2.7", "method": "POST", "host": "shop.example",
+        "path": "/orders",
         "route": "shop", "operation": "createOrder", "outcome": {"denied": "payload-invalid"},
         "evidence": {"violation": ["/a", "/b \"quoted\"\n"], "stage": "contract"}, "policy": "p-1",
     });

@@ -3,6 +3,7 @@
 //! Nothing here has been checked beyond its type; [`super::resolve`] turns it into [`super::settings`].
 
 mod browser;
+mod cache;
 mod credential;
 mod identity;
 mod limit;
@@ -26,6 +27,7 @@ pub(crate) use browser::{
     RawCsrf, RawCsrfTokens, RawDemand, RawEmbedder, RawHeaders, RawHsts, RawOpener, RawReferrer, RawReports,
     RawResource,
 };
+pub(crate) use cache::RawCache;
 pub(crate) use credential::{RawBearer, RawKey, RawKeys};
 pub(crate) use identity::{RawCertificate, RawCertificates, RawClientCertificates, RawPresent};
 pub(crate) use limit::{RawThrottle, RawThrottles};

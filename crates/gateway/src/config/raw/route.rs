@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::word::{Coding, Credentials, Responses, State, Undeclared};
 use super::browser::{RawCsrf, RawHeaders};
+use super::cache::RawCache;
 use super::limit::RawThrottles;
 use super::operation::RawOperation;
 use super::text::{Size, Span};
@@ -93,9 +94,14 @@ pub(crate) struct RawRoute {
     #[serde(default = "stream_idle_timeout")]
     pub(crate) stream_idle_timeout: Span,
     /// The trailers of answers that are passed on, besides `grpc-status`, `grpc-message` and `grpc-status-details-bin` in
-    /// answers of gRPC. Those of requests end here.
+    /// answers of gRPC.
     #[serde(default)]
     pub(crate) trailers: Vec<String>,
+    /// The trailers of requests that are passed on. Nobody judges them: name those that the backend does not take for headers.
+    #[serde(default)]
+    pub(crate) request_trailers: Vec<String>,
+    /// Which answers are given again without asking the backend. Without it none.
+    pub(crate) cache: Option<RawCache>,
     /// How long WebSockets may be open. Operations are WebSockets if the contract declares `101` for them.
     #[serde(default)]
     pub(crate) websocket: RawWebsocket,

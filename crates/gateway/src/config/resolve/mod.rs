@@ -2,6 +2,7 @@
 
 mod bearer;
 mod browser;
+mod cache;
 mod context;
 mod identity;
 mod keys;

@@ -14,6 +14,7 @@ use super::super::scalar::{self, Fault};
 use super::super::settings::{Authenticate, Cors, CredentialRef, Credentials, Csrf, Route};
 use super::super::{nearest_name, word};
 use super::browser;
+use super::cache::cache;
 use super::context::{At, Context};
 use super::keys::header;
 use super::limit;
@@ -64,6 +65,10 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
     };
     let headers = browser::headers(cx, &at.key("headers"), &raw.headers);
     let answers = stream::answers(cx, at, raw);
+    let cache = match &raw.cache {
+        None => Some(None),
+        Some(raw) => cache(cx, &at.key("cache"), raw).map(Some),
+    };
     let websocket = stream::websocket(cx, &at.key("websocket"), &raw.websocket);
     let payload = payload(cx, &at.key("payload"), &raw.payload);
     if raw.danger_allow_markup {
@@ -95,6 +100,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         csrf: csrf?,
         headers: headers?,
         payload: payload?,
+        cache: cache?,
         websocket: websocket?,
         answers: answers?,
         danger_allow_markup: raw.danger_allow_markup,

@@ -8,6 +8,7 @@ use palisade::body::inflate::Coding;
 use palisade::csrf::TokenKey;
 use palisade::network::Networks;
 use palisade::stage::admit::Places;
+use palisade::stage::cache::CacheSettings;
 use palisade::stage::csrf::Demand;
 use palisade::stage::finish::FinishSettings;
 use palisade::stage::route::PathPattern;
@@ -67,6 +68,8 @@ pub struct Route {
     pub headers: FinishSettings,
     /// How requests are read, and in which writing they go on.
     pub payload: Payload,
+    /// Which answers are kept.
+    pub cache: Option<CacheSettings>,
     /// How long its WebSockets may be open.
     pub websocket: UpgradeSettings,
     /// How its answers are passed on.

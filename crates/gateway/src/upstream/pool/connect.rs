@@ -34,6 +34,8 @@ pub(crate) struct Target {
 #[derive(Clone, Debug)]
 pub(crate) struct TlsTarget {
     pub(crate) config: Arc<ClientConfig>,
+    /// The same for connections that are to become something else.
+    pub(crate) upgrades: Arc<ClientConfig>,
     pub(crate) name: ServerName<'static>,
 }
 
@@ -44,6 +46,21 @@ pub(crate) struct Known {
     since: Instant,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests and their answers.
+    Requests,
+    /// One request that asks for another protocol, which only HTTP/1.1 can do.
+    Upgrade,
+}
+
+impl Purpose {
+    pub(super) fn of<B>(request: &http::Request<B>) -> Self {
+        if request.headers().contains_key(http::header::UPGRADE) { Self::Upgrade } else { Self::Requests }
+    }
+}
+
 /// A connected socket and whether both ends have agreed on HTTP/2.
 pub(super) struct Dialed {
     pub(super) wire: Wire,
@@ -52,15 +69,15 @@ pub(super) struct Dialed {
 
 impl Target {
     /// A connection, within the time for it.
-    pub(super) async fn dial(&self) -> Result<Dialed, Failure> {
-        match tokio::time::timeout(self.timeout, self.dial_all()).await {
+    pub(super) async fn dial(&self, purpose: Purpose) -> Result<Dialed, Failure> {
+        match tokio::time::timeout(self.timeout, self.dial_all(purpose)).await {
             Ok(dialed) => dialed,
             Err(_) => Err(Failure::Slow(self.timeout)),
         }
     }
 
     /// Tries one address after the other, so that the resolver's preference is kept.
-    async fn dial_all(&self) -> Result<Dialed, Failure> {
+    async fn dial_all(&self, purpose: Purpose) -> Result<Dialed, Failure> {
         let addresses = self.addresses().await?;
         // The first of several may not eat up the time of the others.
         let share = self.timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
@@ -68,7 +85,7 @@ impl Target {
         for address in addresses.iter() {
             let connected = tokio::time::timeout(share, TcpStream::connect(address)).await;
             match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                Ok(stream) => return self.secure(stream).await,
+                Ok(stream) => return self.secure(stream, purpose).await,
                 Err(error) => last = error,
             }
         }
@@ -77,10 +94,14 @@ impl Target {
         Err(Failure::Connect(last))
     }
 
-    async fn secure(&self, stream: TcpStream) -> Result<Dialed, Failure> {
+    async fn secure(&self, stream: TcpStream, purpose: Purpose) -> Result<Dialed, Failure> {
         stream.set_nodelay(true).map_err(Failure::Connect)?;
         let Some(tls) = &self.tls else { return Ok(Dialed { wire: Wire::clear(stream), is_h2: false }) };
-        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        let config = match purpose {
+            Purpose::Requests => &tls.config,
+            Purpose::Upgrade => &tls.upgrades,
+        };
+        let connector = TlsConnector::from(Arc::clone(config));
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(Failure::Tls)?;
         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Dialed { wire: Wire::encrypted(stream), is_h2 })

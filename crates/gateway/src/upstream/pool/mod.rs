@@ -29,6 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::failure::{Failure, Unanswered};
 use super::hold::Hold;
 use crate::worker;
+use connect::Purpose;
 pub(crate) use connect::{Target, TlsTarget, resolve};
 use lease::{Lease, Waiting};
 
@@ -138,7 +139,11 @@ impl Pool {
                 Err(failure) => return Err(Unanswered::unsent(failure, request)),
             },
         };
-        match (self.protocol, self.learned.load(Ordering::Relaxed)) {
+        let learned = match Purpose::of(&request) {
+            Purpose::Requests => self.learned.load(Ordering::Relaxed),
+            Purpose::Upgrade => LEARNED_H1,
+        };
+        match (self.protocol, learned) {
             (Protocol::H1, _) => self.send_h1(request, hold, place).await,
             (Protocol::H2, _) => self.send_h2(request, hold, place).await,
             (Protocol::Auto, LEARNED_H2) => self.send_h2(request, hold, place).await,
@@ -148,7 +153,7 @@ impl Pool {
 
     /// A new connection and the answer to one request, for whoever wants to know whether connections are taken.
     pub(crate) async fn send_afresh(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Unanswered> {
-        let dialed = match self.target.dial().await {
+        let dialed = match self.target.dial(Purpose::Requests).await {
             Ok(dialed) => dialed,
             Err(failure) => return Err(Unanswered::unsent(failure, request)),
         };
@@ -179,12 +184,13 @@ impl Pool {
         place: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Unanswered> {
         let mut request = self.dress_h1(request);
+        let purpose = Purpose::of(&request);
         let shard = worker::current() % self.shards.len().max(1);
         let mut lease = Lease { connection: None, pool: Arc::clone(self), shard, held: Some((hold, place)) };
         loop {
             let connection = match self.idle(shard) {
                 Some(connection) => connection,
-                None => match self.open_h1().await {
+                None => match self.open_h1(purpose).await {
                     Ok(Opened::H1(connection)) => connection,
                     Ok(Opened::H2(connection)) => {
                         self.remember(shard, connection);
@@ -247,7 +253,7 @@ impl Pool {
         if lock(&own.shared).len() >= self.settings.max_connections {
             return Err(Failure::Busy);
         }
-        let connection = h2::Connection::open(self.target.dial().await?.wire).await?;
+        let connection = h2::Connection::open(self.target.dial(Purpose::Requests).await?.wire).await?;
         let stream = connection.stream(self.settings.max_streams).ok_or(Failure::Busy);
         self.remember(shard, connection);
         stream
@@ -277,7 +283,7 @@ impl Pool {
         }
     }
 
-    async fn open_h1(&self) -> Result<Opened, Failure> {
+    async fn open_h1(&self, purpose: Purpose) -> Result<Opened, Failure> {
         // Whoever holds a place may have a connection; another worker may keep an idle one in its stead.
         if self.open.load(Ordering::Relaxed) >= self.settings.max_connections {
             let oldest = |shard: &Shard| {
@@ -288,8 +294,9 @@ impl Pool {
                 self.open.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        let dialed = self.target.dial().await?;
-        if self.speaks_h2(dialed.is_h2) {
+        let dialed = self.target.dial(purpose).await?;
+        // What a WebSocket has agreed on says nothing about what requests will.
+        if purpose == Purpose::Requests && self.speaks_h2(dialed.is_h2) {
             return Ok(Opened::H2(h2::Connection::open(dialed.wire).await?));
         }
         let connection = h1::Connection::open(dialed.wire).await?;

@@ -118,6 +118,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
             ask("POST /orders\nauthorization: Bearer ${alice}\ncontent-type: application/xml\n\n<order/>")
         }
         Code::MethodUndeclared => Scene { headers: vec![("allow", "GET, HEAD")], ..ask("PATCH /items") },
+        Code::NotCached => under(with_route("cache = {}"), "GET /items\ncache-control: only-if-cached"),
         Code::ObjectForbidden => ask("GET /users/bob/orders\nauthorization: Bearer ${alice}"),
         Code::ObjectUnknown => ask("GET /orders/7\nauthorization: Bearer ${alice}\nx-play: not found"),
         Code::OperationUndeclared => ask("GET /admin\nauthorization: Bearer ${admin}"),

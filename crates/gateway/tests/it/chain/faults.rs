@@ -25,6 +25,8 @@ enum Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Closes,
+    /// The other side is told at once that nothing more comes or is taken.
+    Resets,
     Waits,
 }
 
@@ -40,6 +42,11 @@ async fn once(said: Vec<u8>, then: Then) -> Scripted {
                 scene.say(said).await;
                 match then {
                     Then::Closes => return,
+                    Then::Resets => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        socket2::SockRef::from(&scene.stream).set_linger(Some(Duration::ZERO)).unwrap();
+                        return;
+                    }
                     Then::Waits if !scene.next().await => return,
                     Then::Waits => {}
                 }
@@ -141,6 +148,49 @@ async fn an_answer_that_breaks_off_is_seen_to() {
         ("the end in the trailers", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: ")),
     ] {
         check(name, said, Then::Closes, Seen::Cut).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_is_no_end_of_an_answer() {
+    for (name, said, expect) in [
+        ("before the head", String::new(), Seen::Refused(UpstreamUnreachable)),
+        ("in the head", format!("{PHOTO}content-le"), Seen::Refused(UpstreamUnreachable)),
+        ("in a body with a length", format!("{PHOTO}content-length: 100\r\n\r\nabc"), Seen::Cut),
+        ("in chunks", format!("{PHOTO}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"), Seen::Cut),
+        ("in a body that ends with its connection", format!("{PHOTO}\r\nabc"), Seen::Cut),
+    ] {
+        check(name, said, Then::Resets, expect).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_given_up_with_whoever_wanted_it() {
+    // What is read whole is refused at its bound; what passes as it comes ends with its client.
+    for (path, media, expect) in [("/items", "application/json", 502), ("/photos/1", "application/octet-stream", 200)] {
+        let backend = Scripted::start(move |mut scene: Scene| async move {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {media}\r\ntransfer-encoding: chunked\r\n\r\n");
+            let chunk = [b"10000\r\n", &[b' '; 0x10000][..], b"\r\n"].concat();
+            scene.say(head).await;
+            while tokio::io::AsyncWriteExt::write_all(&mut scene.stream, &chunk).await.is_ok() {}
+            scene.note("the end");
+        })
+        .await;
+        let site = Site::start(POLICY, &backend.url()).await;
+        let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &site.request(&format!("GET {path}"))).await.unwrap();
+        let mut answer = vec![0; 64 << 10];
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut answer).await.unwrap();
+        let text = String::from_utf8_lossy(&answer[..read]);
+        assert!(text.starts_with(&format!("HTTP/1.1 {expect} ")), "{path}: {text}");
+        drop(stream);
+        let ended = async {
+            while !backend.heads().iter().any(|head| head == "the end") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the backend is told");
+        site.finish().await;
     }
 }
 

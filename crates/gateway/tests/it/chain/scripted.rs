@@ -86,6 +86,11 @@ impl Scene {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
+    /// Remembers a word among the heads.
+    pub(super) fn note(&self, word: &str) {
+        self.heads.lock().unwrap().push(word.to_owned());
+    }
+
     /// Reads until the other side closes.
     pub(super) async fn drain(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -216,6 +216,9 @@ fn checks_routes() {
         "path = \"/b\"\naccept_encoding = [\"gzip\", \"br\"]",
         "path = \"/b\"\nbody_min_rate = \"0B\"",
         "path = \"/b\"\nmax_concurrent = 1\nreserved_concurrent = 1",
+        "path = \"/b\"\ncache = { max_size = \"1MiB\", max_body = \"512KiB\" }",
+        "path = \"/b\"\ncache = { request_directives = \"never\" }",
+        "path = \"/b\"\nrequest_trailers = [\"palisade-subject\", \"cookie\"]",
         "path = \"/b\"\ncors = { origins = [\"*\"], credentials = true }",
         "path = \"/b\"\ncors = { origins = [\"*\", \"https://a.example\"] }",
         "path = \"/b\"\ncors = { origins = [\"null\"] }",
@@ -305,6 +308,20 @@ fn checks_routes() {
             6 conflicting-keys: `max_concurrent` and `reserved_concurrent` exclude each other
               (the reserved places are the only ones of a route that has some: keep one of the two)
         path = "/b"
+        cache = { max_size = "1MiB", max_body = "512KiB" }
+            5 conflicting-keys: `max_body` is more than a quarter of `max_size`
+              (one answer would push out all others: raise `max_size`, or keep smaller ones only)
+        path = "/b"
+        cache = { request_directives = "never" }
+            5 unknown-value: `route.b.cache.request_directives` cannot be `never`
+              (choose one of `ignore`, `obey`)
+        path = "/b"
+        request_trailers = ["palisade-subject", "cookie"]
+            5 bad-trailer: `palisade-subject` is only for the gateway to say
+              (a backend that reads trailers as headers would believe the client: choose another name)
+            5 bad-trailer: `cookie` may not stand behind a body
+              (who reads it there may obey it after everybody has decided without it: send it as a header)
+        path = "/b"
         cors = { origins = ["*"], credentials = true }
             5 cors-any-origin: with credentials, `*` would let every web page read what its visitor may see
               (name the origins that you mean, or remove `credentials`)
@@ -328,7 +345,7 @@ fn checks_routes() {
         csrf = { trusted_origins = ["a.example"] }
             5 bad-origin: `a.example` is not an origin
               (write scheme, host and, unless it is the scheme's own, port: `https://app.example.com`)
-    "#]],
+        "#]],
     );
 }
 

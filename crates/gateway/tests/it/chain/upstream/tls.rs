@@ -7,6 +7,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::super::harness::Site;
 use super::backend::Backend;
@@ -91,5 +95,64 @@ async fn http1_is_spoken_where_the_backend_can_no_more() {
     let keys = format!("url = \"{}\"\nca = \"file:server.cert.pem\"", backend.url());
     let site = site(&keys).await;
     assert_eq!(site.ask("GET /items").await.status, 200, "HTTP/1.1 where that is all the backend can");
+    site.finish().await;
+}
+
+const SOCKET: &str = "openapi: 3.1.0\ninfo: { title: Socket, version: '1' }\npaths: { /: { get: { security: [], \
+                      responses: { 101: { description: Both ways. }, 204: { description: None. } } } } }\n";
+const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+                        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Speaks HTTP/2 with whoever offers it, and opens a WebSocket for whoever does not.
+async fn prefers_http2(listener: TcpListener, config: ServerConfig) {
+    let (acceptor, mut connections) = (TlsAcceptor::from(Arc::new(config)), JoinSet::new());
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        connections.spawn(async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                    assert_eq!(request.version(), http::Version::HTTP_2);
+                    let answer = http::Response::builder().status(204).body(String::new()).unwrap();
+                    Ok::<_, std::convert::Infallible>(answer)
+                });
+                let stream = hyper_util::rt::TokioIo::new(stream);
+                let served = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+                let _ = served.serve_connection(stream, service).await;
+                return;
+            }
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(SWITCH).await.unwrap();
+            stream.write_all(b"hello").await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_is_opened_over_http1_where_requests_use_http2() {
+    let mut config = server(false);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let mut backend = JoinSet::new();
+    backend.spawn(prefers_http2(listener, config));
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/server.cert.pem");
+    let policy = with_upstream(&format!("url = \"{url}\"\nca = \"file:{ca}\""));
+    let site = Site::start_with(&policy, "", Some(SOCKET)).await;
+    // Before the gateway has learned what the backend speaks, and after.
+    for _ in 0..2 {
+        let ask = "GET /\nconnection: Upgrade\nupgrade: websocket\nsec-websocket-version: 13\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        stream.write_all(&site.request(ask)).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 ") && answer.ends_with("\r\n\r\nhello"), "{answer}");
+        assert_eq!(site.ask("GET /").await.status, 204, "what a socket agreed on says nothing about requests");
+    }
     site.finish().await;
 }
