@@ -22,37 +22,38 @@
 //! obeys without saying so in `Vary` can have the answer kept for all: a fault of the backend's, and the reason why only
 //! few statuses are kept.
 
+mod asked;
 mod control;
 mod fresh;
+mod settings;
 mod store;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use http::header::{
-    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE,
-    COOKIE, DATE, ETAG, EXPIRES, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, LOCATION, PRAGMA, RANGE, TRANSFER_ENCODING, UPGRADE, VARY,
+    AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
+    EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, TRANSFER_ENCODING, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use palisade_core::canon;
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::port::Clock;
-use palisade_core::principal::Subject;
 use palisade_core::stage::StageId;
 use tokio::time::{Instant, timeout};
 
+use asked::Asked;
 pub use control::Directives;
-use fresh::{Life, length, moment, varied};
+use fresh::{Life, length, varied};
+pub use settings::{CacheNumbers, CacheSettings, Wishes};
 pub use store::CacheStore;
-use store::{Flight, Kept, Key, Turn};
+use store::{Flight, Kept, Turn};
 
 use super::{Head, Next, Outcome, Stage, Stop};
 use crate::body::Body;
@@ -75,69 +76,6 @@ use crate::settings::PerRoute;
 pub struct Cache {
     stores: PerRoute<Option<CacheStore>>,
     clock: Arc<dyn Clock>,
-}
-
-/// How much is kept, and what callers may ask of it.
-///
-/// ```
-/// let settings = palisade::stage::cache::CacheSettings::default();
-/// assert_eq!((settings.max_size, settings.max_body), (64 << 20, 1 << 20));
-/// assert!(!settings.stale_if_error && !settings.stale_while_revalidate && !settings.status);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// How many bytes are kept in all.
-    pub max_size: usize,
-    /// The largest body that is kept, in bytes.
-    pub max_body: usize,
-    /// How long a request waits for the answer to another one.
-    pub max_wait: Duration,
-    /// Whether a stale answer is used where the backend fails, for as long as it says.
-    pub stale_if_error: bool,
-    /// Whether a stale answer is used while another request asks, for as long as the backend says.
-    pub stale_while_revalidate: bool,
-    /// Whether callers may ask for a fresh answer, or for none of the backend's.
-    pub wishes: Wishes,
-    /// Whether callers are told in `Cache-Status` (RFC 9211) where their answer comes from.
-    pub status: bool,
-}
-
-/// What callers say in `Cache-Control` of their requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wishes {
-    /// `no-store` alone is granted: an answer is used as long as the backend says.
-    Ignored,
-    /// They are granted.
-    #[default]
-    Obeyed,
-}
-
-/// How a store does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheNumbers {
-    /// Answers that were used while they were fresh.
-    pub hits: u64,
-    /// Requests that the backend was asked for.
-    pub misses: u64,
-    /// Answers that were used although they were stale.
-    pub stale: u64,
-    /// What is kept now.
-    pub bytes: u64,
-}
-
-impl Default for CacheSettings {
-    /// 64 MiB, of bodies up to 1 MiB; three seconds of waiting; nothing stale.
-    fn default() -> Self {
-        Self {
-            max_size: 64 << 20,
-            max_body: 1 << 20,
-            max_wait: Duration::from_secs(3),
-            stale_if_error: false,
-            stale_while_revalidate: false,
-            wishes: Wishes::Obeyed,
-            status: false,
-        }
-    }
 }
 
 impl Cache {
@@ -228,108 +166,6 @@ fn host(head: &Head) -> String {
 
 fn place(host: &str, path: &str) -> Arc<str> {
     format!("{host}{path}").into()
-}
-
-/// A request that may be answered from memory.
-struct Asked {
-    key: Key,
-    is_head: bool,
-    wishes: Directives,
-    /// `If-None-Match` and `If-Modified-Since` of the client.
-    known: (Option<HeaderValue>, Option<HeaderValue>),
-    credential: bool,
-}
-
-impl Asked {
-    fn of(head: &Head, body: &Body, store: &CacheStore) -> Option<Self> {
-        let (headers, principal) = (&head.parts.headers, &head.facts.principal);
-        let is_known = match principal.subject() {
-            Subject::Anonymous => !headers.contains_key(AUTHORIZATION),
-            Subject::Delegated => false,
-            Subject::Service(_) | Subject::User(_) => true,
-        };
-        let said = Directives::read(headers.get_all(CACHE_CONTROL));
-        let tags = headers.get_all(IF_NONE_MATCH).iter().count();
-        if !is_known
-            || said.no_store
-            || tags > 1
-            || !body.is_end_stream()
-            || PAST.iter().any(|n| headers.contains_key(n))
-        {
-            return None;
-        }
-        let mut wishes = said;
-        if store.0.settings.wishes == Wishes::Ignored {
-            wishes = Directives::default();
-        } else if !headers.contains_key(CACHE_CONTROL) && headers.get(PRAGMA).is_some_and(|value| value == "no-cache") {
-            wishes.no_cache = true;
-        }
-        let credential = !principal.is_anonymous();
-        let who = if credential {
-            let (tenant, level) = (principal.tenant().map(|t| t.as_str()), principal.assurance().level);
-            // Written as Rust writes texts, so that no name can contain the end of another.
-            let (roles, scopes) = (principal.roles().to_string(), principal.scopes().to_string());
-            format!("{:?} {tenant:?} {roles:?} {scopes:?} {level:?}", principal.subject())
-        } else {
-            String::new()
-        };
-        let (host, uri) = (host(head), &head.parts.uri);
-        let key = Key {
-            who: who.into(),
-            place: place(&host, uri.path()),
-            query: uri.query().map(|query| format!("?{query}")).unwrap_or_default().into(),
-        };
-        let known = (headers.get(IF_NONE_MATCH).cloned(), headers.get(IF_MODIFIED_SINCE).cloned());
-        Some(Self { key, is_head: head.parts.method == Method::HEAD, wishes, known, credential })
-    }
-
-    /// Whether the client takes an answer of this age.
-    fn takes(&self, kept: &Kept, age: Duration) -> bool {
-        let wishes = &self.wishes;
-        let secs = Duration::from_secs;
-        if wishes.no_cache || wishes.max_age.is_some_and(|most| age.as_secs() > most) {
-            return false;
-        }
-        let needed = age.saturating_add(secs(wishes.min_fresh.unwrap_or_default()));
-        kept.life.is_fresh(needed) || kept.life.may_be_stale(needed, wishes.max_stale)
-    }
-
-    /// Whether the client has the answer already (RFC 9110 section 13.2.2).
-    fn has(&self, kept: &Kept) -> bool {
-        if !kept.status.is_success() {
-            return false;
-        }
-        match &self.known {
-            (Some(tags), _) => kept.headers.get(ETAG).is_some_and(|own| is_among(own, tags)),
-            (None, Some(since)) => {
-                let changed = kept.headers.get(LAST_MODIFIED).and_then(moment);
-                changed.zip(moment(since)).is_some_and(|(changed, since)| changed <= since)
-            }
-            (None, None) => false,
-        }
-    }
-}
-
-/// What makes a request pass by.
-const PAST: [HeaderName; 6] = [COOKIE, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, UPGRADE];
-
-/// Whether a tag is in a list of tags, by the weak comparison.
-fn is_among(own: &HeaderValue, tags: &HeaderValue) -> bool {
-    let (Ok(own), Ok(mut rest)) = (own.to_str(), tags.to_str()) else { return false };
-    if rest.trim() == "*" {
-        return true;
-    }
-    let own = own.trim();
-    let own = own.strip_prefix("W/").unwrap_or(own);
-    // A tag may contain a comma, so that the list is read from quote to quote.
-    while let Some((_, tag)) = rest.split_once('"') {
-        let Some((tag, behind)) = tag.split_once('"') else { return false };
-        if own.strip_prefix('"').and_then(|own| own.strip_suffix('"')) == Some(tag) {
-            return true;
-        }
-        rest = behind;
-    }
-    false
 }
 
 /// One request and what becomes of it.

@@ -1,12 +1,13 @@
 //! The stage in front of a backend that plays a script and remembers what it was asked.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use palisade_core::canon::host::CanonicalHost;
 use palisade_core::id::{PolicyVersion, TenantId};
 use palisade_core::operation::{AccessRule, Audience};
 use palisade_core::policy::Policy;
-use palisade_core::principal::{Principal, RoleSet, ScopeSet};
+use palisade_core::principal::{Principal, RoleSet, ScopeSet, Subject};
 use tokio::time::advance;
 
 use super::*;
