@@ -39,6 +39,13 @@ impl<'r> Context<'r> {
 
     /// Sends a call and notes the exchange.
     pub(crate) async fn send(&self, trail: &mut Trail, label: Label, call: &Call) -> Result<Answer, SendError> {
+        // What is under way is brought to its end and put back, but nothing new begins.
+        if label == Label::Attack
+            && !trail.has_attacked()
+            && let Some(stopped) = self.client.stopped()
+        {
+            return Err(stopped);
+        }
         let answer = self.client.send(call).await?;
         trail.note(self.client.base(), label, call, &answer);
         Ok(answer)

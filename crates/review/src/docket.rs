@@ -12,10 +12,20 @@ use crate::rule::Rule;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trail {
     exchanges: Vec<Exchange>,
+    /// Why one of the requests was not made.
+    withheld: Option<String>,
 }
 
 impl Trail {
+    /// Whether an attack was made.
+    pub(crate) fn has_attacked(&self) -> bool {
+        self.exchanges.iter().any(|exchange| exchange.label == Label::Attack)
+    }
+
     pub(crate) fn note(&mut self, base: &str, label: Label, call: &Call, answer: &Answer) {
+        if let Some(why) = answer.why_withheld() {
+            self.withheld.get_or_insert_with(|| why.to_owned());
+        }
         self.exchanges.push(Exchange {
             label,
             request: call.summary(base),
@@ -40,11 +50,17 @@ pub(crate) struct Docket {
 impl Docket {
     /// The attack got through, and everything needed to say so is in the trail.
     pub(crate) fn prove(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
         self.add(Finding::new(rule, site, summary, trail.exchanges));
     }
 
     /// The attack got through, but something keeps it from doing harm, or from being sure.
     pub(crate) fn suspect(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
         let finding = Finding::new(rule, site, summary, trail.exchanges);
         self.add(finding.with_confidence(Confidence::Suspect));
     }
@@ -58,6 +74,9 @@ impl Docket {
 
     /// The attack was made and did not get through.
     pub(crate) fn withstand(&mut self, rule: &Rule, site: Site<'_>, reason: impl Into<String>, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
         self.reason.get_or_insert_with(|| reason.into());
         let fingerprint = site.fingerprint(rule);
         let known = |one: &&Exchange| one.fingerprint.as_ref() == Some(&fingerprint);

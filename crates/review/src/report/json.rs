@@ -13,6 +13,7 @@ impl Report {
             "version": 1,
             "requests": self.requests,
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "ending": self.ending.to_json(),
             "operations": self.operations.iter().map(operation).collect::<Vec<_>>(),
         })
     }

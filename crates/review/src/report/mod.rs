@@ -2,15 +2,16 @@
 
 pub(crate) mod json;
 
+use crate::ending::Ending;
 use crate::finding::{Exchange, Finding};
 use crate::row::Row;
 
 /// What came out of a run.
 ///
 /// ```
-/// use palisade_review::{Report, Row};
+/// use palisade_review::{Ending, Report, Row};
 ///
-/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Ending::default() };
 /// assert!(!report.proves(Row::Injection));
 /// assert_eq!(report.to_json()["requests"], 0);
 /// ```
@@ -22,6 +23,8 @@ pub struct Report {
     pub requests: u32,
     /// Whether each operation of the contract could be reached by somebody who may.
     pub operations: Vec<OperationReach>,
+    /// How the run ended.
+    pub ending: Ending,
 }
 
 impl Report {
