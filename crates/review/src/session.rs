@@ -79,6 +79,12 @@ impl Session {
         signed.chain(claimed).filter(|name| !name.is_empty()).collect()
     }
 
+    /// The fields in which it says who it is when it signs in.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let signed = self.keeper.identity.login.texts().into_iter();
+        signed.map(|(name, _)| name).filter(|name| !crate::login::is_password(name)).collect()
+    }
+
     /// Whether the run has made the account for itself.
     pub(crate) fn is_throwaway(&self) -> bool {
         self.keeper.is_throwaway

@@ -19,8 +19,9 @@ use crate::surface::{Endpoint, Surface};
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     routes: Vec<Route>,
-    /// How the given accounts are named.
+    /// How the given accounts are named, and in which fields they say so when they sign in.
     names: Mutex<Vec<String>>,
+    fields: Mutex<Vec<String>>,
     trouble: Mutex<Vec<Trouble>>,
 }
 
@@ -49,8 +50,9 @@ impl Guard {
     }
 
     /// From now on an account is protected.
-    pub(crate) fn protect(&self, names: Vec<String>) {
+    pub(crate) fn protect(&self, names: Vec<String>, fields: Vec<String>) {
         lock(&self.names).extend(names);
+        lock(&self.fields).extend(fields.iter().map(|field| plain(field)));
     }
 
     /// Why a call must not be made, when it must not.
@@ -61,7 +63,7 @@ impl Guard {
         {
             return Some(format!("`{}` was left alone after it had not answered {PATIENCE} times in a row", route.id));
         }
-        if !route.is_some_and(|route| route.danger) && !changes_account(call) {
+        if !route.is_some_and(|route| route.danger) && !self.changes_account(call) {
             return None;
         }
         let is_given = |keeper: &&std::sync::Arc<Keeper>| {
@@ -87,6 +89,21 @@ impl Guard {
             Some(Payload::Secret(..)) | None => {}
         }
         names.iter().find(|name| words.contains(&name.as_str()) || texts.contains(name)).cloned()
+    }
+
+    /// Whether a request would write a password, or anew what somebody signs in with.
+    fn changes_account(&self, call: &Call) -> bool {
+        if !matches!(call.method, Method::PATCH | Method::PUT) {
+            return false;
+        }
+        let Some(Payload::Json(Value::Object(members))) = &call.body else { return false };
+        let (names, fields) = (lock(&self.names), lock(&self.fields));
+        members.iter().any(|(name, value)| {
+            let name = plain(name);
+            let is_sign_in =
+                fields.contains(&name) && value.as_str().is_none_or(|text| !names.iter().any(|one| one == text));
+            is_sign_in || matches!(name.as_str(), "newpassword" | "passwd" | "password" | "pwd")
+        })
     }
 
     fn route(&self, call: &Call) -> Option<&Route> {
@@ -161,18 +178,6 @@ pub(crate) fn is_dangerous(endpoint: &Endpoint) -> bool {
     is_deleting && is_of_account && ends_in_account || is_sign_out || is_secret
 }
 
-/// Whether a request would write a password or an address by which somebody signs in.
-fn changes_account(call: &Call) -> bool {
-    if !matches!(call.method, Method::PATCH | Method::PUT) {
-        return false;
-    }
-    let Some(Payload::Json(Value::Object(members))) = &call.body else { return false };
-    members.keys().any(|name| {
-        let name = name.replace(['_', '-'], "").to_ascii_lowercase();
-        matches!(name.as_str(), "email" | "login" | "mail" | "passwd" | "password" | "username" | "newpassword")
-    })
-}
-
 fn is_account(word: &str) -> bool {
     matches!(word, "account" | "accounts" | "me" | "member" | "members" | "profile" | "user" | "users")
 }
@@ -204,6 +209,10 @@ fn pairs(words: &[String], first: &[&str], second: &[&str]) -> bool {
         .iter()
         .zip(words.iter().skip(1))
         .any(|(one, next)| first.contains(&one.as_str()) && second.contains(&next.as_str()))
+}
+
+fn plain(name: &str) -> String {
+    name.replace(['_', '-'], "").to_ascii_lowercase()
 }
 
 fn scalars(value: &Value, found: &mut Vec<String>) {
