@@ -1,19 +1,23 @@
 //! A docket collects what a probe does: the exchanges of one attempt, and what the attempts came to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::exchange::{Answer, Call};
-use crate::finding::{Confidence, Exchange, Finding, Label, Site};
+use crate::finding::{Confidence, Exchange, Finding, Label, Place, Site};
+use crate::mask::Carried;
+use crate::proof::{self, Check, Seen};
 use crate::report::{RowResult, Verdict};
 use crate::row::Row;
 use crate::rule::Rule;
 
-/// The exchanges of one attempt, in order.
+/// The exchanges of one attempt, in order, with the whole answers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trail {
     exchanges: Vec<Exchange>,
     /// Why one of the requests was not made.
     withheld: Option<String>,
+    answers: Vec<Arc<Answer>>,
 }
 
 impl Trail {
@@ -26,14 +30,28 @@ impl Trail {
         if let Some(why) = answer.why_withheld() {
             self.withheld.get_or_insert_with(|| why.to_owned());
         }
+        let carried = Carried::by(call);
         self.exchanges.push(Exchange {
             label,
-            request: call.summary(base),
+            request: carried.request(call.summary(base)),
             status: answer.status.as_u16(),
-            response: answer.excerpt(),
+            response: carried.answer(answer),
+            response_headers: carried.headers(&answer.headers),
             blocked_by: answer.blocked_by(),
             fingerprint: None,
         });
+        self.answers.push(Arc::new(answer.clone()));
+    }
+
+    /// What has to be so again for the same to be shown again.
+    fn proof(&self, rule: &Rule, summary: &str) -> Vec<Check> {
+        let seen: Vec<Seen<'_>> = self
+            .exchanges
+            .iter()
+            .zip(&self.answers)
+            .map(|(exchange, answer)| Seen { label: exchange.label, request: &exchange.request, answer })
+            .collect();
+        proof::derive(rule.slug, summary, &seen)
     }
 }
 
@@ -53,7 +71,7 @@ impl Docket {
         if let Some(why) = trail.withheld {
             return self.skip(why);
         }
-        self.add(Finding::new(rule, site, summary, trail.exchanges));
+        self.add(finding_of(rule, site, summary, trail));
     }
 
     /// The attack got through, but something keeps it from doing harm, or from being sure.
@@ -61,14 +79,33 @@ impl Docket {
         if let Some(why) = trail.withheld {
             return self.skip(why);
         }
-        let finding = Finding::new(rule, site, summary, trail.exchanges);
+        let finding = finding_of(rule, site, summary, trail);
         self.add(finding.with_confidence(Confidence::Suspect));
     }
 
-    /// One weakness is one finding, however many payloads show it.
+    /// One cause is one finding, however many payloads show it and wherever they go in.
     fn add(&mut self, finding: Finding) {
-        if !self.findings.iter().any(|known| known.fingerprint == finding.fingerprint) {
-            self.findings.push(finding);
+        match self.findings.iter_mut().find(|known| known.fingerprint == finding.fingerprint) {
+            None => self.findings.push(finding),
+            // What is proved somewhere is not doubtful because of somewhere else.
+            Some(known) if known.confidence < finding.confidence => {
+                let known = std::mem::replace(known, finding);
+                self.add(known);
+            }
+            Some(known) => {
+                let place =
+                    Place { operation: finding.operation, insertion: finding.insertion, summary: finding.summary };
+                let is_known =
+                    |other: &Place| (&other.operation, &other.insertion) == (&place.operation, &place.insertion);
+                if !is_known(&known.place()) && !known.also.iter().any(is_known) {
+                    known.also.push(place);
+                }
+                for place in finding.also {
+                    if !known.also.contains(&place) {
+                        known.also.push(place);
+                    }
+                }
+            }
         }
     }
 
@@ -110,6 +147,11 @@ impl Docket {
         };
         RowResult { row, probe, verdict, findings: self.findings, withstood: self.withstood }
     }
+}
+
+fn finding_of(rule: &Rule, site: Site<'_>, summary: String, trail: Trail) -> Finding {
+    let proof = trail.proof(rule, &summary);
+    Finding::new(rule, site, summary, trail.exchanges).with_proof(proof)
 }
 
 /// Of one attack, in all its spellings.

@@ -208,64 +208,16 @@ impl Answer {
         let code = self.json()?.get("code")?.as_str()?;
         (is_problem && is_refusal).then(|| code.to_owned())
     }
-
-    /// The beginning of the answer, secrets replaced.
-    pub(crate) fn excerpt(&self) -> String {
-        let text = self.json.as_ref().map_or_else(|| self.text.clone(), |value| mask(value).to_string());
-        if text.chars().count() <= EXCERPT {
-            return text;
-        }
-        text.chars().take(EXCERPT).chain(['…']).collect()
-    }
 }
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-/// The value with passwords and tokens replaced. Of other secrets the beginning stays, for that they can be read is
-/// what a finding says.
+/// The value without its secrets.
 fn mask(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, member)| {
-                    let masked = match member {
-                        Value::String(_) if is_credential(name) => Value::from("***"),
-                        Value::String(text) if is_sensitive(name) => {
-                            Value::from(text.chars().take(SHOWN).chain("***".chars()).collect::<String>())
-                        }
-                        Value::Array(_)
-                        | Value::Bool(_)
-                        | Value::Null
-                        | Value::Number(_)
-                        | Value::Object(_)
-                        | Value::String(_) => mask(member),
-                    };
-                    (name.clone(), masked)
-                })
-                .collect(),
-        ),
-        Value::Array(items) => items.iter().map(mask).collect(),
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value.clone(),
-    }
+    crate::mask::json(value)
 }
-
-fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "password" | "passwd" | "secret" | "client_secret" | "token")
-        || name.ends_with("_token")
-        || name.ends_with("token") && name.len() > 5
-}
-
-fn is_sensitive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["hash", "key", "private", "salt"].iter().any(|word| name.contains(word))
-}
-
-const EXCERPT: usize = 600;
-const SHOWN: usize = 6;
 
 #[cfg(test)]
 mod tests {

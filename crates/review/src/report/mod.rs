@@ -1,9 +1,21 @@
 //! The report says what was tried, what was proved, and what could not be tested.
 
-pub(crate) mod json;
+mod format;
+mod har;
+mod html;
+mod json;
+mod junit;
+mod locate;
+mod sarif;
+mod text;
+
+pub use format::{About, Format, UnknownFormat};
+
+use std::cmp::Reverse;
 
 use crate::ending::Ending;
 use crate::finding::{Exchange, Finding};
+use crate::plan::Mode;
 use crate::row::Row;
 
 /// What came out of a run.
@@ -37,6 +49,14 @@ impl Report {
     /// Every finding, in the order of the rows.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.rows.iter().flat_map(|result| &result.findings)
+    }
+
+    /// Every finding, what is proved and heaviest first.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<&Finding> {
+        let mut ranked: Vec<&Finding> = self.findings().collect();
+        ranked.sort_by_key(|finding| (Reverse(finding.confidence), Reverse(finding.severity)));
+        ranked
     }
 }
 
@@ -107,4 +127,13 @@ pub struct OperationReach {
     pub blocked_by: Option<String>,
     /// Who asked last; `None` for nobody in particular.
     pub identity: Option<String>,
+}
+
+/// A mode as reports spell it.
+fn word_of(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Active => "active",
+        Mode::Full => "full",
+        Mode::Safe => "safe",
+    }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod decoys;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod parents;
