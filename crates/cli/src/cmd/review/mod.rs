@@ -101,7 +101,9 @@ impl From<Depth> for Mode {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.format.len() > 1 && arguments.output.is_none() {
         let problem = Diagnostic::error("review-output", "several forms cannot be printed one after the other");
-        return Ok(refuse(&[problem.help("add `--output review`: the files are then `review.json`, `review.sarif` ...")]));
+        return Ok(refuse(&[
+            problem.help("add `--output review`: the files are then `review.json`, `review.sarif` ...")
+        ]));
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     runtime.block_on(review(arguments))

@@ -90,7 +90,9 @@ async fn contract(from: &str, trust: &Trust, dry_run: bool) -> Result<Source, Di
     }
     if dry_run {
         let help = "download it first: `curl -o openapi.json URL`";
-        return Err(unreadable("a dry run sends nothing, so that it needs the contract as a file".to_owned()).help(help));
+        return Err(
+            unreadable("a dry run sends nothing, so that it needs the contract as a file".to_owned()).help(help)
+        );
     }
     let url: Uri = from.parse().map_err(|error: http::uri::InvalidUri| unreadable(error.to_string()))?;
     let text = fetch(&url, trust).await.map_err(|error| unreadable(format!("it cannot be fetched: {error}")))?;

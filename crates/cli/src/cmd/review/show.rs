@@ -49,7 +49,10 @@ pub(super) fn forecast(plan: &Plan, arguments: &Arguments) {
     for operation in plan.operations() {
         output::say(&format!("  {:<7} {}  {}", operation.method, operation.template, remark(&operation)));
     }
-    output::say(&format!("\n{:>6} requests at most, roughly, of a budget of {}:\n", estimate.requests, arguments.budget));
+    output::say(&format!(
+        "\n{:>6} requests at most, roughly, of a budget of {}:\n",
+        estimate.requests, arguments.budget
+    ));
     for probe in &estimate.probes {
         output::say(&format!("  {:>5}  {:<10} {}", probe.requests, probe.row.id(), probe.probe));
     }
