@@ -1,6 +1,6 @@
 //! A docket collects what a probe does: the exchanges of one attempt, and what the attempts came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exchange::{Answer, Call};
@@ -63,9 +63,16 @@ pub(crate) struct Docket {
     codes: BTreeMap<String, usize>,
     reason: Option<String>,
     skipped: Option<String>,
+    /// The operations that something was tried on.
+    tested: BTreeSet<String>,
 }
 
 impl Docket {
+    /// The operations that something was tried on.
+    pub(crate) fn tested(&self) -> &BTreeSet<String> {
+        &self.tested
+    }
+
     /// The attack got through, and everything needed to say so is in the trail.
     pub(crate) fn prove(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
         if let Some(why) = trail.withheld {
@@ -85,6 +92,7 @@ impl Docket {
 
     /// One cause is one finding, however many payloads show it and wherever they go in.
     fn add(&mut self, finding: Finding) {
+        self.tested.insert(finding.operation.clone());
         match self.findings.iter_mut().find(|known| known.fingerprint == finding.fingerprint) {
             None => self.findings.push(finding),
             // What is proved somewhere is not doubtful because of somewhere else.
@@ -114,6 +122,7 @@ impl Docket {
         if let Some(why) = trail.withheld {
             return self.skip(why);
         }
+        self.tested.insert(site.operation.to_owned());
         self.reason.get_or_insert_with(|| reason.into());
         let fingerprint = site.fingerprint(rule);
         let known = |one: &&Exchange| one.fingerprint.as_ref() == Some(&fingerprint);

@@ -20,6 +20,19 @@ pub struct Ending {
     pub throwaways: usize,
     /// What else there is to know.
     pub notes: Vec<String>,
+    /// By what each operation was tested, in the order of the contract.
+    pub coverage: Vec<Coverage>,
+}
+
+/// By what an operation was tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The operation.
+    pub operation: String,
+    /// The probes that tried something on it.
+    pub tested_by: Vec<&'static str>,
+    /// Why there are none, when there are none.
+    pub why_not: Option<String>,
 }
 
 impl Ending {
@@ -31,6 +44,15 @@ impl Ending {
             "locked_out": self.locked_out,
             "throwaways": self.throwaways,
             "notes": self.notes,
+            "coverage": self.coverage.iter().map(one).collect::<Vec<_>>(),
         })
     }
+}
+
+fn one(coverage: &Coverage) -> Value {
+    json!({
+        "operation": coverage.operation,
+        "tested_by": coverage.tested_by,
+        "why_not": coverage.why_not,
+    })
 }

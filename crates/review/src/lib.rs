@@ -66,7 +66,7 @@ mod surface;
 mod throwaway;
 mod token;
 
-pub use ending::Ending;
+pub use ending::{Coverage, Ending};
 pub use finding::{Confidence, Exchange, Finding, Label, Place, RequestSummary};
 pub use identities::read_identities;
 pub use identity::Identity;

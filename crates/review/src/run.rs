@@ -5,7 +5,7 @@ use http::{Method, Uri};
 
 use crate::context::Context;
 use crate::docket::Docket;
-use crate::ending::Ending;
+use crate::ending::{Coverage, Ending};
 use crate::exchange::{Answer, Call};
 use crate::identity::Identity;
 use crate::legitimate::{Part, look_around, visit};
@@ -14,8 +14,9 @@ use crate::preflight;
 use crate::probe::{self, Probe};
 use crate::progress::{Progress, ProgressEvent};
 use crate::report::{OperationReach, Report, RowResult};
-use crate::scope::{SendError, Target, Trust, one_off};
+use crate::scope::{SendError, Target, Trust, is_dangerous, one_off};
 use crate::session::sign_in;
+use crate::surface::Endpoint;
 use crate::throwaway;
 
 /// Puts the target back to what it was, before and after what destroys.
@@ -63,6 +64,8 @@ pub async fn run_with_reset(
     reset: Option<&dyn Reset>,
 ) -> Result<Report, RunError> {
     let mut ending = Ending::default();
+    let uncovered = |endpoint: &Endpoint| Coverage { operation: endpoint.id.clone(), ..Coverage::default() };
+    ending.coverage = plan.surface.endpoints.iter().map(uncovered).collect();
     let mut context = preflight::open(plan, &target).await?;
     let controls = preflight::controls(&context).await?;
     context.client.be_lenient(true);
@@ -89,6 +92,7 @@ pub async fn run_with_reset(
     }
     restore(reset, plan.mode, &mut ending).await;
     take_leave(&context, &mut ending).await;
+    explain(plan, &operations, &mut ending);
     rows.sort_by_key(|result| result.row);
     Ok(Report { rows, requests: context.client.sent(), operations, ending })
 }
@@ -157,6 +161,9 @@ async fn attack(
             ending.locked_out.push(session.name.clone());
         }
     }
+    for coverage in ending.coverage.iter_mut().filter(|one| docket.tested().contains(&one.operation)) {
+        coverage.tested_by.push(id);
+    }
     let result = docket.close(id, row);
     let requests = context.client.sent();
     progress.event(ProgressEvent::ProbeFinished { probe: id, row, verdict: &result.verdict, requests });
@@ -201,6 +208,28 @@ async fn take_leave(context: &Context<'_>, ending: &mut Ending) {
             }
             Err(error) => ending.notes.push(format!("whether `{}` can sign in is not known: {error}", identity.name)),
         }
+    }
+}
+
+/// Says of each operation that nothing was tried on why not.
+fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
+    let given_up = ending.given_up.clone();
+    for (coverage, endpoint) in ending.coverage.iter_mut().zip(&plan.surface.endpoints) {
+        if !coverage.tested_by.is_empty() {
+            continue;
+        }
+        let reach = operations.iter().find(|reach| reach.id == coverage.operation);
+        let why = match reach {
+            _ if given_up.contains(&coverage.operation) => "it did not answer, and was left alone".to_owned(),
+            _ if is_dangerous(endpoint) && ending.throwaways == 0 => {
+                "it could lock a given identity out, and no throw-away account could be made".to_owned()
+            }
+            None => "it writes, and the mode does not".to_owned(),
+            Some(reach) if reach.reached_2xx => "no probe applies to it".to_owned(),
+            Some(reach) if reach.status == 0 => "no identity may call it".to_owned(),
+            Some(reach) => format!("nobody was served; the last answer was {}", reach.status),
+        };
+        coverage.why_not = Some(why);
     }
 }
 
