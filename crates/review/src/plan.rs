@@ -9,7 +9,7 @@ use crate::identity::Identity;
 use crate::partner::HostilePartner;
 use crate::probe;
 use crate::row::Row;
-use crate::scope::is_dangerous;
+use crate::scope::{is_dangerous, is_reset};
 use crate::surface::{Endpoint, Surface};
 use crate::throwaway::registration;
 
@@ -106,6 +106,7 @@ impl Plan {
             is_public: endpoint.is_public,
             is_read: endpoint.is_read(),
             is_protected: is_dangerous(endpoint),
+            is_reset: is_reset(endpoint),
         };
         self.surface.endpoints.iter().map(planned).collect()
     }
@@ -176,6 +177,8 @@ pub struct PlannedOperation {
     pub is_read: bool,
     /// Whether it could lock somebody out, so that it is only asked of accounts that the run has made.
     pub is_protected: bool,
+    /// Whether it could make the target anew or end it, so that it is never asked.
+    pub is_reset: bool,
 }
 
 /// How far a run may go.

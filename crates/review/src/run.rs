@@ -14,7 +14,7 @@ use crate::preflight;
 use crate::probe::{self, Probe};
 use crate::progress::{Progress, ProgressEvent};
 use crate::report::{OperationReach, Report, RowResult};
-use crate::scope::{SendError, Target, Trust, is_dangerous, one_off};
+use crate::scope::{SendError, Target, Trust, is_dangerous, is_reset, one_off};
 use crate::session::sign_in;
 use crate::surface::Endpoint;
 use crate::throwaway;
@@ -221,6 +221,7 @@ fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
         let reach = operations.iter().find(|reach| reach.id == coverage.operation);
         let why = match reach {
             _ if given_up.contains(&coverage.operation) => "it did not answer, and was left alone".to_owned(),
+            _ if is_reset(endpoint) => "it could reset the target, and with it what is tested".to_owned(),
             _ if is_dangerous(endpoint) && ending.throwaways == 0 => {
                 "it could lock a given identity out, and no throw-away account could be made".to_owned()
             }

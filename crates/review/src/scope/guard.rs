@@ -32,6 +32,7 @@ struct Route {
     /// `None` for a parameter.
     segments: Vec<Option<String>>,
     danger: bool,
+    resets: bool,
 }
 
 /// An operation that has not answered.
@@ -62,6 +63,9 @@ impl Guard {
             && self.is_open(&route.id)
         {
             return Some(format!("`{}` was left alone after it had not answered {PATIENCE} times in a row", route.id));
+        }
+        if let Some(route) = route.filter(|route| route.resets) {
+            return Some(format!("`{}` could reset the target, and with it what is tested", route.id));
         }
         if !route.is_some_and(|route| route.danger) && !self.changes_account(call) {
             return None;
@@ -151,6 +155,7 @@ impl Route {
             method: endpoint.method.clone(),
             segments: endpoint.template.split('/').map(segment).collect(),
             danger: is_dangerous(endpoint),
+            resets: is_reset(endpoint),
         }
     }
 
@@ -158,6 +163,18 @@ impl Route {
         let fits = |(wanted, given): (&Option<String>, &&str)| wanted.as_deref().is_none_or(|wanted| wanted == *given);
         self.segments.len() == segments.len() && self.segments.iter().zip(segments).all(fits)
     }
+}
+
+/// Whether an operation, by its name, makes the whole target anew, empties it, or ends it.
+pub(crate) fn is_reset(endpoint: &Endpoint) -> bool {
+    let last = endpoint.template.split('/').rfind(|segment| !segment.contains('{')).unwrap_or_default();
+    let words = words_of(last);
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    let is_of_data = has(&["all", "data", "database", "db", "everything", "lab", "server", "state", "tables"]);
+    let is_alone = words.len() == 1 && endpoint.path_parameters().next().is_none();
+    has(&["createdb", "dropdb", "initdb", "populate", "reboot", "reseed", "resetdb", "restart", "shutdown", "wipe"])
+        || has(&["clear", "create", "drop", "flush", "init", "purge", "reset", "restore", "seed", "truncate"])
+            && (is_of_data || is_alone && has(&["drop", "flush", "purge", "reset", "seed", "truncate"]))
 }
 
 /// Whether an operation, by its name, can lock an account out: of a password, an address, an account, all sessions.
@@ -271,6 +288,27 @@ mod tests {
             ("get", "/blogout", "x"),
         ] {
             assert!(!dangerous(method, path, id), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_resets_the_target_is_known_by_its_name() {
+        let resets = |method: &str, path: &str| {
+            let contract = format!("openapi: 3.1.0\npaths:\n  {path}: {{ {method}: {{ responses: {{}} }} }}");
+            is_reset(&Surface::read(&Source::new("c.yaml", contract)).unwrap().endpoints[0])
+        };
+        for (method, path) in [("get", "/createdb"), ("post", "/reset"), ("post", "/admin/reset-db"), ("get", "/seed")] {
+            assert!(resets(method, path), "{method} {path}");
+        }
+        for (method, path) in [
+            ("post", "/reset-password"),
+            ("post", "/password/reset/{token}"),
+            ("post", "/orders/create"),
+            ("get", "/seeds"),
+            ("delete", "/cart/clear"),
+            ("get", "/database"),
+        ] {
+            assert!(!resets(method, path), "{method} {path}");
         }
     }
 

@@ -18,7 +18,7 @@ use http::uri::{Authority, Scheme};
 pub(crate) use client::ScopedClient;
 pub use client::fetch;
 pub(crate) use client::one_off;
-pub(crate) use guard::{Guard, is_dangerous};
+pub(crate) use guard::{Guard, is_dangerous, is_reset};
 pub use wire::{Trust, TrustError};
 
 /// What is attacked, and how hard.

@@ -1,6 +1,8 @@
 //! The reviewer against real services on loopback: the vulnerable shop, and two that share nothing with it.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod decoys;
 #[cfg(test)]
 mod formats;
@@ -16,5 +18,3 @@ mod preflight;
 mod reports;
 #[cfg(test)]
 mod scene;
-#[cfg(test)]
-mod strangers;

@@ -69,7 +69,9 @@ fn remark(operation: &PlannedOperation) -> String {
     if operation.is_public {
         remarks.push("public");
     }
-    if operation.is_protected {
+    if operation.is_reset {
+        remarks.push("never: it could reset the target");
+    } else if operation.is_protected {
         remarks.push("only with throw-away accounts");
     } else if operation.method == http::Method::DELETE {
         remarks.push("destructive");
