@@ -36,6 +36,8 @@
 //! Attack only what is yours. A run writes to the target, and puts back what the API lets it put back.
 #![forbid(unsafe_code)]
 
+mod baseline;
+mod comparison;
 mod context;
 mod docket;
 mod exchange;
@@ -49,6 +51,7 @@ mod plan;
 mod probe;
 mod progress;
 mod proof;
+mod replay;
 mod report;
 mod row;
 mod rule;
@@ -60,13 +63,16 @@ mod sink;
 mod surface;
 mod token;
 
-pub use finding::{Confidence, Exchange, Finding, Label, Place, RequestSummary};
+pub use baseline::{Accepted, Baseline, Gate};
+pub use comparison::{Comparison, Line, Outcome, Standing};
+pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSummary};
 pub use identity::{Identity, JsonLogin, Login};
 pub use partner::HostilePartner;
 pub use plan::{Estimate, Mode, Plan, PlanError, ProbeEstimate};
 pub use progress::{Progress, ProgressEvent};
 pub use proof::Check;
-pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat, Verdict};
+pub use replay::{Recorded, ReplayError, Replayed, replay};
+pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat, Verdict, report_schema};
 pub use row::Row;
 pub use rule::{Breadth, Detail, Remedy, Rule, Severity};
 pub use run::{RunError, legitimate, run};
