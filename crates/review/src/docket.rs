@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exchange::{Answer, Call};
-use crate::finding::{Confidence, Exchange, Finding, Label, Place, Site};
+use crate::finding::{Aim, Confidence, Exchange, Finding, Label, Place, Site};
 use crate::mask::Carried;
 use crate::proof::{self, Check, Seen};
 use crate::report::{RowResult, Verdict};
@@ -39,6 +39,7 @@ impl Trail {
             response_headers: carried.headers(&answer.headers),
             blocked_by: answer.blocked_by(),
             fingerprint: None,
+            aim: None,
         });
         self.answers.push(Arc::new(answer.clone()));
     }
@@ -134,6 +135,8 @@ impl Docket {
             if room > 0 && self.withstood.len() < MAXIMUM_WITHSTOOD {
                 room -= 1;
                 exchange.fingerprint = Some(fingerprint.clone());
+                let (operation, insertion) = (site.operation.to_owned(), site.insertion.to_owned());
+                exchange.aim = Some(Aim { rule: rule.slug, operation, insertion });
                 self.withstood.push(exchange);
             }
         }

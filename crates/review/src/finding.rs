@@ -188,6 +188,19 @@ pub struct Exchange {
     pub blocked_by: Option<String>,
     /// Of an attack that was withstood: the fingerprint of the finding that it would have been.
     pub fingerprint: Option<String>,
+    /// Of an attack that was withstood: what it was aimed at.
+    pub aim: Option<Aim>,
+}
+
+/// What an attack was aimed at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Aim {
+    /// The rule that it would have broken.
+    pub rule: &'static str,
+    /// The operation.
+    pub operation: String,
+    /// Where in the request.
+    pub insertion: String,
 }
 
 /// A request without its secrets.

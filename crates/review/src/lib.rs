@@ -36,6 +36,8 @@
 //! Attack only what is yours. A run writes to the target, and puts back what the API lets it put back.
 #![forbid(unsafe_code)]
 
+mod baseline;
+mod comparison;
 mod context;
 mod docket;
 mod ending;
@@ -54,6 +56,7 @@ mod preflight;
 mod probe;
 mod progress;
 mod proof;
+mod replay;
 mod report;
 mod row;
 mod rule;
@@ -66,8 +69,10 @@ mod surface;
 mod throwaway;
 mod token;
 
+pub use baseline::{Accepted, Baseline, Gate};
+pub use comparison::{Comparison, Line, Outcome, Standing};
 pub use ending::{Coverage, Ending};
-pub use finding::{Confidence, Exchange, Finding, Label, Place, RequestSummary};
+pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSummary};
 pub use identities::read_identities;
 pub use identity::Identity;
 pub use login::{Grant, JsonLogin, Login, LoginPayload, LoginRequest, Part, PartPlace, TokenSource};
@@ -75,7 +80,8 @@ pub use partner::HostilePartner;
 pub use plan::{Estimate, Mode, Plan, PlanError, PlannedOperation, PolicyRule, ProbeEstimate};
 pub use progress::{Progress, ProgressEvent};
 pub use proof::Check;
-pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat, Verdict};
+pub use replay::{Recorded, ReplayError, Replayed, replay};
+pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat, Verdict, report_schema};
 pub use row::Row;
 pub use rule::{Breadth, Detail, Remedy, Rule, Severity};
 pub use run::{Reset, ResetUrl, RunError, legitimate, run, run_with_reset};

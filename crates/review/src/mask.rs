@@ -22,7 +22,9 @@ impl Carried {
     /// The secrets of a call: its token, and what its body has under the names of secrets.
     pub(crate) fn by(call: &Call) -> Self {
         let mut secrets = Vec::new();
-        if let Credential::Bearer { token, .. } = &call.credential {
+        if let Credential::Bearer { token, shown } = &call.credential
+            && token != shown
+        {
             secrets.push(token.clone());
         }
         if let Credential::Parts(parts) = &call.credential {

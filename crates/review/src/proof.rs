@@ -132,7 +132,7 @@ pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check>
     for (exchange, one) in seen.iter().enumerate().filter(|(_, one)| one.label != Label::Restore) {
         checks.push(Check::Status { exchange, class: one.answer.status.as_u16() / 100 });
         let decides = matches!(one.label, Label::Attack | Label::Verify);
-        if !decides || rule == "version-disclosed" && one.label == Label::Control {
+        if !decides {
             continue;
         }
         if let Some((other, control)) = base.and_then(|at| seen.get(at).map(|control| (at, control)))
@@ -145,14 +145,39 @@ pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check>
             });
         }
         let sent = seen.get(..=exchange).unwrap_or_default().iter().filter(|one| one.label == Label::Attack);
-        let markers = sent
-            .flat_map(|one| markers(&one.request.url).chain(one.request.body.iter().flat_map(|body| markers(body))));
-        if let Some(marker) = markers.into_iter().find(|marker| one.answer.text.contains(*marker)) {
-            checks.push(Check::Holds { exchange, text: marker.to_owned() });
+        if let Some(text) = sent.filter_map(|sent| returned(sent.request, one.answer)).next() {
+            checks.push(Check::Holds { exchange, text });
         }
         checks.extend(evidence(rule, summary, exchange, *one));
     }
-    checks
+    let of_attack = |check: &&Check| {
+        seen.get(check.exchange()).is_some_and(|one| matches!(one.label, Label::Attack | Label::Verify))
+    };
+    let is_more = |check: &Check| !matches!(check, Check::Status { .. });
+    let decides = BY_STATUS.contains(&rule) || checks.iter().filter(of_attack).any(is_more);
+    // A finding that only a witness could confirm, or a clock, is not confirmed by a status.
+    if decides && !BY_WITNESS.contains(&rule) { checks } else { Vec::new() }
+}
+
+/// What of an attack came back in an answer: the whole text that was sent with a marker, else the marker.
+fn returned(request: &RequestSummary, answer: &Answer) -> Option<String> {
+    let body = request.body.as_deref().unwrap_or_default();
+    let mut texts = Vec::new();
+    if let Ok(value) = serde_json::from_str::<Value>(body) {
+        texts_of(&value, &mut texts);
+    }
+    let marked = texts.into_iter().find(|text| markers(text).next().is_some() && answer.text.contains(text.as_str()));
+    let marker = || markers(&request.url).chain(markers(body)).find(|marker| answer.text.contains(*marker));
+    marked.or_else(|| marker().map(str::to_owned))
+}
+
+fn texts_of(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| texts_of(member, texts)),
+        Value::String(text) => texts.push(text.clone()),
+        Value::Bool(_) | Value::Null | Value::Number(_) => {}
+    }
 }
 
 /// What rules about single answers look at.
@@ -174,10 +199,12 @@ fn evidence(rule: &str, summary: &str, exchange: usize, one: Seen<'_>) -> Vec<Ch
                 .map(header)
                 .collect()
         }
-        "verbose-error" => {
-            let sign = summary.split('`').nth(1).filter(|sign| one.answer.text.contains(sign));
-            sign.map(|sign| Check::Holds { exchange, text: sign.to_owned() }).into_iter().collect()
+        "property-exposed" | "verbose-error" => {
+            // What the summary quotes is what was seen.
+            let quoted = summary.split('`').skip(1).step_by(2).filter(|quoted| one.answer.text.contains(quoted));
+            quoted.map(|quoted| Check::Holds { exchange, text: quoted.to_owned() }).collect()
         }
+        "script-stored" if one.label == Label::Verify => vec![header("content-security-policy")],
         "version-disclosed" => {
             let names = ["server", "x-powered-by", "x-aspnet-version", "x-generator", "x-runtime"].into_iter();
             names.filter(|name| summary.contains(&format!("`{name}:"))).map(header).collect()
@@ -206,5 +233,32 @@ fn markers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 const ALIKE: usize = 90;
+/// Rules where being served is the weakness.
+const BY_STATUS: [&str; 13] = [
+    "authentication-missing",
+    "flow-repeated",
+    "flow-unbounded",
+    "function-bypassed",
+    "function-exposed",
+    "object-written",
+    "operation-undeclared",
+    "session-outlives",
+    "sql-error",
+    "token-expired",
+    "token-forged",
+    "token-subject",
+    "token-unsigned",
+];
+/// Rules that only a third party can confirm, or a comparison of times or of many requests.
+const BY_WITNESS: [&str; 8] = [
+    "account-enumerable",
+    "entity-resolved",
+    "guessing-unbounded",
+    "partner-trusted",
+    "pattern-exponential",
+    "request-forged",
+    "requests-unbounded",
+    "token-guessable",
+];
 /// How every marker of a run begins.
 const MARKER: &str = "plsd";

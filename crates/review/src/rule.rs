@@ -2,6 +2,7 @@
 
 mod detail;
 mod severity;
+mod table;
 
 pub use detail::{Breadth, Detail};
 pub use severity::Severity;

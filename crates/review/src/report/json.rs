@@ -2,13 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::finding::{Confidence, Exchange, Finding, Place};
+use crate::comparison::Comparison;
+use crate::finding::{Aim, Confidence, Exchange, Finding, Place};
 use crate::proof::Check;
 use crate::report::{About, OperationReach, Report, RowResult, Verdict, word_of};
-use crate::rule::Severity;
+use crate::rule::{Rule, Severity};
 
 /// The report with what a reader has to know besides.
 pub(crate) fn write(report: &Report, about: &About) -> String {
+    write_compared(report, about, None)
+}
+
+/// The same with a comparison.
+pub(crate) fn write_compared(report: &Report, about: &About, comparison: Option<&Comparison>) -> String {
     let mut value = report.to_json();
     if let Some(members) = value.as_object_mut() {
         let about = json!({
@@ -20,6 +26,9 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
             "reviewer": env!("CARGO_PKG_VERSION"),
         });
         members.insert("about".to_owned(), about);
+        if let Some(comparison) = comparison {
+            members.insert("comparison".to_owned(), comparison.to_json());
+        }
     }
     format!("{value:#}\n")
 }
@@ -74,6 +83,7 @@ fn row(result: &RowResult) -> Value {
 }
 
 fn finding(finding: &Finding) -> Value {
+    let detail = Rule::named(finding.rule).map(Rule::detail);
     json!({
         "rule": finding.rule,
         "row": finding.row.id(),
@@ -88,7 +98,12 @@ fn finding(finding: &Finding) -> Value {
         "proof": finding.proof.iter().map(Check::to_json).collect::<Vec<_>>(),
         "curl": finding.curl,
         "fingerprint": finding.fingerprint,
-        "remedy": { "policy": finding.remedy.policy, "rust": finding.remedy.rust },
+        "remedy": {
+            "policy": finding.remedy.policy,
+            "rust": finding.remedy.rust,
+            "contract": detail.map_or("", |detail| detail.contract),
+            "config": detail.map_or("", |detail| detail.config),
+        },
         "transcript": finding.transcript.iter().map(exchange).collect::<Vec<_>>(),
     })
 }
@@ -105,7 +120,12 @@ fn exchange(exchange: &Exchange) -> Value {
         "response_headers": pairs(&exchange.response_headers),
         "blocked_by": exchange.blocked_by,
         "fingerprint": exchange.fingerprint,
+        "aim": exchange.aim.as_ref().map(aim),
     })
+}
+
+fn aim(aim: &Aim) -> Value {
+    json!({ "rule": aim.rule, "operation": aim.operation, "insertion": aim.insertion })
 }
 
 fn pairs(headers: &[(String, String)]) -> Vec<Value> {

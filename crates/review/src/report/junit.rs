@@ -1,9 +1,9 @@
 //! The report as JUnit's XML: one test for each operation and rule that was tested, a failure for each that was proved.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::finding::{Confidence, Finding};
+use crate::finding::{Aim, Confidence, Finding};
 use crate::report::{About, Report, RowResult, Verdict};
 
 /// One suite for each probe.
@@ -74,12 +74,9 @@ fn suite(result: &RowResult) -> Suite {
             let _ = write!(suite.cases, ">\n      <system-out>{}</system-out>\n    </testcase>\n", escape(&told));
         }
     }
-    let mut withstood: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for exchange in &result.withstood {
-        *withstood.entry((exchange.request.method.as_str(), path(&exchange.request.url))).or_default() += 1;
-    }
-    for ((method, path), attacks) in withstood {
-        begin(&mut suite, &format!("{method} {path}"), &format!("{} withstands {attacks} attacks", result.probe));
+    let withstood: BTreeSet<&Aim> = result.withstood.iter().filter_map(|exchange| exchange.aim.as_ref()).collect();
+    for aim in withstood.into_iter().filter(|aim| !result.findings.iter().any(|finding| is_at(finding, aim))) {
+        begin(&mut suite, &aim.operation, &format!("{} ({})", aim.rule, aim.insertion));
         suite.cases.push_str("/>\n");
     }
     if suite.tests == 0 {
@@ -110,9 +107,9 @@ fn explain(finding: &Finding) -> String {
     )
 }
 
-fn path(url: &str) -> &str {
-    let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or(url);
-    path.split('?').next().unwrap_or(path)
+/// Whether an attack is one of a finding, so that it is told already.
+fn is_at(finding: &Finding, aim: &Aim) -> bool {
+    finding.rule == aim.rule && finding.operation == aim.operation && finding.insertion == aim.insertion
 }
 
 fn host(url: &str) -> &str {

@@ -1,5 +1,6 @@
 //! The report says what was tried, what was proved, and what could not be tested.
 
+mod compared;
 mod format;
 mod har;
 mod html;
@@ -7,9 +8,11 @@ mod json;
 mod junit;
 mod locate;
 mod sarif;
+mod schema;
 mod text;
 
 pub use format::{About, Format, UnknownFormat};
+pub use schema::report_schema;
 
 use std::cmp::Reverse;
 

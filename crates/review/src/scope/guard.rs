@@ -171,7 +171,9 @@ pub(crate) fn is_reset(endpoint: &Endpoint) -> bool {
     let words = words_of(last);
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let is_of_data = has(&["all", "data", "database", "db", "everything", "lab", "server", "state", "tables"]);
-    let is_alone = words.len() == 1 && endpoint.path_parameters().next().is_none();
+    let all = words_of(&endpoint.template);
+    let is_of_somebody = all.iter().any(|word| is_account(word) || SECRETS.contains(&word.as_str()));
+    let is_alone = words.len() == 1 && !endpoint.template.contains('{') && !is_of_somebody;
     has(&["createdb", "dropdb", "initdb", "populate", "reboot", "reseed", "resetdb", "restart", "shutdown", "wipe"])
         || has(&["clear", "create", "drop", "flush", "init", "purge", "reset", "restore", "seed", "truncate"])
             && (is_of_data || is_alone && has(&["drop", "flush", "purge", "reset", "seed", "truncate"]))
@@ -190,7 +192,7 @@ pub(crate) fn is_dangerous(endpoint: &Endpoint) -> bool {
     let ends_in_account = words_of(last).iter().any(|word| is_account(word)) || has(&["unregister", "deactivate"]);
     let is_sign_out = has(&["logout", "signout", "logoff"]) || pairs(&words, &["log", "sign"], &["out", "off"]);
     let is_secret = endpoint.method != Method::GET
-        && has(&["2fa", "credential", "credentials", "email", "mfa", "otp", "password", "passwd", "pwd", "totp"])
+        && has(&SECRETS)
         && !has(&["check", "forgot", "login", "signin", "validate", "verify"]);
     is_deleting && is_of_account && ends_in_account || is_sign_out || is_secret
 }
@@ -246,6 +248,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What somebody signs in with.
+const SECRETS: [&str; 10] =
+    ["2fa", "credential", "credentials", "email", "mfa", "otp", "passwd", "password", "pwd", "totp"];
 /// How many requests in a row an operation may leave unanswered.
 const PATIENCE: u32 = 2;
 
@@ -297,12 +302,14 @@ mod tests {
             let contract = format!("openapi: 3.1.0\npaths:\n  {path}: {{ {method}: {{ responses: {{}} }} }}");
             is_reset(&Surface::read(&Source::new("c.yaml", contract)).unwrap().endpoints[0])
         };
-        for (method, path) in [("get", "/createdb"), ("post", "/reset"), ("post", "/admin/reset-db"), ("get", "/seed")] {
+        for (method, path) in [("get", "/createdb"), ("post", "/reset"), ("post", "/admin/reset-db"), ("get", "/seed")]
+        {
             assert!(resets(method, path), "{method} {path}");
         }
         for (method, path) in [
             ("post", "/reset-password"),
             ("post", "/password/reset/{token}"),
+            ("post", "/password/reset"),
             ("post", "/orders/create"),
             ("get", "/seeds"),
             ("delete", "/cart/clear"),

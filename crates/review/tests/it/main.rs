@@ -15,6 +15,8 @@ mod precision;
 #[cfg(test)]
 mod preflight;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod scene;

@@ -11,12 +11,19 @@ mod matrix;
 
 use std::fmt::Write as _;
 
+use crate::comparison::Comparison;
+use crate::report::compared::told;
 use crate::report::{About, Report, Verdict, word_of};
 use crate::rule::Severity;
 use escape::Text;
 
 /// The whole page.
 pub(crate) fn write(report: &Report, about: &About) -> String {
+    write_compared(report, about, None)
+}
+
+/// The same with a comparison.
+pub(crate) fn write_compared(report: &Report, about: &About, comparison: Option<&Comparison>) -> String {
     let mut page = String::new();
     let target = Text(&about.target);
     let _ = write!(
@@ -30,6 +37,9 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
     head(&mut page, report, about);
     chart::write(&mut page, report);
     findings::write(&mut page, report);
+    if let Some(comparison) = comparison {
+        compared(&mut page, comparison);
+    }
     matrix::write(&mut page, report);
     coverage(&mut page, report);
     page.push_str("</body>\n</html>\n");
@@ -55,6 +65,29 @@ fn head(page: &mut String, report: &Report, about: &About) {
         let _ = write!(page, "<li class=\"{slug}{empty}\"><b>{count}</b> {slug}</li>");
     }
     page.push_str("</ul>\n</header>\n");
+}
+
+/// What the gateway changed, line by line.
+fn compared(page: &mut String, comparison: &Comparison) {
+    page.push_str(
+        "<section>\n<h2>Before and after</h2>\n<p>The same attacks against the service, and through the gateway.</p>\n\
+         <div class=\"wide\"><table>\n<thead><tr><th>Standing</th><th>Row</th><th>Operation</th><th>Without</th>\
+         <th>With</th><th>By</th></tr></thead>\n<tbody>\n",
+    );
+    for line in comparison.ranked() {
+        let standing = line.standing().slug();
+        let _ = writeln!(
+            page,
+            "<tr><td class=\"{standing}\">{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            standing.replace('-', " "),
+            line.row,
+            Text(&line.operation),
+            line.bare.slug().replace('-', " "),
+            line.through.slug().replace('-', " "),
+            Text(&told(line))
+        );
+    }
+    page.push_str("</tbody></table></div>\n</section>\n");
 }
 
 /// What was not reached or not tested, with the reason: an untested API must not look clean.
