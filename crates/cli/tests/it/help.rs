@@ -177,6 +177,12 @@ fn every_command_explains_itself() {
         something is, 2 if it cannot be tested
 
         Usage: palisade review [OPTIONS] --contract <FILE|URL> --base-url <URL> --identities <FILE>
+               palisade review <COMMAND>
+
+        Commands:
+          replay  Sends the requests of one finding again: exit 1 if it is still there, 0 if it is gone, 2
+                  if nobody can say
+          help    Print this message or the help of the given subcommand(s)
 
         Options:
               --contract <FILE|URL>
@@ -227,6 +233,12 @@ fn every_command_explains_itself() {
 
               --seed <N>
                   Use the same markers in every run; only for a target that is made anew for each
+
+              --baseline <FILE>
+                  Findings that were accepted: they do not count for the exit code
+
+              --write-baseline <FILE>
+                  Write what is proved as a baseline, to be given its reasons by hand
 
               --format <FORMAT>
                   The form of the result: text, json, sarif, junit, har or html; may be repeated with

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use orchard::{Database, Orchard, Settings, Weaknesses};
+use orchard::{Database, Orchard, Settings, Weakness, Weaknesses};
 use palisade_testkit::dir::TempDir;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -365,4 +365,40 @@ fn the_target_is_reset_before_and_after_what_destroys() {
     let resets = std::fs::read_to_string(dir.path().join("resets")).unwrap();
     assert_eq!(resets.lines().count(), 2);
     shop.close();
+}
+
+#[test]
+fn a_finding_is_accepted_for_a_time_and_can_be_sent_again() {
+    let dir = folder(orchard::CONTRACT, IDENTITIES);
+    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenObjectLevelAuthorization));
+    let url = shop.url();
+    let found = review(&dir, &url, "--format json --output report.json --write-baseline baseline.toml");
+    assert_eq!(found.code, 1, "{}", found.stderr);
+    let baseline = std::fs::read_to_string(dir.path().join("baseline.toml")).unwrap();
+    let refused = review(&dir, &url, "--baseline baseline.toml");
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.stderr.contains("needs a `reason`") && refused.stderr.contains("baseline.toml:"),
+        "{}",
+        refused.stderr
+    );
+    dir.write("baseline.toml", baseline.replace("reason = \"\"", "reason = \"a test\""));
+    let accepted = review(&dir, &url, "--baseline baseline.toml");
+    assert_eq!(accepted.code, 0, "{}\n{}", accepted.stdout, accepted.stderr);
+    assert!(accepted.stderr.contains("accepted by the baseline"), "{}", accepted.stderr);
+
+    let fingerprint = baseline.lines().find_map(|line| line.strip_prefix("fingerprint = ")).unwrap().trim_matches('"');
+    let replay = |id: &str, url: &str| {
+        let line = format!("review replay {id} --report report.json --base-url {url} --identities identities.yaml");
+        palisade(&dir, &line)
+    };
+    let again = replay(fingerprint, &url);
+    assert_eq!((again.code, again.stdout.trim()), (1, "still-present"), "{}", again.stderr);
+    assert_eq!(replay("ffff", &url).code, 2);
+    shop.close();
+    let sound = Shop::open(Weaknesses::none());
+    let gone = replay(fingerprint, &sound.url());
+    assert_eq!(gone.code, 0, "{}{}", gone.stdout, gone.stderr);
+    assert!(gone.stdout.starts_with("gone: "), "{}", gone.stdout);
+    sound.close();
 }

@@ -1,6 +1,8 @@
 //! `palisade review`: attacks a running API by its contract, as several identities, and reports what it can prove.
 
+mod outcome;
 mod prepare;
+mod replay;
 mod reset;
 mod show;
 
@@ -12,14 +14,30 @@ use std::time::Duration;
 
 use anyhow::Context;
 use palisade_core::diagnostic::Diagnostic;
-use palisade_review::{About, Format, Mode, Report, RunError, Stop, run_with_reset};
+use palisade_review::{Format, Mode, Report, RunError, Stop, Target, run_with_reset};
 
 use crate::output;
 use prepare::Prepared;
 
 /// What to attack, as whom, and how far to go.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    attack: Option<Attack>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Sends the requests of one finding again: exit 1 if it is still there, 0 if it is gone, 2 if nobody can say.
+    Replay(replay::Arguments),
+}
+
+/// What to attack, as whom, and how far to go.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attack {
     /// The API's contract, a file or an `http(s)` URL. It says what to attack, never where.
     #[arg(long, value_name = "FILE|URL")]
     contract: String,
@@ -56,6 +74,12 @@ pub(crate) struct Arguments {
     /// Use the same markers in every run; only for a target that is made anew for each.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Findings that were accepted: they do not count for the exit code.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write what is proved as a baseline, to be given its reasons by hand.
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
     /// The form of the result: text, json, sarif, junit, har or html; may be repeated with `--output`.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Vec<Format>,
@@ -99,17 +123,21 @@ impl From<Depth> for Mode {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
+    match (&arguments.command, &arguments.attack) {
+        (Some(Command::Replay(arguments)), _) => runtime.block_on(replay::run(arguments)),
+        (None, Some(attack)) => runtime.block_on(review(attack)),
+        (None, None) => anyhow::bail!("what is to be reviewed? see `palisade review --help`"),
+    }
+}
+
+async fn review(arguments: &Attack) -> anyhow::Result<ExitCode> {
     if arguments.format.len() > 1 && arguments.output.is_none() {
         let problem = Diagnostic::error("review-output", "several forms cannot be printed one after the other");
         return Ok(refuse(&[
             problem.help("add `--output review`: the files are then `review.json`, `review.sarif` ...")
         ]));
     }
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
-    runtime.block_on(review(arguments))
-}
-
-async fn review(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
     let prepared = match prepare::prepare(arguments, &stop).await {
         Ok(prepared) => prepared,
@@ -119,34 +147,37 @@ async fn review(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         show::forecast(&prepared.plan, arguments);
         return Ok(ExitCode::SUCCESS);
     }
-    let first = stoppable(arguments, &stop, attack(arguments, &prepared)).await?;
-    let report = match first {
-        Ok(report) => report,
-        Err(error) => return Ok(refuse(&[failure(&error, arguments)])),
+    let runs = async {
+        let bare = attack(arguments, &prepared, &prepared.target, "review").await?;
+        let through = match &prepared.through {
+            Some(gateway) if stop.why().is_none() => {
+                Some(attack(arguments, &prepared, gateway, "through the gateway").await?)
+            }
+            _ => None,
+        };
+        Ok((bare, through))
     };
-    let about = About {
-        target: arguments.base_url.clone(),
-        contract: prepared.contract.clone(),
-        mode: arguments.mode.into(),
-        seed: arguments.seed,
-        started: prepared.started,
-    };
-    write(arguments, &report, &about)?;
-    show::ending(&report);
-    Ok(code(&report))
+    match stoppable(arguments, &stop, runs).await? {
+        Ok((report, through)) => outcome::tell(arguments, &prepared, &report, through.as_ref()),
+        Err(error) => Ok(refuse(&[failure(&error, &arguments.identities)])),
+    }
 }
 
-async fn attack(arguments: &Arguments, prepared: &Prepared) -> Result<Report, RunError> {
-    let progress = show::Shown::new("review");
-    let reset = reset::Chosen::new(arguments, &prepared.target.trust);
+async fn attack(
+    arguments: &Attack,
+    prepared: &Prepared,
+    target: &Target,
+    how: &'static str,
+) -> Result<Report, RunError> {
+    let reset = reset::Chosen::new(arguments, &target.trust);
     let reset = reset.as_ref().map(reset::Chosen::as_dyn);
-    let report = run_with_reset(&prepared.plan, prepared.target.clone(), &progress, reset).await;
+    let report = run_with_reset(&prepared.plan, target.clone(), &show::Shown::new(how), reset).await;
     output::progress("");
     report
 }
 
 /// Goes on until it is done, or until it was told to stop and has put back what it could; told twice, it ends at once.
-async fn stoppable<T>(arguments: &Arguments, stop: &Stop, work: impl Future<Output = T>) -> anyhow::Result<T> {
+async fn stoppable<T>(arguments: &Attack, stop: &Stop, work: impl Future<Output = T>) -> anyhow::Result<T> {
     let (first, second) = (super::run::told_to_stop()?, super::run::told_to_stop_times(2)?);
     let watch = async {
         tokio::select! {
@@ -171,43 +202,14 @@ async fn appears(file: Option<&Path>) {
     }
 }
 
-/// Writes the result where it was asked for.
-fn write(arguments: &Arguments, report: &Report, about: &About) -> anyhow::Result<()> {
-    let Some(path) = &arguments.output else {
-        let format = arguments.format.first().copied().unwrap_or(Format::Text);
-        output::say(report.render(format, about).trim_end());
-        return Ok(());
-    };
-    for format in &arguments.format {
-        let path = match arguments.format.len() {
-            1 => path.clone(),
-            _ => PathBuf::from(format!("{}.{}", path.display(), format.extension())),
-        };
-        let text = report.render(*format, about);
-        std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
-    }
-    output::say(report.render(Format::Text, about).trim_end());
-    Ok(())
-}
-
-/// 1 when something was proved, 2 when the run could not be finished and proved nothing, else 0.
-fn code(report: &Report) -> ExitCode {
-    let is_proved = report.findings().any(|finding| finding.confidence == palisade_review::Confidence::Proved);
-    match (is_proved, &report.ending.incomplete) {
-        (true, _) => ExitCode::from(output::FINDINGS),
-        (false, Some(_)) => ExitCode::from(output::FAILURE),
-        (false, None) => ExitCode::SUCCESS,
-    }
-}
-
 fn refuse(problems: &[Diagnostic]) -> ExitCode {
     output::tell(problems);
     ExitCode::from(output::FAILURE)
 }
 
 /// Why there is no report, and what to do about it.
-fn failure(error: &RunError, arguments: &Arguments) -> Diagnostic {
-    let identities = arguments.identities.display().to_string();
+fn failure(error: &RunError, identities: &Path) -> Diagnostic {
+    let identities = identities.display().to_string();
     let (code, file, help) = match error {
         RunError::Login { .. } => {
             let help = "check name, password, `endpoint` and `token`; try the request with curl";

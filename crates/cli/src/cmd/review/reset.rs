@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use palisade_review::{Reset, ResetUrl, Trust};
 use tokio::process::Command;
 
-use super::Arguments;
+use super::Attack;
 
 /// The way that was chosen.
 pub(super) enum Chosen {
@@ -13,7 +13,7 @@ pub(super) enum Chosen {
 }
 
 impl Chosen {
-    pub(super) fn new(arguments: &Arguments, trust: &Trust) -> Option<Self> {
+    pub(super) fn new(arguments: &Attack, trust: &Trust) -> Option<Self> {
         let url = arguments.reset_url.as_ref().and_then(|url| url.parse().ok());
         let url = url.map(|url| Self::Url(ResetUrl { url, trust: trust.clone() }));
         url.or_else(|| arguments.reset_command.clone().map(|line| Self::Command(ResetCommand(line))))

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 
 use palisade_review::{Plan, PlannedOperation, Progress, ProgressEvent, Report};
 
-use super::{Arguments, word};
+use super::{Attack, word};
 use crate::output;
 
 /// Progress: one line that changes on a terminal, and a line for each step elsewhere.
@@ -42,7 +42,7 @@ impl Progress for Shown {
 }
 
 /// What a run would do.
-pub(super) fn forecast(plan: &Plan, arguments: &Arguments) {
+pub(super) fn forecast(plan: &Plan, arguments: &Attack) {
     let estimate = plan.estimate();
     let mode = word(arguments.mode);
     output::say(&format!("{} operations at {}, in {mode} mode:\n", estimate.operations, arguments.base_url));
