@@ -55,12 +55,15 @@ pub fn check(path: &Path) -> Checked {
     }
 }
 
-/// Every operation that a configuration knows: its method, its path, and the rules in force for it.
+/// An operation that a configuration knows: its method, its path, and the rules in force for it.
+pub type Ruled = (http::Method, String, Arc<Operation>);
+
+/// Every operation that a configuration knows.
 ///
 /// # Errors
 ///
 /// What is wrong with the configuration.
-pub fn operations(path: &Path) -> Result<Vec<(http::Method, String, Arc<Operation>)>, Vec<Diagnostic>> {
+pub fn operations(path: &Path) -> Result<Vec<Ruled>, Vec<Diagnostic>> {
     let loaded = load(path)?;
     let built = build(&loaded, &world())?;
     let operations = built.contracts.iter().flat_map(|contract| contract.operations());

@@ -90,7 +90,7 @@ impl Plan {
             };
             let Some(rule) = rules.iter().find(is_same) else { continue };
             endpoint.is_public = rule.access.audience == Audience::Public;
-            endpoint.roles = rule.access.roles.iter().map(ToString::to_string).collect();
+            endpoint.roles = rule.access.roles.iter().map(str::to_owned).collect();
             endpoint.owner = rule.access.owner.clone();
         }
         self

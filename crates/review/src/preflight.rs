@@ -22,7 +22,7 @@ pub(crate) async fn open<'r>(plan: &'r Plan, target: &Target) -> Result<Context<
         sessions.push(Session::open(&client, identity, false).await?);
     }
     for session in &sessions {
-        client.guard().protect(session.names(), session.fields());
+        client.guard().protect(session.names(), &session.fields());
     }
     let sink = Sink::open().await.map_err(|error| RunError::Sink(error.to_string()))?;
     Ok(Context::new(plan, client, sessions, sink))

@@ -85,9 +85,7 @@ fn body(
             password.to_owned()
         } else if plain.contains("mail") {
             format!("{marker}@example.com")
-        } else if matches!(plain.as_str(), "handle" | "login" | "nickname" | "user" | "userid" | "username") {
-            marker.to_owned()
-        } else if is_known && plain == "name" {
+        } else if NAMES.contains(&plain.as_str()) || is_known && plain == "name" {
             marker.to_owned()
         } else if is_known && (plain.contains("phone") || plain.contains("mobile")) {
             let digits = marker.bytes().rev().map(|byte| char::from(b'0' + byte % 10));
@@ -113,3 +111,6 @@ fn is_high(role: &str) -> bool {
         .iter()
         .any(|word| role.contains(word))
 }
+
+/// Properties by which an account is called.
+const NAMES: [&str; 6] = ["handle", "login", "nickname", "user", "userid", "username"];

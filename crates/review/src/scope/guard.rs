@@ -51,7 +51,7 @@ impl Guard {
     }
 
     /// From now on an account is protected.
-    pub(crate) fn protect(&self, names: Vec<String>, fields: Vec<String>) {
+    pub(crate) fn protect(&self, names: Vec<String>, fields: &[String]) {
         lock(&self.names).extend(names);
         lock(&self.fields).extend(fields.iter().map(|field| plain(field)));
     }
