@@ -5,6 +5,10 @@ mod decoys;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod parents;
@@ -18,3 +22,5 @@ mod replays;
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod tools;
