@@ -148,5 +148,9 @@ fn definitions(severities: &[&str]) -> Value {
 }
 
 fn object(required: &[&str], properties: Value) -> Value {
-    json!({ "type": "object", "required": required, "properties": properties })
+    let mut object = json!({ "type": "object", "required": required });
+    if let Some(members) = object.as_object_mut() {
+        members.insert("properties".to_owned(), properties);
+    }
+    object
 }

@@ -91,7 +91,7 @@ fn remedy(page: &mut String, finding: &Finding, rule: Option<&Rule>) {
     );
     for lines in rule.map(|rule| rule.detail()).iter().flat_map(|detail| [detail.contract, detail.config]) {
         if !lines.is_empty() {
-            let _ = write!(page, "<pre class=\"wrap\"><code>{}</code></pre>\n", Text(lines.trim_end()));
+            let _ = writeln!(page, "<pre class=\"wrap\"><code>{}</code></pre>", Text(lines.trim_end()));
         }
     }
 }
