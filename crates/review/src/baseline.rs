@@ -150,7 +150,7 @@ impl Report {
     /// use palisade_core::time::Timestamp;
     /// use palisade_review::{Baseline, Report};
     ///
-    /// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+    /// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Default::default() };
     /// assert!(!report.gate(&Baseline::default(), Timestamp::from_secs(0)).stops());
     /// ```
     #[must_use]

@@ -17,7 +17,7 @@ use crate::rule::Rule;
 /// ```
 /// use palisade_review::{Comparison, Report};
 ///
-/// let empty = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+/// let empty = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Default::default() };
 /// assert!(Comparison::new(&empty, &empty).lines.is_empty());
 /// ```
 #[derive(Clone, Debug, Default)]

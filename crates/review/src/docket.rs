@@ -1,6 +1,6 @@
 //! A docket collects what a probe does: the exchanges of one attempt, and what the attempts came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::exchange::{Answer, Call};
@@ -15,11 +15,21 @@ use crate::rule::Rule;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trail {
     exchanges: Vec<Exchange>,
+    /// Why one of the requests was not made.
+    withheld: Option<String>,
     answers: Vec<Arc<Answer>>,
 }
 
 impl Trail {
+    /// Whether an attack was made.
+    pub(crate) fn has_attacked(&self) -> bool {
+        self.exchanges.iter().any(|exchange| exchange.label == Label::Attack)
+    }
+
     pub(crate) fn note(&mut self, base: &str, label: Label, call: &Call, answer: &Answer) {
+        if let Some(why) = answer.why_withheld() {
+            self.withheld.get_or_insert_with(|| why.to_owned());
+        }
         let carried = Carried::by(call);
         self.exchanges.push(Exchange {
             label,
@@ -54,22 +64,36 @@ pub(crate) struct Docket {
     codes: BTreeMap<String, usize>,
     reason: Option<String>,
     skipped: Option<String>,
+    /// The operations that something was tried on.
+    tested: BTreeSet<String>,
 }
 
 impl Docket {
+    /// The operations that something was tried on.
+    pub(crate) fn tested(&self) -> &BTreeSet<String> {
+        &self.tested
+    }
+
     /// The attack got through, and everything needed to say so is in the trail.
     pub(crate) fn prove(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
         self.add(finding_of(rule, site, summary, trail));
     }
 
     /// The attack got through, but something keeps it from doing harm, or from being sure.
     pub(crate) fn suspect(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
         let finding = finding_of(rule, site, summary, trail);
         self.add(finding.with_confidence(Confidence::Suspect));
     }
 
     /// One cause is one finding, however many payloads show it and wherever they go in.
     fn add(&mut self, finding: Finding) {
+        self.tested.insert(finding.operation.clone());
         match self.findings.iter_mut().find(|known| known.fingerprint == finding.fingerprint) {
             None => self.findings.push(finding),
             // What is proved somewhere is not doubtful because of somewhere else.
@@ -96,6 +120,10 @@ impl Docket {
 
     /// The attack was made and did not get through.
     pub(crate) fn withstand(&mut self, rule: &Rule, site: Site<'_>, reason: impl Into<String>, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
+        self.tested.insert(site.operation.to_owned());
         self.reason.get_or_insert_with(|| reason.into());
         let fingerprint = site.fingerprint(rule);
         let (operation, insertion) = (site.operation.to_owned(), site.insertion.to_owned());

@@ -27,6 +27,13 @@ impl Carried {
         {
             secrets.push(token.clone());
         }
+        if let Credential::Parts(parts) = &call.credential {
+            for signed in parts {
+                secrets.push(signed.part.value.clone());
+                // What follows a scheme, such as `Bearer`, may come back without it.
+                secrets.extend(signed.part.value.split(' ').skip(1).map(str::to_owned));
+            }
+        }
         if let Some(Payload::Json(value)) = &call.body {
             collect(value, &mut secrets);
         }

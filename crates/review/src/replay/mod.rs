@@ -14,7 +14,7 @@ use crate::exchange::Answer;
 use crate::finding::Label;
 use crate::identity::Identity;
 use crate::run::RunError;
-use crate::scope::{ScopedClient, Target};
+use crate::scope::{Guard, ScopedClient, Target};
 use crate::session::Session;
 use rebuild::Rebuilder;
 pub use record::Recorded;
@@ -72,10 +72,10 @@ pub enum ReplayError {
 ///
 /// When an identity cannot sign in.
 pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]) -> Result<Replayed, ReplayError> {
-    let client = ScopedClient::new(target);
+    let client = ScopedClient::new(target, Guard::default());
     let mut sessions = Vec::new();
     for identity in identities {
-        sessions.push(Session::open(&client, identity).await?);
+        sessions.push(Session::open(&client, identity, false).await?);
     }
     let mut rebuilder = Rebuilder::new(finding, &sessions);
     // Nothing is sent that could not be finished.
@@ -93,6 +93,9 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
         };
         match client.send(&call).await {
             Ok(answer) => {
+                if let Some(why) = answer.why_withheld() {
+                    return Ok(Replayed::CannotSay { reason: why.to_owned() });
+                }
                 rebuilder.learn(exchange, &answer);
                 answers.push(answer);
             }

@@ -106,7 +106,7 @@ impl Report {
     /// use palisade_core::{diagnostic::Source, time::Timestamp};
     /// use palisade_review::{About, Format, Mode, Report};
     ///
-    /// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+    /// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Default::default() };
     /// let about = About {
     ///     target: "http://127.0.0.1:9000".to_owned(),
     ///     contract: Source::new("openapi.yaml", "openapi: 3.1.0"),

@@ -42,6 +42,7 @@ impl Report {
             "requests": self.requests,
             "summary": summary(self),
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "ending": self.ending.to_json(),
             "operations": self.operations.iter().map(operation).collect::<Vec<_>>(),
         })
     }

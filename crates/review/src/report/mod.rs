@@ -16,6 +16,7 @@ pub use schema::report_schema;
 
 use std::cmp::Reverse;
 
+use crate::ending::Ending;
 use crate::finding::{Exchange, Finding};
 use crate::plan::Mode;
 use crate::row::Row;
@@ -23,9 +24,9 @@ use crate::row::Row;
 /// What came out of a run.
 ///
 /// ```
-/// use palisade_review::{Report, Row};
+/// use palisade_review::{Ending, Report, Row};
 ///
-/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Ending::default() };
 /// assert!(!report.proves(Row::Injection));
 /// assert_eq!(report.to_json()["requests"], 0);
 /// ```
@@ -37,6 +38,8 @@ pub struct Report {
     pub requests: u32,
     /// Whether each operation of the contract could be reached by somebody who may.
     pub operations: Vec<OperationReach>,
+    /// How the run ended.
+    pub ending: Ending,
 }
 
 impl Report {

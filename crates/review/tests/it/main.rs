@@ -1,6 +1,8 @@
 //! The reviewer against real services on loopback: the vulnerable shop, and two that share nothing with it.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod decoys;
 #[cfg(test)]
 mod formats;
