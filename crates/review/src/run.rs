@@ -203,7 +203,7 @@ async fn take_leave(context: &Context<'_>, ending: &mut Ending) {
     for identity in context.plan.identities.iter().filter(|one| one.login.is_renewable() && !is_over) {
         match sign_in(&context.client, identity).await {
             Ok(_) => {}
-            Err(RunError::Login { .. }) if !ending.locked_out.contains(&identity.name) => {
+            Err(RunError::Login { status, .. }) if status != LIMITED && !ending.locked_out.contains(&identity.name) => {
                 ending.locked_out.push(identity.name.clone());
             }
             Err(error) => ending.notes.push(format!("whether `{}` can sign in is not known: {error}", identity.name)),
@@ -297,3 +297,5 @@ impl RunError {
 }
 
 const MAXIMUM_TRIES: usize = 6;
+/// Too many sign-ins: that says nothing about the account.
+const LIMITED: u16 = 429;

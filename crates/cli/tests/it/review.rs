@@ -1,6 +1,6 @@
 //! `palisade review`: what it proves, what it leaves alone, and with which exit code it says so.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use palisade_testkit::dir::TempDir;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::shell::{Finished, palisade};
+use super::shell::{Finished, Running, palisade};
 
 const IDENTITIES: &str = "
 auth:
@@ -401,4 +401,84 @@ fn a_finding_is_accepted_for_a_time_and_can_be_sent_again() {
     assert_eq!(gone.code, 0, "{}{}", gone.stdout, gone.stderr);
     assert!(gone.stdout.starts_with("gone: "), "{}", gone.stdout);
     sound.close();
+}
+
+/// The demonstration's policy, over TLS.
+fn policy(shop: &str) -> String {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures");
+    let tls =
+        format!("tls = {{ cert = \"file:{fixtures}/server.cert.pem\", key = \"file:{fixtures}/server.key.pem\" }}");
+    let policy = include_str!("../../src/cmd/demo/palisade.toml").replace("http://SHOP", shop);
+    policy.replace("address = \"127.0.0.1:0\"", &format!("address = \"127.0.0.1:0\"\n{tls}"))
+}
+
+#[test]
+fn a_gateway_is_compared_with_what_is_behind_it() {
+    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenObjectLevelAuthorization));
+    let dir = folder(orchard::CONTRACT, IDENTITIES);
+    dir.write("palisade.toml", policy(&shop.url()));
+    let cert = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures/server.cert.pem");
+    dir.write("ca.pem", std::fs::read(cert).unwrap());
+    let gateway = Running::start(&dir, "run");
+    let through = format!("--through https://{} --policy palisade.toml", gateway.address);
+    let found =
+        review(&dir, &shop.url(), &format!("{through} --ca ca.pem --output report --format json --format text"));
+    assert_eq!(found.code, 0, "{}\n{}", found.stdout, found.stderr);
+    let stopped = found.stdout.lines().filter(|line| line.trim_start().starts_with("stopped"));
+    let stopped: Vec<&str> = stopped.filter(|line| line.contains("API1:2023")).collect();
+    assert_eq!(stopped.len(), 2, "{}", found.stdout);
+    let report: Value = serde_json::from_slice(&std::fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+    assert!(report["comparison"].to_string().contains("stopped"), "{}", report["comparison"]);
+    // Nobody vouches for the certificate then.
+    let refused = review(&dir, &format!("https://{}", gateway.address), "");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.to_lowercase().contains("certificate"), "{}", refused.stderr);
+    shop.close();
+}
+
+#[test]
+fn a_policy_says_what_a_plain_contract_does_not() {
+    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenFunctionLevelAuthorization));
+    let dir = folder(orchard::CONTRACT, IDENTITIES);
+    dir.write("palisade.toml", policy(&shop.url()));
+    let extension = |line: &&str| !line.contains("roles: [admin]");
+    dir.write("plain.yaml", orchard::CONTRACT.lines().filter(extension).collect::<Vec<_>>().join("\n"));
+    let line = |more: &str| {
+        let url = shop.url();
+        format!("review --contract plain.yaml --identities identities.yaml --base-url {url} --format json {more}")
+    };
+    let found = palisade(&dir, &line("--policy palisade.toml"));
+    assert!(rules(&found.stdout).contains(&"function-exposed".to_owned()), "{}", found.stdout);
+    shop.close();
+}
+
+#[test]
+fn ctrl_c_ends_the_run_with_what_it_has() {
+    let dir = folder(orchard::CONTRACT, IDENTITIES);
+    let shop = Shop::open(Weaknesses::none());
+    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .args(
+            "review --contract openapi.yaml --identities identities.yaml --mode active --rate 40 --output r.txt"
+                .split(' '),
+        )
+        .args(["--base-url", &shop.url()])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let (mut said, mut line) = (String::new(), String::new());
+    while !line.contains("requests so far") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended: {said}");
+        said += &line;
+    }
+    let told = std::process::Command::new("kill").arg("-INT").arg(process.id().to_string()).status().unwrap();
+    assert!(told.success());
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(2), "{said}");
+    assert!(said.contains("what was changed is put back") && said.contains("incomplete: "), "{said}");
+    assert!(dir.path().join("r.txt").exists());
+    shop.close();
 }
