@@ -126,17 +126,19 @@ impl Docket {
         self.tested.insert(site.operation.to_owned());
         self.reason.get_or_insert_with(|| reason.into());
         let fingerprint = site.fingerprint(rule);
-        let known = |one: &&Exchange| one.fingerprint.as_ref() == Some(&fingerprint);
-        let mut room = MAXIMUM_ALIKE.saturating_sub(self.withstood.iter().filter(known).count());
+        let (operation, insertion) = (site.operation.to_owned(), site.insertion.to_owned());
+        let aim = Aim { rule: rule.slug, operation, insertion };
+        let known = self.withstood.iter().filter(|one| one.aim.as_ref() == Some(&aim)).count();
+        let mut room = MAXIMUM_ALIKE.saturating_sub(known);
         for mut exchange in trail.exchanges.into_iter().filter(|exchange| exchange.label == Label::Attack) {
             if let Some(code) = &exchange.blocked_by {
                 *self.codes.entry(code.clone()).or_default() += 1;
             }
-            if room > 0 && self.withstood.len() < MAXIMUM_WITHSTOOD {
+            // One of each is kept in any case, for what is not kept looks as if it had not been tried.
+            if room > 0 && self.withstood.len() < MAXIMUM_WITHSTOOD || room == MAXIMUM_ALIKE {
                 room -= 1;
                 exchange.fingerprint = Some(fingerprint.clone());
-                let (operation, insertion) = (site.operation.to_owned(), site.insertion.to_owned());
-                exchange.aim = Some(Aim { rule: rule.slug, operation, insertion });
+                exchange.aim = Some(aim.clone());
                 self.withstood.push(exchange);
             }
         }

@@ -263,6 +263,7 @@ const SHOWN: usize = 6;
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, proptest};
     use serde_json::json as value;
 
     use super::*;
@@ -311,6 +312,26 @@ mod tests {
         check("x-api-key", "k-123", "***");
         check("x-api-key", "$ALICE_KEY", "$ALICE_KEY");
         check("origin", "https://evil.example", "https://evil.example");
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_survives_in_any_text(before in ".{0,20}", body in "[A-Za-z0-9_-]{10,40}", after in "[^A-Za-z0-9_.-].{0,20}|") {
+            let token = format!("eyJ{body}.eyJ{body}.{body}");
+            let shown = text_without(&format!("{before}{token}{after}"));
+            prop_assert!(!shown.contains(&body), "{}", shown);
+        }
+
+        #[test]
+        fn no_password_survives_in_a_form(value in "[^&;\"'<> \\n\\r,}${\\[]{6,20}", joint in "(=|: |:|\": \"|\":\")") {
+            let shown = text_without(&format!("user=a&password{joint}{value}&b=c"));
+            prop_assert!(!shown.contains(&value), "{}", shown);
+        }
+
+        #[test]
+        fn text_without_secrets_may_be_anything(text in ".{0,200}") {
+            text_without(&text);
+        }
     }
 
     #[test]

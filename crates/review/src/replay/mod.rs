@@ -17,6 +17,7 @@ use crate::run::RunError;
 use crate::scope::{Guard, ScopedClient, Target};
 use crate::session::Session;
 use rebuild::Rebuilder;
+use record::Past;
 pub use record::Recorded;
 
 /// What a replay came to.
@@ -77,6 +78,9 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
     for identity in identities {
         sessions.push(Session::open(&client, identity, false).await?);
     }
+    for session in &sessions {
+        client.guard().protect(session.names(), session.fields());
+    }
     let mut rebuilder = Rebuilder::new(finding, &sessions);
     // Nothing is sent that could not be finished.
     for exchange in &finding.exchanges {
@@ -85,24 +89,34 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
         }
     }
     let mut answers: Vec<Answer> = Vec::new();
+    let mut failed = None;
+    // What was begun is put back, even when the rest cannot be asked any more.
     for exchange in &finding.exchanges {
-        // Once more, because by now the ids of what was made are known.
-        let call = match rebuilder.rebuild(exchange) {
-            Ok(call) => call,
-            Err(reason) => return Ok(Replayed::CannotSay { reason }),
-        };
-        match client.send(&call).await {
+        if failed.is_some() && exchange.label != Label::Restore {
+            continue;
+        }
+        match ask(&client, &rebuilder, exchange).await {
             Ok(answer) => {
-                if let Some(why) = answer.why_withheld() {
-                    return Ok(Replayed::CannotSay { reason: why.to_owned() });
-                }
                 rebuilder.learn(exchange, &answer);
                 answers.push(answer);
             }
-            Err(error) => return Ok(Replayed::CannotSay { reason: error.to_string() }),
+            Err(reason) => failed = failed.or(Some(reason)),
         }
     }
-    Ok(judge(finding, &answers))
+    Ok(match failed {
+        Some(reason) => Replayed::CannotSay { reason },
+        None => judge(finding, &answers),
+    })
+}
+
+/// Makes one request, with the ids that are known by now.
+async fn ask(client: &ScopedClient, rebuilder: &Rebuilder<'_>, exchange: &Past) -> Result<Answer, String> {
+    let call = rebuilder.rebuild(exchange)?;
+    let answer = client.send(&call).await.map_err(|error| error.to_string())?;
+    match answer.why_withheld() {
+        Some(why) => Err(why.to_owned()),
+        None => Ok(answer),
+    }
 }
 
 /// A control that fails outweighs an attack that fails, because then the two cannot be compared.

@@ -84,7 +84,7 @@ fn suite(result: &RowResult) -> Suite {
         match &result.verdict {
             Verdict::Skipped { reason } => {
                 suite.skipped += 1;
-                let _ = write!(suite.cases, ">\n      <skipped message=\"{}\"/>\n    </testcase>\n", escape(reason));
+                let _ = write!(suite.cases, ">\n      <skipped>{}</skipped>\n    </testcase>\n", escape(reason));
             }
             Verdict::NotProved { .. } | Verdict::Proved => suite.cases.push_str("/>\n"),
         }

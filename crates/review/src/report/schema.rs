@@ -21,7 +21,7 @@ pub fn report_schema() -> Value {
         "title": "Report of a review",
         "description": "What `palisade review --format json` writes. Texts of answers are the target's: untrusted and cut short.",
         "type": "object",
-        "required": ["version", "about", "requests", "summary", "rows", "operations"],
+        "required": ["version", "about", "requests", "summary", "rows", "operations", "ending"],
         "properties": {
             "version": { "const": 1 },
             "about": object(&["target", "contract", "mode", "started", "reviewer"], json!({
@@ -48,6 +48,14 @@ pub fn report_schema() -> Value {
             })),
             "rows": { "type": "array", "items": { "$ref": "#/$defs/row" } },
             "operations": { "type": "array", "items": { "$ref": "#/$defs/operation" } },
+            "ending": object(&["incomplete", "given_up", "locked_out", "throwaways", "notes", "coverage"], json!({
+                "incomplete": { "type": ["string", "null"] },
+                "given_up": { "type": "array", "items": { "type": "string" } },
+                "locked_out": { "type": "array", "items": { "type": "string" } },
+                "throwaways": count,
+                "notes": { "type": "array", "items": { "type": "string" } },
+                "coverage": { "type": "array", "items": { "$ref": "#/$defs/coverage" } },
+            })),
             "comparison": { "type": "array", "items": { "$ref": "#/$defs/line" } },
         },
         "$defs": definitions(&severities),
@@ -134,6 +142,11 @@ fn definitions(severities: &[&str]) -> Value {
             "blocked_by": maybe,
             "identity": maybe,
         })),
+        "coverage": object(&["operation", "tested_by"], json!({
+            "operation": text,
+            "tested_by": { "type": "array", "items": text },
+            "why_not": maybe,
+        })),
         "line": object(&["operation", "row", "declared", "attacked", "bare", "through", "codes", "standing"], json!({
             "operation": text,
             "row": { "$ref": "#/$defs/class" },
@@ -148,5 +161,9 @@ fn definitions(severities: &[&str]) -> Value {
 }
 
 fn object(required: &[&str], properties: Value) -> Value {
-    json!({ "type": "object", "required": required, "properties": properties })
+    let mut object = json!({ "type": "object", "required": required });
+    if let Some(members) = object.as_object_mut() {
+        members.insert("properties".to_owned(), properties);
+    }
+    object
 }

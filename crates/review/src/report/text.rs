@@ -70,12 +70,29 @@ fn one(text: &mut String, finding: &Finding) {
 /// What was reached and tested, and why the rest was not: a run that tested nothing must not look clean.
 fn coverage(text: &mut String, report: &Report) {
     let reached = report.operations.iter().filter(|operation| operation.reached_2xx).count();
+    let ending = &report.ending;
+    if let Some(why) = &ending.incomplete {
+        let _ = writeln!(text, "The run ended early: {}. What is missing here says nothing about the API.", clean(why));
+    }
+    for note in &ending.notes {
+        let _ = writeln!(text, "Note: {}.", clean(note));
+    }
+    for who in &ending.locked_out {
+        let _ = writeln!(text, "Note: `{}` could not sign in any more.", clean(who));
+    }
+    for operation in &ending.given_up {
+        let _ = writeln!(text, "Note: `{}` was left alone, because it had not answered.", clean(operation));
+    }
     let _ = writeln!(text, "{reached} of {} operations served a legitimate request.", report.operations.len());
     for operation in report.operations.iter().filter(|operation| !operation.reached_2xx) {
         let who = operation.identity.as_deref().unwrap_or("nobody in particular");
         let by = operation.blocked_by.as_deref().map(|code| format!(", {code}")).unwrap_or_default();
         let status = if operation.status == 0 { "no answer".to_owned() } else { operation.status.to_string() };
         let _ = writeln!(text, "  not reached: {} ({status}{} as {})", clean(&operation.id), clean(&by), clean(who));
+    }
+    for coverage in ending.coverage.iter().filter(|coverage| coverage.tested_by.is_empty()) {
+        let why = coverage.why_not.as_deref().unwrap_or("no probe is for operations of its kind");
+        let _ = writeln!(text, "  not tested:  {}: {}", clean(&coverage.operation), clean(why));
     }
     let tested = report.rows.iter().filter(|result| !matches!(result.verdict, Verdict::Skipped { .. })).count();
     if tested == 0 {

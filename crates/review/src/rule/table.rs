@@ -138,7 +138,7 @@ details! {
     "token-unsigned" Critical Service "9.1.2" "tokens without a signature are accepted"
         "A token whose header says `none` opens what the genuine one opens, and nonsense opens nothing."
         "" AUTHENTICATE;
-    "verbose-error" Low Operation "16.5.1" "failures show how the service works"
+    "verbose-error" Low Service "16.5.1" "failures show how the service works"
         "An answer to nonsense has a stack trace or a message of a database, and ordinary answers have not."
         "" LEAKS;
     "version-disclosed" Info Service "13.4.6" "answers name the versions of their software"

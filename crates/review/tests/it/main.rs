@@ -7,6 +7,10 @@ mod decoys;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod parents;
@@ -20,3 +24,5 @@ mod replays;
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod tools;

@@ -32,6 +32,25 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// Displays a sentence whose code stands between backticks, as the documentation of this program is written.
+#[derive(Clone, Copy)]
+pub(super) struct Prose<'t>(pub(super) &'t str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.matches('`').count() % 2 == 1 {
+            return Text(self.0).fmt(f);
+        }
+        for (at, part) in self.0.split('`').enumerate() {
+            match at % 2 {
+                0 => Text(part).fmt(f)?,
+                _ => write!(f, "<code>{}</code>", Text(part))?,
+            }
+        }
+        Ok(())
+    }
+}
+
 const LONGEST: usize = 4000;
 
 #[cfg(test)]
@@ -44,6 +63,8 @@ mod tests {
         check("</style><script>a('b')</script>", "&lt;/style&gt;&lt;script&gt;a(&#39;b&#39;)&lt;/script&gt;");
         check("a\u{202e}b\0c\r", "a[U+202E]b[U+0000]c[U+000D]");
         check("\" onload=\"x", "&quot; onload=&quot;x");
+        assert_eq!(Prose("a `<b>` c").to_string(), "a <code>&lt;b&gt;</code> c");
+        assert_eq!(Prose("a `<b> c").to_string(), "a &#96;&lt;b&gt; c");
         assert_eq!(Text(&"x".repeat(1_000_000)).to_string().chars().count(), LONGEST + 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::escape::Text;
+use super::escape::{Prose, Text};
 use crate::finding::{Exchange, Finding};
 use crate::report::Report;
 use crate::rule::Rule;
@@ -37,7 +37,7 @@ fn one(page: &mut String, finding: &Finding) {
         rule.map_or(finding.rule, |rule| rule.detail().title),
         Text(&finding.operation),
         Text(&finding.insertion),
-        Text(&finding.summary)
+        Prose(&finding.summary)
     );
     if !finding.also.is_empty() {
         page.push_str("<p>The same cause shows in:</p>\n<ul class=\"plain\">");
@@ -86,12 +86,12 @@ fn remedy(page: &mut String, finding: &Finding, rule: Option<&Rule>) {
     let _ = write!(
         page,
         "<h3>Remedy</h3>\n<p>In the code: {}</p>\n<p>With Palisade: {}</p>\n",
-        Text(finding.remedy.rust),
-        Text(finding.remedy.policy)
+        Prose(finding.remedy.rust),
+        Prose(finding.remedy.policy)
     );
     for lines in rule.map(|rule| rule.detail()).iter().flat_map(|detail| [detail.contract, detail.config]) {
         if !lines.is_empty() {
-            let _ = write!(page, "<pre class=\"wrap\"><code>{}</code></pre>\n", Text(lines.trim_end()));
+            let _ = writeln!(page, "<pre class=\"wrap\"><code>{}</code></pre>", Text(lines.trim_end()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The matrix: who asked for what, and what came of it.
 //!
-//! It is made of the exchanges of findings and of attacks that were withstood, so it shows what was compared, not every
-//! request of the run.
+//! It is made of the exchanges of findings about who may do what, and of the attacks of that kind that were withstood,
+//! so it shows what was compared, not every request of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::escape::Text;
 use crate::finding::{Confidence, Exchange, Label, RequestSummary};
 use crate::report::Report;
+use crate::row::Row;
 
 /// What came of one identity's requests for one object; the gravest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,13 +37,13 @@ pub(super) fn write(page: &mut String, report: &Report) {
         let known = cell.entry(who).or_insert(outcome);
         *known = (*known).max(outcome);
     };
-    for finding in report.findings() {
+    for finding in report.findings().filter(|finding| is_about_rights(finding.row)) {
         for exchange in &finding.transcript {
             note(exchange, finding.confidence == Confidence::Proved);
         }
     }
-    for exchange in report.rows.iter().flat_map(|result| &result.withstood) {
-        note(exchange, false);
+    for result in report.rows.iter().filter(|result| is_about_rights(result.row)) {
+        result.withstood.iter().for_each(|exchange| note(exchange, false));
     }
     if cells.is_empty() {
         return;
@@ -84,6 +85,10 @@ pub(super) fn write(page: &mut String, report: &Report) {
         let _ = writeln!(page, "<p>{hidden} more lines are in the JSON report.</p>");
     }
     page.push_str("</section>\n");
+}
+
+fn is_about_rights(row: Row) -> bool {
+    matches!(row, Row::Authentication | Row::FunctionAuthorization | Row::ObjectAuthorization)
 }
 
 /// Who made a request, by the placeholder of the credential in it.

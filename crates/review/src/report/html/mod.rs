@@ -15,7 +15,7 @@ use crate::comparison::Comparison;
 use crate::report::compared::told;
 use crate::report::{About, Report, Verdict, word_of};
 use crate::rule::Severity;
-use escape::Text;
+use escape::{Prose, Text};
 
 /// The whole page.
 pub(crate) fn write(report: &Report, about: &About) -> String {
@@ -131,7 +131,41 @@ fn coverage(page: &mut String, report: &Report) {
         }
         page.push_str("</ul>\n");
     }
+    endings(page, report);
     page.push_str("</section>\n");
+}
+
+/// How the run ended, and by what each operation was tested.
+fn endings(page: &mut String, report: &Report) {
+    let ending = &report.ending;
+    if let Some(why) = &ending.incomplete {
+        let _ = writeln!(
+            page,
+            "<p><strong>The run ended early: {}. What is missing here says nothing about the API.</strong></p>",
+            Text(why)
+        );
+    }
+    for note in &ending.notes {
+        let _ = writeln!(page, "<p>{}</p>", Prose(note));
+    }
+    for who in &ending.locked_out {
+        let _ = writeln!(page, "<p><strong>{} could not sign in any more.</strong></p>", Text(who));
+    }
+    for operation in &ending.given_up {
+        let _ = writeln!(page, "<p><code>{}</code> was left alone, because it had not answered.</p>", Text(operation));
+    }
+    if ending.coverage.is_empty() {
+        return;
+    }
+    page.push_str("<h3>Each operation</h3>\n<div class=\"wide\"><table>\n<thead><tr><th>Operation</th><th>Tested by</th></tr></thead>\n<tbody>\n");
+    for coverage in &ending.coverage {
+        let by = match coverage.tested_by.is_empty() {
+            false => coverage.tested_by.join(", "),
+            true => format!("nothing: {}", coverage.why_not.as_deref().unwrap_or("no probe is for its kind")),
+        };
+        let _ = writeln!(page, "<tr><td><code>{}</code></td><td>{}</td></tr>", Text(&coverage.operation), Text(&by));
+    }
+    page.push_str("</tbody></table></div>\n");
 }
 
 /// Nothing runs and nothing is fetched; only the page's own styles apply.
