@@ -196,8 +196,11 @@ fn what_cannot_be_tested_is_refused_with_a_diagnostic() {
     shop.close();
 }
 
+/// Writes what answers a request.
+type Answer = fn(&str, &mut TcpStream);
+
 /// A server that answers each connection with what a function writes.
-fn hostile(answer: fn(&str, &mut TcpStream)) -> SocketAddr {
+fn hostile(answer: Answer) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -279,7 +282,7 @@ fn redirects_away(request: &str, stream: &mut TcpStream) {
 fn a_hostile_server_costs_little_and_the_rest_is_tested() {
     let identities = "auth: [{ name: ann, fixedHeaders: [{ name: x-key, value: k }] }]";
     let dir = folder(HOSTILE, identities);
-    let servers: [(&str, fn(&str, &mut TcpStream)); 6] = [
+    let servers: [(&str, Answer); 6] = [
         ("endless body", endless_body),
         ("slow body", slow_body),
         ("flood of headers", flood_of_headers),

@@ -79,7 +79,7 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
         sessions.push(Session::open(&client, identity, false).await?);
     }
     for session in &sessions {
-        client.guard().protect(session.names(), session.fields());
+        client.guard().protect(session.names(), &session.fields());
     }
     let mut rebuilder = Rebuilder::new(finding, &sessions);
     // Nothing is sent that could not be finished.
