@@ -35,6 +35,9 @@ enum Command {
     Init(cmd::init::Arguments),
     /// Tells which recorded requests would fare otherwise under a new configuration: exit 1 if any would.
     Replay(cmd::replay::Arguments),
+    /// Attacks a running API by its contract, as several identities: exit 0 if nothing is proved, 1 if something is, 2
+    /// if it cannot be tested.
+    Review(Box<cmd::review::Arguments>),
     /// Serves: enforces a configuration in front of its backends until told to stop.
     Run(cmd::run::Arguments),
     /// Prints a JSON Schema: of the configuration, or of an event.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => cmd::explain::run(&arguments),
         Command::Init(arguments) => cmd::init::run(&arguments),
         Command::Replay(arguments) => cmd::replay::run(&arguments),
+        Command::Review(arguments) => cmd::review::run(&arguments),
         Command::Run(arguments) => cmd::run::run(&arguments),
         Command::Schema(arguments) => cmd::schema::run(&arguments),
     };

@@ -196,9 +196,9 @@ pub fn read_tolerantly(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().or_else(|| read_yaml(text).ok())
 }
 
-type Unreadable = (Option<Range<usize>>, String);
+pub(crate) type Unreadable = (Option<Range<usize>>, String);
 
-fn read_yaml(text: &str) -> Result<Value, Unreadable> {
+pub(crate) fn read_yaml(text: &str) -> Result<Value, Unreadable> {
     serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error: serde_saphyr::Error| {
         let place = error.location().map(|location| offset(text, location.line(), location.column()));
         let message = error.without_snippet().to_string();
@@ -217,7 +217,7 @@ fn offset(text: &str, line: u64, column: u64) -> usize {
     before + within.sum::<usize>()
 }
 
-fn read_json(text: &str) -> Result<Value, Unreadable> {
+pub(crate) fn read_json(text: &str) -> Result<Value, Unreadable> {
     json::read(text.as_bytes(), &json::Caps::CONTRACT).map_err(|fault| match fault.kind {
         json::FaultKind::Duplicate => (None, format!("the key at `{}` is there twice", fault.pointer)),
         _ => {

@@ -44,14 +44,7 @@ pub fn check(path: &Path) -> Checked {
         Ok(loaded) => loaded,
         Err(diagnostics) => return failed(diagnostics),
     };
-    let world = World {
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        counters: Arc::new(MemoryCounters::default()),
-        events: Arc::new(Kept::default()),
-        once: Some(Arc::new(MemoryOnce::default())),
-    };
-    match build(&loaded, &world) {
+    match build(&loaded, &world()) {
         Err(problems) => failed(loaded.diagnostics.iter().cloned().chain(problems).collect()),
         Ok(built) => {
             let explanation = explain(&loaded, &built);
@@ -59,6 +52,31 @@ pub fn check(path: &Path) -> Checked {
             let diagnostics = loaded.diagnostics.iter().cloned().chain(built.diagnostics).collect();
             Checked { diagnostics, chain, explanation }
         }
+    }
+}
+
+/// An operation that a configuration knows: its method, its path, and the rules in force for it.
+pub type Ruled = (http::Method, String, Arc<Operation>);
+
+/// Every operation that a configuration knows.
+///
+/// # Errors
+///
+/// What is wrong with the configuration.
+pub fn operations(path: &Path) -> Result<Vec<Ruled>, Vec<Diagnostic>> {
+    let loaded = load(path)?;
+    let built = build(&loaded, &world())?;
+    let operations = built.contracts.iter().flat_map(|contract| contract.operations());
+    Ok(operations.map(|one| (one.method.clone(), one.template.to_string(), Arc::clone(&one.operation))).collect())
+}
+
+fn world() -> World {
+    World {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        counters: Arc::new(MemoryCounters::default()),
+        events: Arc::new(Kept::default()),
+        once: Some(Arc::new(MemoryOnce::default())),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::exchange::{Answer, Call, Payload};
 use crate::finding::Label;
 use crate::memory::Memory;
 use crate::plan::Plan;
-use crate::scope::{ScopedClient, SendError};
+use crate::scope::{ScopedClient, SendError, is_dangerous};
 use crate::session::Session;
 use crate::sink::Sink;
 use crate::surface::{Endpoint, Surface, Values};
@@ -39,6 +39,13 @@ impl<'r> Context<'r> {
 
     /// Sends a call and notes the exchange.
     pub(crate) async fn send(&self, trail: &mut Trail, label: Label, call: &Call) -> Result<Answer, SendError> {
+        // What is under way is brought to its end and put back, but nothing new begins.
+        if label == Label::Attack
+            && !trail.has_attacked()
+            && let Some(stopped) = self.client.stopped()
+        {
+            return Err(stopped);
+        }
         let answer = self.client.send(call).await?;
         trail.note(self.client.base(), label, call, &answer);
         Ok(answer)
@@ -70,9 +77,12 @@ impl<'r> Context<'r> {
         session.and_then(|session| self.sessions.get(session)).map_or("nobody", |session| &session.name)
     }
 
-    /// The sessions that may call an operation.
+    /// The sessions that may call an operation: what could lock somebody out, only accounts that the run has made.
     pub(crate) fn eligible(&self, endpoint: &Endpoint) -> Vec<usize> {
-        let may = |(at, session): (usize, &Session)| session.has_any(&endpoint.roles).then_some(at);
+        let is_protected = is_dangerous(endpoint);
+        let may = |(at, session): (usize, &Session)| {
+            (session.has_any(&endpoint.roles) && (session.is_throwaway() || !is_protected)).then_some(at)
+        };
         self.sessions.iter().enumerate().filter_map(may).collect()
     }
 
@@ -84,11 +94,18 @@ impl<'r> Context<'r> {
     /// Pairs of a victim and an attacker who have the same roles, none of which is exempt from ownership.
     pub(crate) fn peers(&self, endpoint: &Endpoint) -> Vec<(usize, usize)> {
         let is_bound = |session: &Session| !session.roles.iter().any(|role| endpoint.owner.exempt.contains(role));
+        let is_protected = is_dangerous(endpoint);
+        let is_spared = |session: &Session| is_protected && !session.is_throwaway();
         let mut pairs = Vec::new();
         for (victim, one) in self.sessions.iter().enumerate() {
             for (attacker, other) in self.sessions.iter().enumerate() {
                 let are_peers = one.roles == other.roles && is_bound(one) && is_bound(other);
-                if victim != attacker && are_peers && one.has_any(&endpoint.roles) {
+                if victim != attacker
+                    && are_peers
+                    && one.has_any(&endpoint.roles)
+                    && !is_spared(one)
+                    && !is_spared(other)
+                {
                     pairs.push((victim, attacker));
                 }
             }

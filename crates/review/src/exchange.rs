@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
 use crate::finding::RequestSummary;
+use crate::login::{Part, PartPlace};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(crate) enum Payload {
     Json(Value),
     /// Text that is said to be of a type, whatever it is.
     Raw(&'static str, String),
+    /// A text of a type that holds a password, so that reports leave it out.
+    Secret(String, String),
 }
 
 /// What a request is signed with.
@@ -32,6 +35,60 @@ pub(crate) enum Credential {
     Bearer { token: String, shown: String },
     #[default]
     None,
+    /// Headers, cookies or parameters of the query.
+    Parts(Vec<Signed>),
+}
+
+/// One thing that a request is signed with, and what stands for it in reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    pub(crate) part: Part,
+    pub(crate) shown: String,
+}
+
+impl Credential {
+    /// What is put in a place, as it is sent.
+    pub(crate) fn sent(&self, place: PartPlace) -> Vec<(&str, &str)> {
+        self.parts(place).map(|signed| (signed.part.name.as_str(), signed.part.value.as_str())).collect()
+    }
+
+    /// What is put in a place, as reports show it.
+    fn shown(&self, place: PartPlace) -> Vec<(&str, &str)> {
+        self.parts(place).map(|signed| (signed.part.name.as_str(), signed.shown.as_str())).collect()
+    }
+
+    /// What it consists of, to be sent as it is from then on.
+    pub(crate) fn into_parts(self) -> Vec<Part> {
+        match self {
+            Self::Bearer { token, .. } => {
+                let value = format!("Bearer {token}");
+                vec![Part { place: PartPlace::Header, name: header::AUTHORIZATION.to_string(), value }]
+            }
+            Self::None => Vec::new(),
+            Self::Parts(parts) => parts.into_iter().map(|signed| signed.part).collect(),
+        }
+    }
+
+    fn parts(&self, place: PartPlace) -> impl Iterator<Item = &Signed> {
+        let parts: &[Signed] = if let Self::Parts(parts) = self { parts } else { &[] };
+        parts.iter().filter(move |signed| signed.part.place == place)
+    }
+}
+
+/// A path with more parameters in its query.
+pub(crate) fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    let mut path = path.to_owned();
+    for (name, value) in query {
+        let join = if path.contains('?') { '&' } else { '?' };
+        path.push_str(&format!("{join}{name}={value}"));
+    }
+    path
+}
+
+/// Cookies as one header has them.
+pub(crate) fn cookie(cookies: &[(&str, &str)]) -> Option<String> {
+    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if pairs.is_empty() { None } else { Some(pairs.join("; ")) }
 }
 
 impl Call {
@@ -66,14 +123,19 @@ impl Call {
         if let Credential::Bearer { shown, .. } = &self.credential {
             headers.push((header::AUTHORIZATION.to_string(), format!("Bearer {shown}")));
         }
+        let shown = |place| self.credential.shown(place);
+        headers.extend(shown(PartPlace::Header).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        headers.extend(cookie(&shown(PartPlace::Cookie)).map(|value| (header::COOKIE.to_string(), value)));
         let body = self.body.as_ref().map(|body| {
             headers.push((header::CONTENT_TYPE.to_string(), body.media_type().to_owned()));
             match body {
                 Payload::Json(value) => mask(value).to_string(),
                 Payload::Raw(_, text) => text.clone(),
+                Payload::Secret(..) => "***".to_owned(),
             }
         });
-        RequestSummary { method: self.method.to_string(), url: format!("{base}{}", self.path), headers, body }
+        let url = format!("{base}{}", with_query(&self.path, &shown(PartPlace::Query)));
+        RequestSummary { method: self.method.to_string(), url, headers, body }
     }
 }
 
@@ -82,13 +144,14 @@ impl Payload {
         match self {
             Self::Json(_) => "application/json",
             Self::Raw(media, _) => media,
+            Self::Secret(media, _) => media,
         }
     }
 
     pub(crate) fn to_bytes(&self) -> Bytes {
         match self {
             Self::Json(value) => Bytes::from(value.to_string()),
-            Self::Raw(_, text) => Bytes::from(text.clone()),
+            Self::Raw(_, text) | Self::Secret(_, text) => Bytes::from(text.clone()),
         }
     }
 }
@@ -101,13 +164,25 @@ pub(crate) struct Answer {
     /// The body as text; bytes that are no UTF-8 are replaced, and what is over the limit is missing.
     pub(crate) text: String,
     json: Option<Value>,
+    is_withheld: bool,
 }
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
         let is_json = media_type(&headers).is_some_and(|media| media.ends_with("json"));
         let json = if is_json { serde_json::from_slice(body).ok() } else { None };
-        Self { status, headers, text: String::from_utf8_lossy(body).into_owned(), json }
+        Self { status, headers, text: String::from_utf8_lossy(body).into_owned(), json, is_withheld: false }
+    }
+
+    /// What stands for an answer to a request that was not sent, and says why not.
+    pub(crate) fn withheld(why: &str) -> Self {
+        let answer = Self::new(StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, HeaderMap::new(), why.as_bytes());
+        Self { is_withheld: true, ..answer }
+    }
+
+    /// Why the request was not sent, when it was not.
+    pub(crate) fn why_withheld(&self) -> Option<&str> {
+        self.is_withheld.then_some(self.text.as_str())
     }
 
     pub(crate) fn is_success(&self) -> bool {
@@ -133,64 +208,16 @@ impl Answer {
         let code = self.json()?.get("code")?.as_str()?;
         (is_problem && is_refusal).then(|| code.to_owned())
     }
-
-    /// The beginning of the answer, secrets replaced.
-    pub(crate) fn excerpt(&self) -> String {
-        let text = self.json.as_ref().map_or_else(|| self.text.clone(), |value| mask(value).to_string());
-        if text.chars().count() <= EXCERPT {
-            return text;
-        }
-        text.chars().take(EXCERPT).chain(['…']).collect()
-    }
 }
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
-/// The value with passwords and tokens replaced. Of other secrets the beginning stays, for that they can be read is
-/// what a finding says.
+/// The value without its secrets.
 fn mask(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, member)| {
-                    let masked = match member {
-                        Value::String(_) if is_credential(name) => Value::from("***"),
-                        Value::String(text) if is_sensitive(name) => {
-                            Value::from(text.chars().take(SHOWN).chain("***".chars()).collect::<String>())
-                        }
-                        Value::Array(_)
-                        | Value::Bool(_)
-                        | Value::Null
-                        | Value::Number(_)
-                        | Value::Object(_)
-                        | Value::String(_) => mask(member),
-                    };
-                    (name.clone(), masked)
-                })
-                .collect(),
-        ),
-        Value::Array(items) => items.iter().map(mask).collect(),
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value.clone(),
-    }
+    crate::mask::json(value)
 }
-
-fn is_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "password" | "passwd" | "secret" | "client_secret" | "token")
-        || name.ends_with("_token")
-        || name.ends_with("token") && name.len() > 5
-}
-
-fn is_sensitive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["hash", "key", "private", "salt"].iter().any(|word| name.contains(word))
-}
-
-const EXCERPT: usize = 600;
-const SHOWN: usize = 6;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,8 @@
 //! A finding is a weakness with its proof: the requests that anybody can repeat, and their answers.
 
+use crate::proof::Check;
 use crate::row::Row;
-use crate::rule::{Remedy, Rule};
+use crate::rule::{Breadth, Remedy, Rule, Severity};
 
 /// A weakness with its proof.
 #[derive(Clone, Debug)]
@@ -12,6 +13,10 @@ pub struct Finding {
     pub row: Row,
     /// The rule's number in the Common Weakness Enumeration.
     pub cwe: u32,
+    /// How much harm it usually does.
+    pub severity: Severity,
+    /// The requirement of OWASP's verification standard that it breaks.
+    pub asvs: &'static str,
     /// The operation it was found in; a path where the contract has none.
     pub operation: String,
     /// Where in the request the attack was: `path/order_id`, `query/q`, `body/text`, `header/authorization`.
@@ -20,11 +25,15 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What happened, in one sentence.
     pub summary: String,
+    /// Where else the same cause shows.
+    pub also: Vec<Place>,
     /// Controls, attack and verification, in the order they were made.
     pub transcript: Vec<Exchange>,
+    /// What has to be so again for the finding to be still there.
+    pub proof: Vec<Check>,
     /// The decisive request as a command, with placeholders for tokens.
     pub curl: String,
-    /// The same for the same rule, operation and insertion point in every run.
+    /// The same in every run for the same rule, operation and insertion point, as far as one cause does not reach further.
     pub fingerprint: String,
     /// What can be done about it.
     pub remedy: Remedy,
@@ -39,15 +48,32 @@ impl Finding {
             rule: rule.slug,
             row: rule.row,
             cwe: rule.cwe,
+            severity: rule.detail().severity,
+            asvs: rule.detail().asvs,
             operation: site.operation.to_owned(),
             insertion: site.insertion.to_owned(),
             confidence: Confidence::Proved,
             summary,
+            also: Vec::new(),
             transcript,
+            proof: Vec::new(),
             curl,
             fingerprint: site.fingerprint(rule),
             remedy: rule.remedy,
         }
+    }
+
+    /// The same finding with what has to be so again.
+    pub(crate) fn with_proof(mut self, proof: Vec<Check>) -> Self {
+        self.proof = proof;
+        self
+    }
+
+    /// Where it was found first.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let (operation, insertion) = (self.operation.clone(), self.insertion.clone());
+        Place { operation, insertion, summary: self.summary.clone() }
     }
 
     /// The same finding with less weight.
@@ -55,6 +81,17 @@ impl Finding {
         self.confidence = confidence;
         self
     }
+}
+
+/// One of several places where one cause shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The operation.
+    pub operation: String,
+    /// Where in the request.
+    pub insertion: String,
+    /// What happened there.
+    pub summary: String,
 }
 
 /// Where an attack was made.
@@ -65,9 +102,13 @@ pub(crate) struct Site<'s> {
 }
 
 impl Site<'_> {
-    /// The same in every run.
+    /// The same in every run. What one cause has in common is left out, so that it is one finding.
     pub(crate) fn fingerprint(&self, rule: &Rule) -> String {
-        fingerprint(&[rule.slug, self.operation, self.insertion])
+        match rule.detail().breadth {
+            Breadth::Operation => fingerprint(&[rule.slug, self.operation, ""]),
+            Breadth::Point => fingerprint(&[rule.slug, self.operation, self.insertion]),
+            Breadth::Service => fingerprint(&[rule.slug, "", ""]),
+        }
     }
 }
 
@@ -139,12 +180,27 @@ pub struct Exchange {
     pub request: RequestSummary,
     /// The status of the answer.
     pub status: u16,
-    /// The beginning of the answer.
+    /// The beginning of the answer, secrets replaced.
     pub response: String,
+    /// Its headers, secrets replaced.
+    pub response_headers: Vec<(String, String)>,
     /// The code of the problem that Palisade answered with, when it did.
     pub blocked_by: Option<String>,
     /// Of an attack that was withstood: the fingerprint of the finding that it would have been.
     pub fingerprint: Option<String>,
+    /// Of an attack that was withstood: what it was aimed at.
+    pub aim: Option<Aim>,
+}
+
+/// What an attack was aimed at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Aim {
+    /// The rule that it would have broken.
+    pub rule: &'static str,
+    /// The operation.
+    pub operation: String,
+    /// Where in the request.
+    pub insertion: String,
 }
 
 /// A request without its secrets.

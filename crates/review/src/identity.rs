@@ -1,8 +1,6 @@
 //! An identity is somebody the reviewer can be: a name, a way to sign in, and what is known about the account.
 
-use std::fmt;
-
-use serde_json::Value;
+use crate::login::{Login, Part};
 
 /// Somebody the reviewer can be.
 ///
@@ -23,6 +21,8 @@ pub struct Identity {
     pub name: String,
     /// How a token is obtained.
     pub login: Login,
+    /// What every request has beside that, the sign-in included, such as the key of an application.
+    pub always: Vec<Part>,
     /// Roles the account has, beside those that its token names.
     pub roles: Vec<String>,
     /// Claims of the account, for tokens that cannot be read. What a readable token says comes first.
@@ -33,7 +33,7 @@ impl Identity {
     /// An identity about which only its token tells more.
     #[must_use]
     pub fn new(name: impl Into<String>, login: Login) -> Self {
-        Self { name: name.into(), login, roles: Vec::new(), claims: Vec::new() }
+        Self { name: name.into(), login, always: Vec::new(), roles: Vec::new(), claims: Vec::new() }
     }
 
     /// The same identity, known to have a role.
@@ -57,42 +57,4 @@ impl Identity {
             |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
         format!("${}_TOKEN", self.name.chars().map(upper).collect::<String>())
     }
-}
-
-/// How an identity comes by its token.
-#[derive(Clone)]
-pub enum Login {
-    /// A JSON body is posted, and the answer holds the token.
-    Json(JsonLogin),
-    /// The token is there already.
-    Token(String),
-}
-
-impl Login {
-    /// Posts `body` to `path` and reads the token at the JSON pointer `token` of the answer.
-    #[must_use]
-    pub fn json(path: impl Into<String>, body: Value, token: impl Into<String>) -> Self {
-        Self::Json(JsonLogin { path: path.into(), body, token: token.into() })
-    }
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(login) => f.debug_struct("Json").field("path", &login.path).finish_non_exhaustive(),
-            Self::Token(_) => f.write_str("Token(..)"),
-        }
-    }
-}
-
-/// A sign-in by JSON.
-#[derive(Clone)]
-#[expect(missing_debug_implementations, reason = "the body holds a password")]
-pub struct JsonLogin {
-    /// Where the body goes, from the base URL.
-    pub path: String,
-    /// What is posted.
-    pub body: Value,
-    /// Where the token is in the answer, as a JSON pointer.
-    pub token: String,
 }

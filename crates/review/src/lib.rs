@@ -36,17 +36,27 @@
 //! Attack only what is yours. A run writes to the target, and puts back what the API lets it put back.
 #![forbid(unsafe_code)]
 
+mod baseline;
+mod comparison;
 mod context;
 mod docket;
+mod ending;
 mod exchange;
 mod finding;
+mod identities;
 mod identity;
+mod keeper;
 mod legitimate;
+mod login;
+mod mask;
 mod memory;
 mod partner;
 mod plan;
+mod preflight;
 mod probe;
 mod progress;
+mod proof;
+mod replay;
 mod report;
 mod row;
 mod rule;
@@ -56,15 +66,23 @@ mod serve;
 mod session;
 mod sink;
 mod surface;
+mod throwaway;
 mod token;
 
-pub use finding::{Confidence, Exchange, Finding, Label, RequestSummary};
-pub use identity::{Identity, JsonLogin, Login};
+pub use baseline::{Accepted, Baseline, Gate};
+pub use comparison::{Comparison, Line, Outcome, Standing};
+pub use ending::{Coverage, Ending};
+pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSummary};
+pub use identities::read_identities;
+pub use identity::Identity;
+pub use login::{Grant, JsonLogin, Login, LoginPayload, LoginRequest, Part, PartPlace, TokenSource};
 pub use partner::HostilePartner;
-pub use plan::{Estimate, Mode, Plan, PlanError, ProbeEstimate};
+pub use plan::{Estimate, Mode, Plan, PlanError, PlannedOperation, PolicyRule, ProbeEstimate};
 pub use progress::{Progress, ProgressEvent};
-pub use report::{OperationReach, Report, RowResult, Verdict};
+pub use proof::Check;
+pub use replay::{Recorded, ReplayError, Replayed, replay};
+pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat, Verdict, report_schema};
 pub use row::Row;
-pub use rule::{Remedy, Rule};
-pub use run::{RunError, legitimate, run};
-pub use scope::{Scope, SendError, Target, TargetError};
+pub use rule::{Breadth, Detail, Remedy, Rule, Severity};
+pub use run::{Reset, ResetUrl, RunError, legitimate, run, run_with_reset};
+pub use scope::{Scope, SendError, Stop, Target, TargetError, Trust, TrustError, fetch};

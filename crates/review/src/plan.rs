@@ -1,12 +1,17 @@
 //! A plan is what a run will do: the contract it attacks by, the identities it attacks as, and how far it may go.
 
-use palisade_core::diagnostic::Source;
+use http::Method;
+use palisade_contract::Plain;
+use palisade_core::diagnostic::{Diagnostic, Source};
+use palisade_core::operation::{AccessRule, Audience};
 
 use crate::identity::Identity;
 use crate::partner::HostilePartner;
 use crate::probe;
 use crate::row::Row;
-use crate::surface::Surface;
+use crate::scope::{is_dangerous, is_reset};
+use crate::surface::{Endpoint, Surface};
+use crate::throwaway::registration;
 
 /// What a run will do.
 ///
@@ -75,6 +80,63 @@ impl Plan {
         self
     }
 
+    /// The same plan with what a policy says about the operations it knows: who may call them, and whose they are.
+    #[must_use]
+    pub fn with_policy(mut self, rules: &[PolicyRule]) -> Self {
+        for endpoint in &mut self.surface.endpoints {
+            let is_same = |rule: &&PolicyRule| {
+                let ends = rule.template.strip_suffix(endpoint.template.as_str());
+                rule.method == endpoint.method && ends.is_some()
+            };
+            let Some(rule) = rules.iter().find(is_same) else { continue };
+            endpoint.is_public = rule.access.audience == Audience::Public;
+            endpoint.roles = rule.access.roles.iter().map(str::to_owned).collect();
+            endpoint.owner = rule.access.owner.clone();
+        }
+        self
+    }
+
+    /// The operations, in the order of the contract.
+    #[must_use]
+    pub fn operations(&self) -> Vec<PlannedOperation> {
+        let planned = |endpoint: &Endpoint| PlannedOperation {
+            id: endpoint.id.clone(),
+            method: endpoint.method.clone(),
+            template: endpoint.template.clone(),
+            is_public: endpoint.is_public,
+            is_read: endpoint.is_read(),
+            is_protected: is_dangerous(endpoint),
+            is_reset: is_reset(endpoint),
+        };
+        self.surface.endpoints.iter().map(planned).collect()
+    }
+
+    /// What keeps a run from testing more.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let can_register = registration(&self.surface).is_some() && self.mode > Mode::Safe;
+        if self.identities.len() < 2 && !can_register {
+            let what = "only one identity: whether one user can reach what is another's cannot be tested";
+            missing.push(what.to_owned());
+        }
+        let known: Vec<&String> = self.identities.iter().flat_map(|identity| &identity.roles).collect();
+        let mut roles: Vec<&String> = self.surface.endpoints.iter().flat_map(|endpoint| &endpoint.roles).collect();
+        roles.sort();
+        roles.dedup();
+        for role in roles.into_iter().filter(|role| !known.is_empty() && !known.contains(role)) {
+            missing.push(format!("no identity is said to have the role `{role}`"));
+        }
+        if self.mode == Mode::Safe {
+            missing.push("safe mode only reads: most weaknesses of writing need `--mode active`".to_owned());
+        }
+        if self.mode == Mode::Full && !can_register {
+            let what = "no operation registers accounts: what could lock a user out is tried on nobody";
+            missing.push(what.to_owned());
+        }
+        missing
+    }
+
     /// What a run would do, without doing it.
     #[must_use]
     pub fn estimate(&self) -> Estimate {
@@ -87,6 +149,36 @@ impl Plan {
         let requests = probes.iter().map(|probe| probe.requests).sum::<u32>() + preflight;
         Estimate { operations, requests, probes }
     }
+}
+
+/// What a policy says about one operation.
+#[derive(Clone, Debug)]
+pub struct PolicyRule {
+    /// The method.
+    pub method: Method,
+    /// The path as the policy's contract has it.
+    pub template: String,
+    /// Who may call it.
+    pub access: AccessRule,
+}
+
+/// One operation of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedOperation {
+    /// Its name.
+    pub id: String,
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters.
+    pub template: String,
+    /// Whether it needs no credential.
+    pub is_public: bool,
+    /// Whether it only reads.
+    pub is_read: bool,
+    /// Whether it could lock somebody out, so that it is only asked of accounts that the run has made.
+    pub is_protected: bool,
+    /// Whether it could make the target anew or end it, so that it is never asked.
+    pub is_reset: bool,
 }
 
 /// How far a run may go.
@@ -139,6 +231,25 @@ pub enum PlanError {
     /// Neither YAML nor JSON.
     #[error("the contract cannot be read as YAML or JSON")]
     Unreadable,
+}
+
+impl PlanError {
+    /// The same for a person, with the place in the contract where it is known.
+    #[must_use]
+    pub fn diagnostic(self, contract: &Source) -> Diagnostic {
+        let help = match self {
+            Self::NoIdentities => "list them in the file of identities",
+            Self::NoOperations => "a contract lists its operations under `paths`; is this another document?",
+            Self::Unreadable => "give an OpenAPI document in YAML or JSON",
+        };
+        let diagnostic = match (self, Plain::read(contract)) {
+            (Self::Unreadable, Err((Some(place), message))) => {
+                return Diagnostic::error("contract-unreadable", message).at(contract, place).help(help);
+            }
+            _ => Diagnostic::error("contract-unusable", self.to_string()),
+        };
+        diagnostic.in_source(contract).help(help)
+    }
 }
 
 /// A count that fits; estimates need no more.

@@ -1,5 +1,12 @@
 //! A rule names one thing that can be proved against an API, and says what to do about it.
 
+mod detail;
+mod severity;
+mod table;
+
+pub use detail::{Breadth, Detail};
+pub use severity::Severity;
+
 use crate::row::Row;
 
 /// What can be done about a finding.

@@ -1,48 +1,48 @@
-//! A session is an identity that has signed in: its token, and what the token says about it.
+//! A session is an identity that has signed in: its credential, and what is known about the account.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
-use crate::exchange::{Answer, Call, Credential, Payload};
-use crate::identity::{Identity, Login};
+use crate::exchange::{Answer, Call, Credential, Payload, Signed};
+use crate::identity::Identity;
+use crate::keeper::Keeper;
+use crate::login::{Grant, Login, LoginPayload, LoginRequest, Part, PartPlace, TokenSource};
 use crate::run::RunError;
 use crate::scope::{ScopedClient, SendError};
+use crate::surface::encode;
 use crate::surface::schema::text_of;
+use crate::token::Jwt;
 
 /// An identity that has signed in.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) name: String,
+    /// The token, wherever it is sent; empty when the credential holds none, such as a name with a password.
     pub(crate) token: String,
     pub(crate) placeholder: String,
     pub(crate) roles: Vec<String>,
     claims: Map<String, Value>,
+    keeper: Arc<Keeper>,
 }
 
 impl Session {
-    /// Signs an identity in.
-    pub(crate) async fn open(client: &ScopedClient, identity: &Identity) -> Result<Self, RunError> {
-        let token = match &identity.login {
-            Login::Token(token) => token.clone(),
-            Login::Json(login) => {
-                let call = Call::new(Method::POST, login.path.clone()).with_body(Payload::Json(login.body.clone()));
-                let answer = patiently(client, &call).await?;
-                let token = answer.json().and_then(|body| body.pointer(&login.token)).and_then(Value::as_str);
-                match token {
-                    Some(token) if answer.is_success() => token.to_owned(),
-                    _ => return Err(RunError::login(&identity.name, &answer)),
-                }
-            }
-        };
-        Ok(Self::new(identity, token))
+    /// Signs an identity in. From then on the client renews its credential when it has expired.
+    pub(crate) async fn open(client: &ScopedClient, identity: &Identity, is_throwaway: bool) -> Result<Self, RunError> {
+        let credential = sign_in(client, identity).await?;
+        let keeper = Arc::new(Keeper::new(identity.clone(), credential, is_throwaway));
+        client.keep(Arc::clone(&keeper));
+        Ok(Self::new(keeper))
     }
 
-    fn new(identity: &Identity, token: String) -> Self {
+    fn new(keeper: Arc<Keeper>) -> Self {
+        let token = token_of(&keeper.credential());
+        let identity = &keeper.identity;
         let mut claims = claims_of(&token).unwrap_or_default();
         for (name, value) in &identity.claims {
             claims.entry(name.clone()).or_insert_with(|| Value::from(value.as_str()));
@@ -57,12 +57,41 @@ impl Session {
         }
         roles.sort();
         roles.dedup();
-        Self { name: identity.name.clone(), token, placeholder: identity.placeholder(), roles, claims }
+        let (name, placeholder) = (identity.name.clone(), identity.placeholder());
+        Self { name, token, placeholder, roles, claims, keeper }
+    }
+
+    /// The same session with what its credential is now.
+    pub(crate) fn refreshed(&self) -> Self {
+        Self::new(Arc::clone(&self.keeper))
     }
 
     /// A claim as it is compared with parameters.
     pub(crate) fn claim(&self, name: &str) -> Option<String> {
         self.claims.get(name).map(text_of)
+    }
+
+    /// Every text that names the account: what it signs in with, and what its token says about it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let signed = self.keeper.identity.login.texts().into_iter();
+        let signed = signed.filter(|(name, _)| !crate::login::is_password(name)).map(|(_, value)| value);
+        let claimed = NAMING.iter().filter_map(|name| self.claim(name));
+        signed.chain(claimed).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The fields in which it says who it is when it signs in.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let signed = self.keeper.identity.login.texts().into_iter();
+        signed.map(|(name, _)| name).filter(|name| !crate::login::is_password(name)).collect()
+    }
+
+    /// Whether the run has made the account for itself.
+    pub(crate) fn is_throwaway(&self) -> bool {
+        self.keeper.is_throwaway
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// Whether it has one of the roles; nobody asks for a role that is not in the list.
@@ -71,14 +100,174 @@ impl Session {
     }
 
     pub(crate) fn credential(&self) -> Credential {
-        Credential::Bearer { token: self.token.clone(), shown: self.placeholder.clone() }
+        self.keeper.credential()
     }
+
+    /// The credential with another token in place of the real one, wherever that is sent.
+    pub(crate) fn with_token(&self, token: &str, shown: &str) -> Credential {
+        match self.credential() {
+            Credential::Bearer { .. } | Credential::None => {
+                Credential::Bearer { token: token.to_owned(), shown: shown.to_owned() }
+            }
+            Credential::Parts(mut parts) => {
+                for signed in parts.iter_mut().filter(|signed| signed.part.value.contains(&self.token)) {
+                    signed.part.value = signed.part.value.replace(&self.token, token);
+                    signed.shown = shown.to_owned();
+                }
+                Credential::Parts(parts)
+            }
+        }
+    }
+}
+
+/// Signs an identity in and returns what its requests are signed with.
+pub(crate) async fn sign_in(client: &ScopedClient, identity: &Identity) -> Result<Credential, RunError> {
+    let credential = got(client, identity).await?;
+    if identity.always.is_empty() {
+        return Ok(credential);
+    }
+    let shown = identity.placeholder();
+    let mut signed = match credential {
+        Credential::Parts(signed) => signed,
+        other => parts(&other.into_parts(), &format!("Bearer {shown}")),
+    };
+    signed.extend(parts(&identity.always, "***"));
+    Ok(Credential::Parts(signed))
+}
+
+async fn got(client: &ScopedClient, identity: &Identity) -> Result<Credential, RunError> {
+    let shown = identity.placeholder();
+    let bearer = |token: &str| Credential::Bearer { token: token.to_owned(), shown: shown.clone() };
+    match &identity.login {
+        Login::Fixed(parts) => Ok(fixed(parts, &shown)),
+        Login::Token(token) => Ok(bearer(token)),
+        Login::Json(login) => {
+            let call = Call::new(Method::POST, login.path.clone()).with_body(Payload::Json(login.body.clone()));
+            let call = call.with_credential(Credential::Parts(parts(&identity.always, "***")));
+            let answer = patiently(client, &call).await?;
+            let token = answer.json().and_then(|body| body.pointer(&login.token)).and_then(Value::as_str);
+            match token {
+                Some(token) if answer.is_success() => Ok(bearer(token)),
+                _ => Err(RunError::login(identity, &call, &answer, &format!("no token at `{}`", login.token))),
+            }
+        }
+        Login::Request(login) => {
+            let call = request(login, &identity.always);
+            let answer = patiently(client, &call).await?;
+            // A form is often answered with a redirection to the page behind it.
+            if !answer.is_success() && !answer.status.is_redirection() {
+                return Err(RunError::login(identity, &call, &answer, ""));
+            }
+            granted(&login.grant, &answer, &shown).map_err(|what| RunError::login(identity, &call, &answer, &what))
+        }
+    }
+}
+
+fn fixed(parts: &[Part], shown: &str) -> Credential {
+    if let [Part { place: PartPlace::Header, name, value }] = parts
+        && name.eq_ignore_ascii_case("authorization")
+        && let Some(token) = value.strip_prefix("Bearer ")
+    {
+        return Credential::Bearer { token: token.to_owned(), shown: shown.to_owned() };
+    }
+    Credential::Parts(self::parts(parts, shown))
+}
+
+fn parts(parts: &[Part], shown: &str) -> Vec<Signed> {
+    parts.iter().map(|part| Signed { part: part.clone(), shown: shown.to_owned() }).collect()
+}
+
+fn request(login: &LoginRequest, always: &[Part]) -> Call {
+    let mut call = Call::new(login.method.clone(), login.path.clone());
+    call.body = match &login.payload {
+        LoginPayload::Form(fields) => {
+            let pairs = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+            let text = pairs.collect::<Vec<_>>().join("&");
+            Some(Payload::Secret("application/x-www-form-urlencoded".to_owned(), text))
+        }
+        LoginPayload::Json(body) => Some(Payload::Json(body.clone())),
+        LoginPayload::None => None,
+        LoginPayload::Raw(media, text) => Some(Payload::Secret(media.clone(), text.clone())),
+    };
+    let part = |(name, value): &(String, String)| Signed {
+        part: Part { place: PartPlace::Header, name: name.clone(), value: value.clone() },
+        shown: "***".to_owned(),
+    };
+    let mut signed: Vec<Signed> = login.headers.iter().map(part).collect();
+    signed.extend(parts(always, "***"));
+    call.with_credential(Credential::Parts(signed))
+}
+
+/// What an answer gives, or what is missing in it.
+pub(crate) fn granted(grant: &Grant, answer: &Answer, shown: &str) -> Result<Credential, String> {
+    let cookies = || {
+        let set = answer.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = set.filter_map(|text| text.split(';').next()?.split_once('='));
+        let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+        pairs.filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>()
+    };
+    let all_cookies = || {
+        let signed = |(name, value): (String, String)| Signed {
+            part: Part { place: PartPlace::Cookie, name, value },
+            shown: shown.to_owned(),
+        };
+        let signed: Vec<Signed> = cookies().into_iter().map(signed).collect();
+        if signed.is_empty() { None } else { Some(Credential::Parts(signed)) }
+    };
+    match grant {
+        Grant::Cookies => all_cookies().ok_or_else(|| "no cookie is set".to_owned()),
+        Grant::Found => {
+            let token = answer.json().and_then(|body| usual_token(body, 0));
+            let bearer = token.map(|token| Credential::Bearer { token, shown: shown.to_owned() });
+            bearer.or_else(all_cookies).ok_or_else(|| "neither a token nor a cookie is in the answer".to_owned())
+        }
+        Grant::Token { from, place, name, template } => {
+            let token = match from {
+                TokenSource::Body(pointer) => {
+                    answer.json().and_then(|body| body.pointer(pointer)).map(text_of).filter(|text| !text.is_empty())
+                }
+                TokenSource::Cookie(wanted) => {
+                    cookies().into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+                }
+                TokenSource::Header(name) => answer.header(name).map(str::to_owned),
+            };
+            let token = token.ok_or_else(|| match from {
+                TokenSource::Body(pointer) => format!("no token at `{pointer}`"),
+                TokenSource::Cookie(name) => format!("no cookie `{name}`"),
+                TokenSource::Header(name) => format!("no header `{name}`"),
+            })?;
+            // Some servers send the scheme together with the token.
+            let bare = token.strip_prefix("Bearer ").filter(|_| template.starts_with("Bearer ")).unwrap_or(&token);
+            let value = template.replace("{token}", bare);
+            Ok(fixed_as(*place, name, value, &template.replace("{token}", shown), shown))
+        }
+    }
+}
+
+/// A bearer token is said to be one; everything else is a part.
+fn fixed_as(place: PartPlace, name: &str, value: String, shown: &str, token: &str) -> Credential {
+    let part = Part { place, name: name.to_owned(), value };
+    match fixed(std::slice::from_ref(&part), token) {
+        bearer @ Credential::Bearer { .. } => bearer,
+        Credential::None | Credential::Parts(_) => Credential::Parts(vec![Signed { part, shown: shown.to_owned() }]),
+    }
+}
+
+/// A text under one of the names that tokens usually have.
+fn usual_token(value: &Value, depth: usize) -> Option<String> {
+    let members = value.as_object().filter(|_| depth < MAXIMUM_DEPTH)?;
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let named = |wanted: &&str| {
+        let found = members.iter().find(|(name, value)| plain(name) == **wanted && value.is_string());
+        found.and_then(|(_, value)| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    TOKENS.iter().find_map(named).or_else(|| members.values().find_map(|value| usual_token(value, depth + 1)))
 }
 
 /// Sends a sign-in again when the target says how long to wait: another run may just have tested its limits.
 async fn patiently(client: &ScopedClient, call: &Call) -> Result<Answer, SendError> {
     for _ in 0..MAXIMUM_WAITS {
-        let answer = client.send(call).await?;
+        let answer = client.send_plainly(call).await?;
         let seconds = answer.header("retry-after").and_then(|value| value.parse().ok());
         match seconds.filter(|seconds| *seconds <= MAXIMUM_SECONDS) {
             Some(seconds) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
@@ -87,7 +276,22 @@ async fn patiently(client: &ScopedClient, call: &Call) -> Result<Answer, SendErr
             _ => return Ok(answer),
         }
     }
-    client.send(call).await
+    client.send_plainly(call).await
+}
+
+/// The token in a credential: a JSON web token wherever it is, else what `Bearer` introduces, else any single value.
+fn token_of(credential: &Credential) -> String {
+    match credential {
+        Credential::Bearer { token, .. } => token.clone(),
+        Credential::None => String::new(),
+        Credential::Parts(parts) => {
+            let words = parts.iter().flat_map(|signed| signed.part.value.split(' '));
+            let jwt = words.clone().find(|word| Jwt::read(word).is_some());
+            let is_basic = parts.iter().any(|signed| signed.part.value.starts_with("Basic "));
+            let last = parts.first().and_then(|signed| signed.part.value.rsplit(' ').next()).filter(|_| !is_basic);
+            jwt.or(last).unwrap_or_default().to_owned()
+        }
+    }
 }
 
 fn claims_of(token: &str) -> Option<Map<String, Value>> {
@@ -97,3 +301,9 @@ fn claims_of(token: &str) -> Option<Map<String, Value>> {
 
 const MAXIMUM_WAITS: usize = 2;
 const MAXIMUM_SECONDS: u64 = 15;
+const MAXIMUM_DEPTH: usize = 4;
+/// Names of properties that hold a token, the likeliest first.
+const TOKENS: [&str; 9] =
+    ["accesstoken", "token", "authtoken", "jwt", "jwttoken", "idtoken", "sessiontoken", "bearer", "sessionid"];
+/// Claims that name an account.
+const NAMING: [&str; 9] = ["sub", "username", "preferred_username", "email", "user", "user_id", "userId", "id", "uid"];

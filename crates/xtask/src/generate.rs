@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use palisade::chain::ORDER;
 use palisade::observe::event_schema;
 use palisade_gateway::config;
+use palisade_review::report_schema;
 
-use crate::reference;
 use crate::workspace::{File, root};
+use crate::{reference, rules};
 
 /// The generated files as they should be.
 pub fn files() -> Vec<File> {
@@ -15,8 +16,10 @@ pub fn files() -> Vec<File> {
         File::new("docs/reference/events.md", reference::events()),
         File::new("docs/reference/stages.md", reference::stages(ORDER)),
         File::new("docs/reference/config.md", config::reference()),
+        File::new("docs/reference/rules.md", rules::page()),
         File::new("schema/palisade.schema.json", format!("{:#}\n", config::json_schema())),
         File::new("schema/event.schema.json", format!("{:#}\n", event_schema())),
+        File::new("schema/review-report.schema.json", format!("{:#}\n", report_schema())),
     ]
 }
 

@@ -6,5 +6,6 @@
 
 pub mod generate;
 pub mod reference;
+pub mod rules;
 pub mod tidy;
 pub mod workspace;

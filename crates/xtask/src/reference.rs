@@ -6,7 +6,7 @@ use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::stage::StageId;
 
-const NOTICE: &str = "<!-- Written by `cargo xtask generate`; what is changed here by hand is lost. -->\n\n";
+pub(crate) const NOTICE: &str = "<!-- Written by `cargo xtask generate`; what is changed here by hand is lost. -->\n\n";
 
 /// The page of denial codes.
 pub fn denials() -> String {

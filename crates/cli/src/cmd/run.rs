@@ -105,7 +105,7 @@ pub(super) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()> + Send> 
 }
 
 /// Ready on the last of so many signals.
-fn told_to_stop_times(times: usize) -> anyhow::Result<impl Future<Output = ()> + Send> {
+pub(super) fn told_to_stop_times(times: usize) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     Ok(async move {

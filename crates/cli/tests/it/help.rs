@@ -25,6 +25,8 @@ fn the_help_names_every_command() {
           init     Writes a first configuration that lets through what a contract declares and nothing else
           replay   Tells which recorded requests would fare otherwise under a new configuration: exit 1 if
                    any would
+          review   Attacks a running API by its contract, as several identities: exit 0 if nothing is
+                   proved, 1 if something is, 2 if it cannot be tested
           run      Serves: enforces a configuration in front of its backends until told to stop
           schema   Prints a JSON Schema: of the configuration, or of an event
           help     Print this message or the help of the given subcommand(s)
@@ -39,7 +41,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "replay", "run", "schema"];
+    let commands = ["check", "demo", "explain", "init", "replay", "review", "run", "schema"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
@@ -167,6 +169,98 @@ fn every_command_explains_itself() {
                   - json:  One JSON object
 
                   [default: human]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+        ---
+        Attacks a running API by its contract, as several identities: exit 0 if nothing is proved, 1 if
+        something is, 2 if it cannot be tested
+
+        Usage: palisade review [OPTIONS] --contract <FILE|URL> --base-url <URL> --identities <FILE>
+               palisade review <COMMAND>
+
+        Commands:
+          replay  Sends the requests of one finding again: exit 1 if it is still there, 0 if it is gone, 2
+                  if nobody can say
+          help    Print this message or the help of the given subcommand(s)
+
+        Options:
+              --contract <FILE|URL>
+                  The API's contract, a file or an `http(s)` URL. It says what to attack, never where
+
+              --base-url <URL>
+                  Where the API is. Nothing is sent to any other host
+
+              --identities <FILE>
+                  Who to be: a file in the format of Web Fuzzing Commons, with at least two users of one
+                  role
+
+              --policy <FILE>
+                  The gateway's configuration for this API, which says what is public and who may do what
+
+              --mode <MODE>
+                  How far to go
+
+                  Possible values:
+                  - safe:   Reads and signs in, and nothing else
+                  - active: Writes as well, and puts back what it can
+                  - full:   Everything: privileged operations, deletions, and accounts of its own to try
+                    them on
+
+                  [default: safe]
+
+              --through <URL>
+                  Attack a second time through a gateway at this URL, and compare
+
+              --budget <N>
+                  How many requests may be made
+
+                  [default: 2000]
+
+              --rate <N>
+                  How many requests may be made in a second
+
+              --timeout <SECONDS>
+                  How many seconds one answer may take
+
+                  [default: 10]
+
+              --time-limit <SECONDS>
+                  How many seconds the run may take
+
+              --dry-run
+                  Tell what would be done, and send nothing
+
+              --seed <N>
+                  Use the same markers in every run; only for a target that is made anew for each
+
+              --baseline <FILE>
+                  Findings that were accepted: they do not count for the exit code
+
+              --write-baseline <FILE>
+                  Write what is proved as a baseline, to be given its reasons by hand
+
+              --format <FORMAT>
+                  The form of the result: text, json, sarif, junit, har or html; may be repeated with
+                  `--output`
+
+                  [default: text]
+
+              --output <PATH>
+                  Where the result is written: this file, or with several forms this name with the ending of
+                  each. The text is printed all the same
+
+              --ca <FILE>
+                  A PEM file with authorities to believe beside the system's
+
+              --stop-file <FILE>
+                  End the run, and put back what was changed, when this file appears
+
+              --reset-command <COMMAND>
+                  A command that resets the target, run before and after what destroys
+
+              --reset-url <URL>
+                  A URL to which a POST resets the target, before and after what destroys
 
           -h, --help
                   Print help (see a summary with '-h')

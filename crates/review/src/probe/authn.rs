@@ -110,7 +110,7 @@ async fn with_mutants(context: &Context<'_>, docket: &mut Docket, control: &Cont
     let mut controls = Trail::default();
     let valid = context.send(&mut controls, Label::Control, &control.valid(context)).await?;
     for (token, shown) in [(None, ""), (Some("garbage"), "garbage")] {
-        let credential = token.map_or(Credential::None, |token| bearer(token.to_owned(), shown));
+        let credential = token.map_or(Credential::None, |token| session.with_token(token, shown));
         let refused = context.send(&mut controls, Label::Control, &control.call(context, credential)).await?;
         if refused.is_success() || !valid.is_success() {
             docket.skip(format!("`{}` does not tell a valid token from none", control.endpoint.id));
@@ -130,7 +130,7 @@ async fn with_mutants(context: &Context<'_>, docket: &mut Docket, control: &Cont
             continue;
         }
         let mut trail = controls.clone();
-        let attack = control.call(context, bearer(token, &shown));
+        let attack = control.call(context, session.with_token(&token, &shown));
         let answer = context.send(&mut trail, Label::Attack, &attack).await?;
         let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
         if is_alike(&valid, &answer) {
@@ -153,7 +153,7 @@ async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endp
     let mut trail = Trail::default();
     let control = context.call(endpoint, &values, None, Some(victim));
     let valid = context.send(&mut trail, Label::Control, &control).await?;
-    let token = bearer(jwt.for_subject(&subject), &format!("{}_FOR_ANOTHER", forger.placeholder));
+    let token = forger.with_token(&jwt.for_subject(&subject), &format!("{}_FOR_ANOTHER", forger.placeholder));
     let attack = context.call(endpoint, &values, None, None).with_credential(token);
     let answer = context.send(&mut trail, Label::Attack, &attack).await?;
     let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
@@ -165,10 +165,6 @@ async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endp
         docket.withstand(&rule::TOKEN_SUBJECT, site, reason, trail);
     }
     Ok(())
-}
-
-fn bearer(token: String, shown: &str) -> Credential {
-    Credential::Bearer { token, shown: shown.to_owned() }
 }
 
 fn is_alike(control: &Answer, answer: &Answer) -> bool {

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
-use crate::identity::{JsonLogin, Login};
+use crate::login::{JsonLogin, Login};
 use crate::plan::{Mode, Plan};
 use crate::probe::Probe;
 use crate::row::Row;
@@ -86,7 +86,7 @@ impl Probe for Guessing {
 fn sign_in(plan: &Plan) -> Option<&JsonLogin> {
     plan.identities.iter().find_map(|identity| match &identity.login {
         Login::Json(login) => Some(login),
-        Login::Token(_) => None,
+        Login::Fixed(_) | Login::Request(_) | Login::Token(_) => None,
     })
 }
 

@@ -1,16 +1,32 @@
 //! The report says what was tried, what was proved, and what could not be tested.
 
-pub(crate) mod json;
+mod compared;
+mod format;
+mod har;
+mod html;
+mod json;
+mod junit;
+mod locate;
+mod sarif;
+mod schema;
+mod text;
 
+pub use format::{About, Format, UnknownFormat};
+pub use schema::report_schema;
+
+use std::cmp::Reverse;
+
+use crate::ending::Ending;
 use crate::finding::{Exchange, Finding};
+use crate::plan::Mode;
 use crate::row::Row;
 
 /// What came out of a run.
 ///
 /// ```
-/// use palisade_review::{Report, Row};
+/// use palisade_review::{Ending, Report, Row};
 ///
-/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new() };
+/// let report = Report { rows: Vec::new(), requests: 0, operations: Vec::new(), ending: Ending::default() };
 /// assert!(!report.proves(Row::Injection));
 /// assert_eq!(report.to_json()["requests"], 0);
 /// ```
@@ -22,6 +38,8 @@ pub struct Report {
     pub requests: u32,
     /// Whether each operation of the contract could be reached by somebody who may.
     pub operations: Vec<OperationReach>,
+    /// How the run ended.
+    pub ending: Ending,
 }
 
 impl Report {
@@ -34,6 +52,14 @@ impl Report {
     /// Every finding, in the order of the rows.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.rows.iter().flat_map(|result| &result.findings)
+    }
+
+    /// Every finding, what is proved and heaviest first.
+    #[must_use]
+    pub fn ranked(&self) -> Vec<&Finding> {
+        let mut ranked: Vec<&Finding> = self.findings().collect();
+        ranked.sort_by_key(|finding| (Reverse(finding.confidence), Reverse(finding.severity)));
+        ranked
     }
 }
 
@@ -104,4 +130,13 @@ pub struct OperationReach {
     pub blocked_by: Option<String>,
     /// Who asked last; `None` for nobody in particular.
     pub identity: Option<String>,
+}
+
+/// A mode as reports spell it.
+fn word_of(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Active => "active",
+        Mode::Full => "full",
+        Mode::Safe => "safe",
+    }
 }

@@ -1,7 +1,15 @@
 //! The reviewer against real services on loopback: the vulnerable shop, and two that share nothing with it.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod decoys;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod gates;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
@@ -11,6 +19,10 @@ mod precision;
 #[cfg(test)]
 mod preflight;
 #[cfg(test)]
+mod replays;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod tools;

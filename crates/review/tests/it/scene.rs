@@ -33,10 +33,15 @@ impl Scene {
     }
 }
 
-pub(crate) fn plan() -> Plan {
-    let identities = USERS.iter().map(|user| {
+pub(crate) fn identities() -> Vec<Identity> {
+    let identity = |user: &orchard::SeededUser| {
         let body = json!({ "username": user.username, "password": user.password });
         Identity::new(user.username, Login::json("/v1/login", body, "/access_token"))
-    });
-    Plan::new(&Source::new("openapi.yaml", orchard::CONTRACT), identities.collect()).unwrap().with_mode(Mode::Full)
+    };
+    USERS.iter().map(identity).collect()
+}
+
+pub(crate) fn plan() -> Plan {
+    let contract = Source::new("openapi.yaml", orchard::CONTRACT);
+    Plan::new(&contract, identities()).unwrap().with_mode(Mode::Full)
 }

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("redis", &["palisade-store"]),
     ("serde-saphyr", &["palisade-contract"]),
     ("sqlx", &["palisade-store"]),
-    ("toml", &["palisade-gateway"]),
+    ("toml", &["palisade-gateway", "palisade-review"]),
 ];
 
 /// Dependencies that have left their room.

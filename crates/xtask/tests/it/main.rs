@@ -3,4 +3,5 @@
 
 mod broken;
 mod generated;
+mod remedies;
 mod repository;

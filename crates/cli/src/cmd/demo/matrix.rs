@@ -1,8 +1,6 @@
 //! The matrix: each risk, the request that proves it without the gateway, and the rule that stops it with the gateway.
 
-use std::collections::BTreeSet;
-
-use palisade_review::{Finding, OperationReach, Report, Row, RowResult, Verdict};
+use palisade_review::{Comparison, Finding, OperationReach, Report, Row, RowResult, Standing, Verdict};
 
 use crate::output;
 
@@ -41,15 +39,10 @@ fn outcome(unprotected: &Report, protected: &Report, row: Row) -> String {
     if let Some(reason) = untested {
         return format!("not tested: {reason}");
     }
-    let attacks = unprotected.rows.iter().filter(|result| result.row == row);
-    let answers = attacks.flat_map(|result| result.findings.iter().map(|finding| answer(protected, result, finding)));
-    let (mut codes, mut cleaned) = (BTreeSet::new(), false);
-    for answer in answers {
-        cleaned |= answer.is_none();
-        codes.extend(answer);
-    }
-    let mut words: Vec<&str> = codes.into_iter().collect();
-    if cleaned {
+    let comparison = Comparison::new(unprotected, protected);
+    let lines: Vec<_> = comparison.lines.iter().filter(|line| line.row == row).collect();
+    let mut words: Vec<&str> = comparison.codes(row).into_iter().collect();
+    if lines.iter().any(|line| line.standing() == Standing::Cleaned) {
         words.push("a clean answer");
     }
     words.join(", ")

@@ -1,0 +1,266 @@
+//! A login is how an identity comes by what its requests are signed with: a header it has, a token or cookies it gets.
+
+use std::fmt;
+
+use http::Method;
+use serde_json::Value;
+
+/// How an identity comes by its credential.
+#[derive(Clone)]
+pub enum Login {
+    /// The same in every request: an API key, or a name and a password for `Basic`.
+    Fixed(Vec<Part>),
+    /// A JSON body is posted, and the answer holds a bearer token.
+    Json(JsonLogin),
+    /// Any other request, and what is to be taken from its answer.
+    Request(Box<LoginRequest>),
+    /// A bearer token is there already.
+    Token(String),
+}
+
+impl Login {
+    /// Posts `body` to `path` and reads the token at the JSON pointer `token` of the answer.
+    #[must_use]
+    pub fn json(path: impl Into<String>, body: Value, token: impl Into<String>) -> Self {
+        Self::Json(JsonLogin { path: path.into(), body, token: token.into() })
+    }
+
+    /// A header that every request has.
+    #[must_use]
+    pub fn header(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::Fixed(vec![Part { place: PartPlace::Header, name: name.into(), value: value.into() }])
+    }
+
+    /// Whether a new credential can be had when the old one is no longer good.
+    pub(crate) fn is_renewable(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Request(_))
+    }
+
+    /// The texts that are sent to sign in, which name the account and hold its password.
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        let of_json = |body: &Value| {
+            let members = body.as_object().into_iter().flatten();
+            members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        };
+        match self {
+            Self::Json(login) => of_json(&login.body),
+            Self::Request(login) => match &login.payload {
+                LoginPayload::Form(fields) => fields.clone(),
+                LoginPayload::Json(body) => of_json(body),
+                LoginPayload::None | LoginPayload::Raw(..) => Vec::new(),
+            },
+            Self::Fixed(_) | Self::Token(_) => Vec::new(),
+        }
+    }
+
+    /// The same login of another account. `None` when it is not clear which of its texts name the account.
+    pub(crate) fn for_account(&self, account: &Account) -> Option<Self> {
+        let in_json = |body: &Value| {
+            let mut members = body.as_object()?.clone();
+            let mut texts: Vec<(String, String)> =
+                members.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+            let is_swapped = swap(account, &mut texts.iter_mut().map(|(name, value)| (name.as_str(), value)));
+            members.extend(texts.into_iter().map(|(name, value)| (name, Value::from(value))));
+            is_swapped.then_some(Value::Object(members))
+        };
+        match self {
+            Self::Json(login) => Some(Self::Json(JsonLogin { body: in_json(&login.body)?, ..login.clone() })),
+            Self::Request(login) => {
+                let mut login = login.clone();
+                login.payload = match login.payload {
+                    LoginPayload::Json(body) => LoginPayload::Json(in_json(&body)?),
+                    LoginPayload::Form(mut fields) => {
+                        swap(account, &mut fields.iter_mut().map(|(name, value)| (name.as_str(), value)))
+                            .then_some(LoginPayload::Form(fields))?
+                    }
+                    LoginPayload::None | LoginPayload::Raw(..) => return None,
+                };
+                Some(Self::Request(login))
+            }
+            Self::Fixed(_) | Self::Token(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(parts) => f.debug_tuple("Fixed").field(parts).finish(),
+            Self::Json(login) => f.debug_struct("Json").field("path", &login.path).finish_non_exhaustive(),
+            Self::Request(login) => f.debug_struct("Request").field("path", &login.path).finish_non_exhaustive(),
+            Self::Token(_) => f.write_str("Token(..)"),
+        }
+    }
+}
+
+/// A sign-in by JSON.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "the body holds a password")]
+pub struct JsonLogin {
+    /// Where the body goes, from the base URL.
+    pub path: String,
+    /// What is posted.
+    pub body: Value,
+    /// Where the token is in the answer, as a JSON pointer.
+    pub token: String,
+}
+
+/// A sign-in by any request to the target.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "the payload and the headers hold a password")]
+pub struct LoginRequest {
+    /// The method.
+    pub method: Method,
+    /// Where it goes, from the base URL.
+    pub path: String,
+    /// Headers, such as `authorization` with a name and a password.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub payload: LoginPayload,
+    /// What is taken from the answer.
+    pub grant: Grant,
+}
+
+/// The body of a sign-in.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "it holds a password")]
+pub enum LoginPayload {
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, String)>),
+    /// `application/json`.
+    Json(Value),
+    /// No body.
+    None,
+    /// A media type, and a text as it is.
+    Raw(String, String),
+}
+
+/// What a sign-in gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// Every cookie that the answer sets is sent from then on.
+    Cookies,
+    /// A token under one of the usual names, to be sent as a bearer token; or else cookies.
+    Found,
+    /// A token.
+    Token {
+        /// Where it is in the answer.
+        from: TokenSource,
+        /// Where it goes in requests.
+        place: PartPlace,
+        /// The name of the header, query parameter or cookie.
+        name: String,
+        /// What is sent, with `{token}` where the token goes.
+        template: String,
+    },
+}
+
+/// Where a token is in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// In the JSON body, at a pointer.
+    Body(String),
+    /// In a cookie of this name.
+    Cookie(String),
+    /// In a header of this name.
+    Header(String),
+}
+
+/// One thing that a request is signed with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Where it goes.
+    pub place: PartPlace,
+    /// Its name.
+    pub name: String,
+    /// Its value, which is secret.
+    pub value: String,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("place", &self.place).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where a credential goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartPlace {
+    /// A cookie.
+    Cookie,
+    /// A header.
+    Header,
+    /// A parameter of the query.
+    Query,
+}
+
+/// An account that the run has made for itself.
+pub(crate) struct Account {
+    /// By which names it may be asked for, under the names of the properties that hold them.
+    pub(crate) names: Vec<(String, String)>,
+    pub(crate) password: String,
+}
+
+/// Puts an account's name and password where another's are. False when one of the two was not there.
+fn swap(account: &Account, fields: &mut dyn Iterator<Item = (&str, &mut String)>) -> bool {
+    let (mut has_name, mut has_password) = (false, false);
+    for (name, value) in fields {
+        if is_password(name) {
+            value.clone_from(&account.password);
+            has_password = true;
+        } else if let Some((_, known)) = account.names.iter().find(|(known, _)| alike(known, name)) {
+            value.clone_from(known);
+            has_name = true;
+        }
+    }
+    has_name && has_password
+}
+
+/// Whether a property is a password, or the like.
+pub(crate) fn is_password(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["pass", "pwd", "secret", "pin"].iter().any(|word| name.contains(word))
+}
+
+/// Whether two names of properties mean the same: `userName` and `user_name`, and also `login` and `username`.
+fn alike(known: &str, name: &str) -> bool {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let (known, name) = (plain(known), plain(name));
+    let is_mail = |name: &str| name.contains("mail");
+    known == name
+        || is_mail(&known) && is_mail(&name)
+        || ["identifier", "login", "name", "user", "userid", "username"].contains(&name.as_str())
+            && ["login", "name", "user", "username"].contains(&known.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_login_is_carried_over_to_another_account() {
+        let account = Account { names: vec![("email".to_owned(), "n@x".to_owned())], password: "fresh".to_owned() };
+        let check = |body: Value, expect: Option<Value>| {
+            let login = Login::json("/login", body, "/t").for_account(&account);
+            let body = login.map(|login| match login {
+                Login::Json(login) => login.body,
+                _ => panic!("another kind"),
+            });
+            assert_eq!(body, expect);
+        };
+        check(
+            json!({ "e_mail": "a@x", "password": "p", "keep": 1 }),
+            Some(json!({ "e_mail": "n@x", "password": "fresh", "keep": 1 })),
+        );
+        check(json!({ "username": "a", "password": "p" }), None);
+        check(json!({ "email": "a@x" }), None);
+    }
+
+    #[test]
+    fn nothing_secret_can_be_printed() {
+        let login = Login::header("x-api-key", "s3cret");
+        assert!(!format!("{login:?}").contains("s3cret"), "{login:?}");
+    }
+}

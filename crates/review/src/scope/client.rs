@@ -1,0 +1,374 @@
+//! The client sends what the scope allows, and nothing else: it is the only thing in the reviewer with a socket.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::guard::Guard;
+use super::wire::{Connector, Trust};
+use super::{Scope, SendError, Target};
+use crate::exchange::{Answer, Call, Credential, cookie, with_query};
+use crate::keeper::{Keeper, Standing};
+use crate::login::PartPlace;
+use crate::session::sign_in;
+use crate::sink::Sink;
+use crate::surface::encode;
+
+/// Sends requests within a scope.
+pub(crate) struct ScopedClient {
+    client: Client<Connector, Full<Bytes>>,
+    scope: Scope,
+    scheme: Scheme,
+    base: String,
+    sent: AtomicU32,
+    next: Mutex<Option<Instant>>,
+    ends: Option<Instant>,
+    guard: Guard,
+    keepers: Mutex<Vec<Arc<Keeper>>>,
+    /// How many requests in a row were not answered, whatever the operation.
+    silent: AtomicU32,
+    /// Whether an operation that does not answer is passed over.
+    is_lenient: AtomicBool,
+    has_heard: AtomicBool,
+    /// Requests that were made after the run was told to stop.
+    late: AtomicU32,
+}
+
+impl ScopedClient {
+    pub(crate) fn new(target: &Target, guard: Guard) -> Self {
+        let scheme = target.base.scheme().cloned().unwrap_or(Scheme::HTTP);
+        let connector = Connector::new(Some(&scheme), &target.trust);
+        let scope = target.scope.clone();
+        Self {
+            client: Client::builder(TokioExecutor::new()).retry_canceled_requests(true).build(connector),
+            ends: scope.duration.map(|duration| Instant::now() + duration),
+            base: target.base.to_string().trim_end_matches('/').to_owned(),
+            scope,
+            scheme,
+            sent: AtomicU32::new(0),
+            next: Mutex::new(None),
+            guard,
+            keepers: Mutex::new(Vec::new()),
+            silent: AtomicU32::new(0),
+            is_lenient: AtomicBool::new(false),
+            has_heard: AtomicBool::new(false),
+            late: AtomicU32::new(0),
+        }
+    }
+
+    /// The base URL without a final slash.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The host of the target, without the port.
+    pub(crate) fn host(&self) -> &str {
+        self.scope.authority.host()
+    }
+
+    /// How many requests were made.
+    pub(crate) fn sent(&self) -> u32 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Whether the target has answered at all.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.has_heard.load(Ordering::Relaxed)
+    }
+
+    /// From now on a request without an answer is an answer that says so, or an error again.
+    pub(crate) fn be_lenient(&self, is_lenient: bool) {
+        self.is_lenient.store(is_lenient, Ordering::Relaxed);
+    }
+
+    /// From now on a credential is renewed when it has expired.
+    pub(crate) fn keep(&self, keeper: Arc<Keeper>) {
+        self.keepers().push(keeper);
+    }
+
+    /// Why no new attack should begin.
+    pub(crate) fn stopped(&self) -> Option<SendError> {
+        if let Some(why) = self.scope.stop.why() {
+            return Some(SendError::Stopped(why));
+        }
+        let is_over = self.ends.is_some_and(|ends| ends <= Instant::now());
+        is_over.then(|| SendError::Stopped(format!("{:?} are over", self.scope.duration.unwrap_or_default())))
+    }
+
+    /// Makes one request, unless the guard objects. Redirects are answers like any other. When the credential of an
+    /// identity has expired, it signs in anew, and the request is made again.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, SendError> {
+        match self.send_renewing(call).await {
+            Err(error @ (SendError::Timeout(_) | SendError::Unreachable(_)))
+                if self.is_lenient.load(Ordering::Relaxed) && self.silent.load(Ordering::Relaxed) < SILENCE =>
+            {
+                Ok(Answer::withheld(&error.to_string()))
+            }
+            other => other,
+        }
+    }
+
+    async fn send_renewing(&self, call: &Call) -> Result<Answer, SendError> {
+        let keepers = self.keepers().clone();
+        if let Some(why) = self.guard.objection(call, &keepers) {
+            return Ok(Answer::withheld(&why));
+        }
+        let known = keepers.iter().find_map(|keeper| match keeper.standing(&call.credential) {
+            Standing::Unknown => None,
+            standing => Some((keeper, standing)),
+        });
+        let Some((keeper, standing)) = known else { return self.send_plainly(call).await };
+        let current = match standing {
+            Standing::Former => Some(call.clone().with_credential(keeper.credential())),
+            Standing::Current | Standing::Unknown => None,
+        };
+        let call = current.as_ref().unwrap_or(call);
+        let answer = self.send_plainly(call).await?;
+        if answer.is_success() && call.method == Method::GET {
+            keeper.served(call);
+        }
+        let is_refused = matches!(answer.status, StatusCode::UNAUTHORIZED);
+        if is_refused && self.renew(keeper, &call.credential).await? {
+            return self.send_plainly(&call.clone().with_credential(keeper.credential())).await;
+        }
+        Ok(answer)
+    }
+
+    /// Makes one request as it is.
+    pub(crate) async fn send_plainly(&self, call: &Call) -> Result<Answer, SendError> {
+        let request = self.request(call)?;
+        self.take()?;
+        self.wait().await;
+        let deadline = self.scope.deadline;
+        let outcome = timeout(deadline, self.exchange(request)).await;
+        let outcome = outcome.unwrap_or(Err(SendError::Timeout(deadline)));
+        match &outcome {
+            Ok(_) => {
+                self.silent.store(0, Ordering::Relaxed);
+                self.has_heard.store(true, Ordering::Relaxed);
+                self.guard.answered(call);
+            }
+            Err(_) => {
+                self.silent.fetch_add(1, Ordering::Relaxed);
+                self.guard.failed(call);
+            }
+        }
+        outcome
+    }
+
+    /// Asks our own sink for a path, to show that it can be reached. Being ours, it is in every scope.
+    pub(crate) async fn touch(&self, sink: &Sink, path: &str) -> Result<(), SendError> {
+        let uri: Uri = format!("http://{}{path}", sink.address()).parse().map_err(malformed)?;
+        let request = Request::get(uri).body(Full::default()).map_err(malformed)?;
+        let deadline = self.scope.deadline;
+        timeout(deadline, self.exchange(request)).await.map_err(|_| SendError::Timeout(deadline))?.map(|_| ())
+    }
+
+    /// Whether a credential had expired and was renewed.
+    async fn renew(&self, keeper: &Keeper, refused: &Credential) -> Result<bool, SendError> {
+        let Some(control) = keeper.control() else { return Ok(false) };
+        // Whoever comes second finds the work done.
+        let _turn = keeper.renewing.lock().await;
+        if keeper.credential() != *refused {
+            return Ok(true);
+        }
+        if self.send_plainly(&control).await?.status != StatusCode::UNAUTHORIZED {
+            return Ok(false);
+        }
+        match Box::pin(sign_in(self, &keeper.identity)).await {
+            Ok(credential) => keeper.renew(credential),
+            Err(_) => keeper.lose(),
+        }
+        Ok(!keeper.is_lost())
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, SendError> {
+        let query: Vec<(String, String)> = call.credential.sent(PartPlace::Query).into_iter().map(encoded).collect();
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let uri: Uri = format!("{}{}", self.base, with_query(&call.path, &query)).parse().map_err(malformed)?;
+        self.check(&uri)?;
+        let mut request = Request::builder().method(call.method.clone()).uri(uri);
+        for (name, value) in &call.headers {
+            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).map_err(malformed)?);
+        }
+        if let Credential::Bearer { token, .. } = &call.credential {
+            request = request.header(header::AUTHORIZATION, secret(&format!("Bearer {token}"))?);
+        }
+        for (name, value) in call.credential.sent(PartPlace::Header) {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(malformed)?;
+            request = request.header(name, secret(value)?);
+        }
+        if let Some(cookies) = cookie(&call.credential.sent(PartPlace::Cookie)) {
+            request = request.header(header::COOKIE, secret(&cookies)?);
+        }
+        let body = match &call.body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, body.media_type());
+                body.to_bytes()
+            }
+            None => Bytes::new(),
+        };
+        request.header(header::USER_AGENT, AGENT).body(Full::new(body)).map_err(malformed)
+    }
+
+    fn check(&self, uri: &Uri) -> Result<(), SendError> {
+        let is_ours = uri.scheme() == Some(&self.scheme) && uri.authority() == Some(&self.scope.authority);
+        if is_ours { Ok(()) } else { Err(SendError::OutOfScope(uri.to_string())) }
+    }
+
+    fn take(&self) -> Result<(), SendError> {
+        if self.silent.load(Ordering::Relaxed) >= SILENCE {
+            return Err(SendError::Unreachable(format!("{SILENCE} requests in a row were not answered")));
+        }
+        // What was begun may be put back, within bounds.
+        if let Some(stopped) = self.stopped()
+            && self.late.fetch_add(1, Ordering::Relaxed) >= LATE
+        {
+            return Err(stopped);
+        }
+        let budget = self.scope.budget;
+        let more = |sent: u32| (sent < budget).then_some(sent + 1);
+        let taken = self.sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.map(|_| ()).map_err(|_| SendError::Budget(budget))
+    }
+
+    async fn wait(&self) {
+        let Some(rate) = self.scope.rate else { return };
+        let slot = {
+            let mut next = lock(&self.next);
+            let slot = next.unwrap_or_else(Instant::now).max(Instant::now());
+            *next = Some(slot + Duration::from_secs(1) / rate.get());
+            slot
+        };
+        sleep_until(slot).await;
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
+        exchange(&self.client, request, MAXIMUM_BODY).await
+    }
+
+    fn keepers(&self) -> MutexGuard<'_, Vec<Arc<Keeper>>> {
+        lock(&self.keepers)
+    }
+}
+
+/// Gets a document, such as a contract, from a URL that the user named. Redirects are not followed.
+///
+/// # Errors
+///
+/// When the URL is not one of HTTP, or what it names does not answer with success.
+pub async fn fetch(url: &Uri, trust: &Trust) -> Result<String, SendError> {
+    one_off(Method::GET, url, trust).await
+}
+
+/// Asks a URL that the user named for something to be done.
+pub(crate) async fn one_off(method: Method, url: &Uri, trust: &Trust) -> Result<String, SendError> {
+    let client = Client::builder(TokioExecutor::new()).build(Connector::new(url.scheme(), trust));
+    let request = Request::builder().method(method).uri(url.clone()).header(header::USER_AGENT, AGENT);
+    let request = request.body(Full::new(Bytes::new())).map_err(malformed)?;
+    let answer = timeout(ONE_OFF, exchange(&client, request, MAXIMUM_DOCUMENT)).await;
+    let answer = answer.unwrap_or(Err(SendError::Timeout(ONE_OFF)))?;
+    if answer.is_success() {
+        return Ok(answer.text);
+    }
+    Err(SendError::Unreachable(format!("`{url}` answers with {}", answer.status.as_u16())))
+}
+
+async fn exchange(
+    client: &Client<Connector, Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    maximum: usize,
+) -> Result<Answer, SendError> {
+    let response = client.request(request).await.map_err(|error| unreachable_for(&error))?;
+    let (parts, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| unreachable_for(&error))?;
+        if let Some(data) = frame.data_ref() {
+            let room = maximum.saturating_sub(bytes.len());
+            bytes.extend_from_slice(data.get(..room).unwrap_or(data));
+            if data.len() > room {
+                break;
+            }
+        }
+    }
+    Ok(Answer::new(parts.status, parts.headers, &bytes))
+}
+
+fn encoded((name, value): (&str, &str)) -> (String, String) {
+    (encode(name), encode(value))
+}
+
+fn secret(value: &str) -> Result<HeaderValue, SendError> {
+    let mut value = HeaderValue::from_str(value).map_err(malformed)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn malformed(error: impl std::fmt::Display) -> SendError {
+    SendError::Malformed(error.to_string())
+}
+
+fn unreachable_for(error: &dyn std::error::Error) -> SendError {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = cause.to_string();
+        source = cause.source();
+    }
+    SendError::Unreachable(text)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const AGENT: &str = concat!("palisade-review/", env!("CARGO_PKG_VERSION"));
+const MAXIMUM_BODY: usize = 1024 * 1024;
+const MAXIMUM_DOCUMENT: usize = 8 * 1024 * 1024;
+const ONE_OFF: Duration = Duration::from_secs(20);
+/// After so many requests in a row without an answer, the target is gone.
+const SILENCE: u32 = 8;
+/// How many requests may still be made to put back what was begun when the run was told to stop.
+const LATE: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(base: &str, budget: u32) -> ScopedClient {
+        let mut target = Target::new(base.parse().unwrap()).unwrap();
+        target.scope.budget = budget;
+        ScopedClient::new(&target, Guard::default())
+    }
+
+    #[tokio::test]
+    async fn refuses_another_authority() {
+        let client = client("http://127.0.0.1:9", 10);
+        // A path that is glued to the port makes another authority.
+        for path in ["1/v1", ".evil.example/", "@evil.example/"] {
+            let error = client.send(&Call::get(path)).await.unwrap_err();
+            assert!(matches!(error, SendError::OutOfScope(_) | SendError::Malformed(_)), "{path}: {error}");
+        }
+        assert_eq!(client.sent(), 0, "nothing was sent");
+    }
+
+    #[tokio::test]
+    async fn stops_at_the_budget() {
+        let client = client("http://127.0.0.1:9", 1);
+        assert!(matches!(client.send(&Call::get("/")).await, Err(SendError::Unreachable(_))));
+        assert_eq!(client.send(&Call::get("/")).await.unwrap_err(), SendError::Budget(1));
+    }
+}
