@@ -45,9 +45,9 @@ pub fn read_leniently(text: &str) -> Option<Lenient> {
             Err(error) => {
                 let number = usize::try_from(error.location()?.line()).ok()?;
                 // The parser may notice only behind the line that is at fault, where nothing is left.
-                let at = (0..number.min(lines.len())).rev().find(|at| {
-                    lines.get(*at).is_some_and(|line| !line.trim().is_empty())
-                })?;
+                let at = (0..number.min(lines.len()))
+                    .rev()
+                    .find(|at| lines.get(*at).is_some_and(|line| !line.trim().is_empty()))?;
                 let message = error.without_snippet().to_string();
                 let message = message.lines().next().unwrap_or_default();
                 let message = message.split(" at line ").next().unwrap_or_default().to_owned();

@@ -1,8 +1,12 @@
 //! The memory holds what legitimate requests have shown: which ids exist, and who has seen them.
 
+use std::collections::BTreeSet;
+
+use http::Method;
 use serde_json::Value;
 
 use crate::surface::schema::text_of;
+use crate::surface::template::{fit, is_generic, plain, singular, stem};
 use crate::surface::{Endpoint, Parameter, Surface, Values};
 
 /// What legitimate requests have shown.
@@ -10,18 +14,30 @@ use crate::surface::{Endpoint, Parameter, Surface, Values};
 pub(crate) struct Memory {
     known: Vec<Known>,
     pub(crate) served: Vec<Served>,
+    /// Operations of which the contract does not say who may call them, and whether nobody in particular may.
+    pub(crate) open: Vec<(String, bool)>,
+    /// Operations that were refused to an identity as such.
+    pub(crate) refused: Vec<(String, usize)>,
+    /// The kinds of things of which one was made since they were last listed.
+    pub(crate) stale: BTreeSet<String>,
 }
 
 /// A value in an answer.
 #[derive(Clone, Debug)]
-struct Known {
+pub(crate) struct Known {
     /// The `$ref` of its schema.
     reference: Option<String>,
-    name: String,
+    pub(crate) name: String,
     /// Of the operation that showed it.
     template: String,
-    value: String,
-    session: Option<usize>,
+    /// What the object around it is: `order` for what `/orders` lists, and for what stands below `order`.
+    noun: String,
+    pub(crate) value: String,
+    pub(crate) session: Option<usize>,
+    /// The operation that showed it.
+    pub(crate) endpoint: String,
+    /// Whether it was shown without having been asked for by name: in a list, or as the answer to making it.
+    pub(crate) is_direct: bool,
 }
 
 /// A legitimate request that was answered with success.
@@ -30,31 +46,105 @@ pub(crate) struct Served {
     pub(crate) endpoint: String,
     pub(crate) session: Option<usize>,
     pub(crate) values: Values,
+    /// What was sent.
+    pub(crate) sent: Option<Value>,
+    /// What came back.
     pub(crate) body: Option<Value>,
 }
 
 impl Memory {
     /// Remembers an answer and every scalar in it.
     pub(crate) fn learn(&mut self, surface: &Surface, endpoint: &Endpoint, served: Served) {
-        if let (Some(body), Some(form)) = (&served.body, endpoint.success("application/json")) {
+        if let Some(body) = &served.body {
+            let schema = endpoint.success("application/json").map_or(&Value::Null, |form| &form.schema);
             let mut walk = Walk { surface, found: Vec::new() };
-            walk.enter(&form.schema, body, 0);
-            for (reference, name, value) in walk.found {
-                let template = endpoint.template.clone();
-                self.known.push(Known { reference, name, template, value, session: served.session });
+            walk.enter(schema, body, &endpoint.noun(), 0);
+            for found in walk.found {
+                // An address among the values names an object, too.
+                if found.value.starts_with('/') || found.value.starts_with("http") {
+                    self.learn_address(surface, endpoint, &found.value, served.session);
+                }
+                self.add(endpoint, found, served.session);
+            }
+        }
+        // What was asked for and given is known to exist.
+        for (name, value) in &served.values.path {
+            let found =
+                Found { reference: None, name: name.clone(), noun: endpoint.noun_of(name), value: value.clone() };
+            let is_new = !self.known.iter().any(|known| known.value == *value && known.session == served.session);
+            if is_new {
+                self.add(endpoint, found, served.session);
             }
         }
         self.served.push(served);
     }
 
-    /// The values that a session has seen for a parameter, first seen first.
-    pub(crate) fn seen_by(&self, session: usize, endpoint: &Endpoint, parameter: &Parameter) -> Vec<String> {
-        values(self.known.iter().filter(|known| known.session == Some(session)), endpoint, parameter)
+    /// Remembers what an address names: that of a new object, or one in an answer.
+    pub(crate) fn learn_address(&mut self, surface: &Surface, shown: &Endpoint, address: &str, session: Option<usize>) {
+        let path = match address.split_once("://") {
+            Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
+            None => address,
+        };
+        for endpoint in &surface.endpoints {
+            for (name, value) in fit(&endpoint.template, path).unwrap_or_default() {
+                let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
+                let found = Found { reference: None, name: name.to_owned(), noun: endpoint.noun_of(name), value };
+                let is_known = self.known.iter().any(|known| known.value == found.value && known.noun == found.noun);
+                if !is_known {
+                    self.add(shown, found, session);
+                }
+            }
+        }
     }
 
-    /// The values that anybody has seen for a parameter, first seen first.
+    fn add(&mut self, endpoint: &Endpoint, found: Found, session: Option<usize>) {
+        let Found { reference, name, noun, value } = found;
+        let is_direct = endpoint.path_parameters().next().is_none() || endpoint.method == Method::POST;
+        let is_old = |known: &Known| {
+            known.value == value && known.name == name && known.session == session && known.endpoint == endpoint.id
+        };
+        let has_room = self.known.len() < MAXIMUM_KNOWN && !value.is_empty() && value.len() < MAXIMUM_VALUE;
+        if has_room && !self.known.iter().any(is_old) {
+            let (template, endpoint) = (endpoint.template.clone(), endpoint.id.clone());
+            self.known.push(Known { reference, name, template, noun, value, session, endpoint, is_direct });
+        }
+    }
+
+    /// The values that a session has seen for a parameter: what fits best first, and what nobody else has seen.
+    pub(crate) fn seen_by(&self, session: usize, endpoint: &Endpoint, parameter: &Parameter) -> Vec<String> {
+        let is_shared = |known: &Known| {
+            self.known.iter().any(|other| {
+                other.is_direct
+                    && other.session != Some(session)
+                    && other.value == known.value
+                    && other.noun == known.noun
+            })
+        };
+        let mut ranked = self.ranked(endpoint, parameter, |known| known.session == Some(session));
+        ranked.sort_by_key(|(rank, known)| (std::cmp::Reverse(*rank), is_shared(known)));
+        distinct(ranked)
+    }
+
+    /// The values that anybody has seen for a parameter, what fits best first.
     pub(crate) fn seen(&self, endpoint: &Endpoint, parameter: &Parameter) -> Vec<String> {
-        values(self.known.iter(), endpoint, parameter)
+        distinct(self.ranked(endpoint, parameter, |_| true))
+    }
+
+    /// What is known that names what a parameter names, beyond doubt.
+    pub(crate) fn known(&self, endpoint: &Endpoint, parameter: &Parameter) -> Vec<&Known> {
+        let ranked = self.ranked(endpoint, parameter, |_| true);
+        ranked.into_iter().filter(|(rank, _)| *rank >= Rank::Noun).map(|(_, known)| known).collect()
+    }
+
+    /// Only the best rank counts: a guess is no alternative to what is known.
+    fn ranked(&self, endpoint: &Endpoint, parameter: &Parameter, may: impl Fn(&Known) -> bool) -> Vec<(Rank, &Known)> {
+        let fits = self.known.iter().filter(|known| may(known));
+        let mut ranked: Vec<(Rank, &Known)> =
+            fits.filter_map(|known| Some((known.fits(endpoint, parameter)?, known))).collect();
+        ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        let is_sure = ranked.first().is_some_and(|(rank, _)| *rank > Rank::Name);
+        ranked.retain(|(rank, _)| !is_sure || *rank > Rank::Name);
+        ranked
     }
 
     /// Whether an operation has been served to anybody, and how.
@@ -63,9 +153,9 @@ impl Memory {
     }
 }
 
-fn values<'k>(known: impl Iterator<Item = &'k Known>, endpoint: &Endpoint, parameter: &Parameter) -> Vec<String> {
+fn distinct(ranked: Vec<(Rank, &Known)>) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
-    for known in known.filter(|known| known.fits(endpoint, parameter)) {
+    for (_, known) in ranked {
         if !values.contains(&known.value) {
             values.push(known.value.clone());
         }
@@ -73,17 +163,51 @@ fn values<'k>(known: impl Iterator<Item = &'k Known>, endpoint: &Endpoint, param
     values
 }
 
+/// How well a known value fits a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The same name, which says little: an `id` of something.
+    Name,
+    /// A name that ends in the parameter's: `book_title` for `title`.
+    Ending,
+    /// The id, slug or name of the same kind of thing.
+    Noun,
+    /// The same telling name, or the `id` in an answer of the collection.
+    Exact,
+    /// The same schema.
+    Schema,
+}
+
 impl Known {
-    /// The same schema, the same name, or the `id` in an answer of the collection.
-    fn fits(&self, endpoint: &Endpoint, parameter: &Parameter) -> bool {
+    fn fits(&self, endpoint: &Endpoint, parameter: &Parameter) -> Option<Rank> {
         let reference = parameter.schema.get("$ref").and_then(Value::as_str);
         if reference.is_some() && self.reference.as_deref() == reference {
-            return true;
+            return Some(Rank::Schema);
         }
-        let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+        let (own, asked) = (plain(&self.name), plain(&parameter.name));
+        let noun = endpoint.noun_of(&parameter.name);
+        let is_same_noun = !noun.is_empty() && self.noun == noun;
+        let is_id = ["id", "uid", "uuid", "guid", "slug", "key"].contains(&own.as_str());
+        if own == asked && !is_generic(&asked) {
+            return Some(Rank::Exact);
+        }
         let collection = endpoint.template.split(&format!("/{{{}}}", parameter.name)).next();
-        plain(&self.name) == plain(&parameter.name)
-            || self.name == "id" && reference.is_none() && collection == Some(self.template.as_str())
+        if own == asked && (is_same_noun || collection == Some(self.template.as_str())) {
+            return Some(Rank::Exact);
+        }
+        if is_id && reference.is_none() && (is_same_noun || collection == Some(self.template.as_str())) {
+            // An id is asked for, and this is one; for a `username` it is not.
+            return (is_generic(&asked) || stem(&asked).is_some()).then_some(Rank::Noun);
+        }
+        if stem(&own).is_some_and(|stem| stem == noun) && (is_generic(&asked) || stem(&asked).is_some()) {
+            return Some(Rank::Noun);
+        }
+        if is_same_noun && asked.len() > 3 && own.ends_with(&asked)
+            || own.len() > 3 && is_same_noun && asked.ends_with(&own)
+        {
+            return Some(Rank::Ending);
+        }
+        (own == asked).then_some(Rank::Name)
     }
 }
 
@@ -97,32 +221,44 @@ pub(crate) struct Link<'l> {
 }
 
 impl Link<'_> {
-    /// Whether the contract says that there is such a name.
+    /// Whether the contract says that there is such a name, or the paths do.
     pub(crate) fn exists(&self) -> bool {
-        let Some(form) = self.creator.success("application/json") else { return false };
+        let collection = self.user.template.split(&format!("/{{{}}}", self.parameter.name)).next();
+        let Some(form) = self.creator.success("application/json") else {
+            return collection == Some(self.creator.template.as_str());
+        };
         self.surface.properties(&form.schema).into_iter().any(|(name, schema)| {
             let reference = schema.get("$ref").and_then(Value::as_str).map(str::to_owned);
-            name != self.parameter.name && self.fits(reference, name, String::new())
-        })
+            let noun = self.creator.noun();
+            name != self.parameter.name
+                && self.fits(Found { reference, name: name.to_owned(), noun, value: String::new() })
+        }) || collection == Some(self.creator.template.as_str())
     }
 
     /// The name in an answer.
     pub(crate) fn id_in(&self, body: &Value) -> Option<String> {
-        let form = self.creator.success("application/json")?;
+        let schema = self.creator.success("application/json").map_or(&Value::Null, |form| &form.schema);
         let mut walk = Walk { surface: self.surface, found: Vec::new() };
-        walk.enter(&form.schema, body, 0);
-        let fits = |(reference, name, value): &Found| self.fits(reference.clone(), name, value.clone());
-        walk.found.into_iter().find(fits).map(|(_, _, value)| value)
+        walk.enter(schema, body, &self.creator.noun(), 0);
+        walk.found.into_iter().find(|found| self.fits(found.clone())).map(|found| found.value)
     }
 
-    fn fits(&self, reference: Option<String>, name: &str, value: String) -> bool {
-        let template = self.creator.template.clone();
-        let known = Known { reference, name: name.to_owned(), template, value, session: None };
-        known.fits(self.user, self.parameter)
+    fn fits(&self, found: Found) -> bool {
+        let (template, endpoint) = (self.creator.template.clone(), self.creator.id.clone());
+        let Found { reference, name, noun, value } = found;
+        let known = Known { reference, name, template, noun, value, session: None, endpoint, is_direct: true };
+        known.fits(self.user, self.parameter).is_some_and(|rank| rank >= Rank::Noun)
     }
 }
 
-type Found = (Option<String>, String, String);
+/// A scalar in an answer.
+#[derive(Clone, Debug)]
+struct Found {
+    reference: Option<String>,
+    name: String,
+    noun: String,
+    value: String,
+}
 
 /// Goes through an answer and its schema side by side, and collects every scalar.
 struct Walk<'w> {
@@ -131,7 +267,7 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    fn enter(&mut self, schema: &Value, value: &Value, depth: usize) {
+    fn enter(&mut self, schema: &Value, value: &Value, noun: &str, depth: usize) {
         if depth > MAXIMUM_DEPTH {
             return;
         }
@@ -139,7 +275,13 @@ impl Walk<'_> {
             Value::Array(items) => {
                 let of_item = self.surface.resolve(schema).get("items").unwrap_or(&Value::Null);
                 for item in items.iter().take(MAXIMUM_ITEMS) {
-                    self.enter(of_item, item, depth + 1);
+                    // A list of bare names is a list of what it is about.
+                    if item.is_object() || item.is_array() {
+                        self.enter(of_item, item, noun, depth + 1);
+                    } else {
+                        let name = "id".to_owned();
+                        self.found.push(Found { reference: None, name, noun: noun.to_owned(), value: text_of(item) });
+                    }
                 }
             }
             Value::Object(members) => {
@@ -149,16 +291,23 @@ impl Walk<'_> {
                     let known = declared.iter().find(|(known, _)| known == name);
                     let schema = known.map_or(&Value::Null, |(_, schema)| schema);
                     if member.is_object() || member.is_array() {
-                        self.enter(schema, member, depth + 1);
+                        let below = if is_envelope(name) { noun.to_owned() } else { singular(name) };
+                        self.enter(schema, member, &below, depth + 1);
                     } else {
                         let reference = schema.get("$ref").and_then(Value::as_str).map(str::to_owned);
-                        self.found.push((reference, name.clone(), text_of(member)));
+                        let (noun, value) = (noun.to_owned(), text_of(member));
+                        self.found.push(Found { reference, name: name.clone(), noun, value });
                     }
                 }
             }
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
         }
     }
+}
+
+/// Whether a property is only wrapped around what an answer is about.
+pub(crate) fn is_envelope(name: &str) -> bool {
+    ENVELOPES.contains(&plain(name).as_str())
 }
 
 /// How many leaves of two values are the same, of a hundred.
@@ -217,8 +366,27 @@ pub(crate) fn declared<'v>(surface: &'v Surface, schema: &'v Value, name: &str) 
     surface.properties(schema).into_iter().find(|(known, _)| *known == name).map(|(_, schema)| schema)
 }
 
+const ENVELOPES: [&str; 15] = [
+    "attributes",
+    "body",
+    "content",
+    "data",
+    "edges",
+    "embedded",
+    "hits",
+    "items",
+    "node",
+    "payload",
+    "records",
+    "response",
+    "result",
+    "results",
+    "rows",
+];
 const MAXIMUM_DEPTH: usize = 8;
 const MAXIMUM_ITEMS: usize = 20;
+const MAXIMUM_KNOWN: usize = 20_000;
+const MAXIMUM_VALUE: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::partner::HostilePartner;
 use crate::probe;
 use crate::row::Row;
-use crate::surface::Surface;
+use crate::surface::{Defect, Surface};
 
 /// What a run will do.
 ///
@@ -73,6 +73,18 @@ impl Plan {
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
+    }
+
+    /// What is wrong in the contract, and was read around.
+    #[must_use]
+    pub fn defects(&self) -> &[Defect] {
+        &self.surface.defects
+    }
+
+    /// The line of an operation in the contract, from one, where there is one.
+    #[must_use]
+    pub fn line_of(&self, operation: &str) -> Option<usize> {
+        self.surface.endpoint(operation)?.line
     }
 
     /// What a run would do, without doing it.

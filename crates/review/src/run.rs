@@ -1,8 +1,11 @@
 //! A run carries a plan out: preflight, legitimate use, the probes, and what destroys last.
 
+use http::StatusCode;
+
 use crate::context::Context;
 use crate::docket::Docket;
 use crate::exchange::Answer;
+use crate::infer;
 use crate::legitimate::{Part, look_around, visit};
 use crate::plan::Plan;
 use crate::probe;
@@ -11,6 +14,7 @@ use crate::report::{OperationReach, Report};
 use crate::scope::{ScopedClient, SendError, Target};
 use crate::session::Session;
 use crate::sink::Sink;
+use crate::surface::Surface;
 
 /// Attacks a target as a plan says.
 ///
@@ -19,9 +23,14 @@ use crate::sink::Sink;
 /// When the preflight fails: an identity cannot sign in or is served nothing, or nobody in particular is served
 /// everything. A run that tested nothing must not look clean.
 pub async fn run(plan: &Plan, target: Target, progress: &dyn Progress) -> Result<Report, RunError> {
+    let (placed, learned);
     let mut context = preflight(plan, &target).await?;
+    placed = place(&context).await?;
+    context.surface = placed.as_ref().unwrap_or(context.surface);
     let mut operations = visit(&mut context, Part::Gentle).await?;
     look_around(&mut context).await?;
+    learned = infer::learned(&mut context);
+    context.surface = &learned;
     check_controls(&context).await?;
     let identities = context.sessions.len();
     progress.event(ProgressEvent::PreflightDone { identities, operations: plan.surface.endpoints.len() });
@@ -68,6 +77,28 @@ async fn preflight<'r>(plan: &'r Plan, target: &Target) -> Result<Context<'r>, R
     Ok(Context::new(plan, client, sessions, sink))
 }
 
+/// The operations below the path of the contract's server, when they are there and not below the base URL alone.
+async fn place(context: &Context<'_>) -> Result<Option<Surface>, SendError> {
+    let Some(base) = &context.surface().base else { return Ok(None) };
+    if context.client.base().ends_with(base.as_str()) {
+        return Ok(None);
+    }
+    let below = context.surface().below(base);
+    let reads = context.surface().endpoints.iter().zip(&below.endpoints);
+    let plain = reads.filter(|(one, _)| one.is_read() && one.path_parameters().next().is_none() && !one.is_limited());
+    for (bare, placed) in plain.take(MAXIMUM_PLACES) {
+        let values = context.surface().sample_values(bare);
+        let is_there = |status: StatusCode| status != StatusCode::NOT_FOUND;
+        if is_there(context.client.send(&context.call(bare, &values, None, Some(0))).await?.status) {
+            return Ok(None);
+        }
+        if is_there(context.client.send(&context.call(placed, &values, None, Some(0))).await?.status) {
+            return Ok(Some(below));
+        }
+    }
+    Ok(None)
+}
+
 /// Every identity is served something that nobody in particular is refused.
 async fn check_controls(context: &Context<'_>) -> Result<(), RunError> {
     let mut is_closed = false;
@@ -104,6 +135,8 @@ async fn own_control(
     }
     Ok(None)
 }
+
+const MAXIMUM_PLACES: usize = 3;
 
 /// Why there is no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -65,6 +65,21 @@ impl Session {
         self.claims.get(name).map(text_of)
     }
 
+    /// Adds what the API has shown of the account; what the token says comes first.
+    pub(crate) fn learn(&mut self, claim: &str, value: Value) {
+        if claim == "role" {
+            let names = match value {
+                Value::Array(names) => names,
+                one => vec![one],
+            };
+            self.roles.extend(names.iter().map(text_of));
+            self.roles.sort();
+            self.roles.dedup();
+        } else if !self.claims.contains_key(claim) {
+            self.claims.insert(claim.to_owned(), value);
+        }
+    }
+
     /// Whether it has one of the roles; nobody asks for a role that is not in the list.
     pub(crate) fn has_any(&self, roles: &[String]) -> bool {
         roles.is_empty() || roles.iter().any(|role| self.roles.contains(role))

@@ -173,7 +173,7 @@ fn points<'s>(surface: &'s Surface, endpoint: &'s Endpoint) -> Vec<Point<'s>> {
     if endpoint.is_read() {
         for parameter in endpoint.parameters.iter().filter(|one| surface.is_string(&one.schema)) {
             let place = match parameter.place {
-                Place::Header => continue,
+                Place::Cookie | Place::Header => continue,
                 Place::Path => Spot::Path,
                 Place::Query => Spot::Query,
             };
