@@ -111,6 +111,25 @@ impl<'r> Context<'r> {
         pairs
     }
 
+    /// Values for an operation that a session has seen, whatever the contract's examples are.
+    pub(crate) fn learned_values(&self, endpoint: &Endpoint, session: usize) -> Vec<Values> {
+        let sample = self.surface().sample_values(endpoint);
+        let mut options = vec![sample.clone(), sample];
+        for parameter in endpoint.path_parameters() {
+            let mut found = self.memory.seen_by(session, endpoint, parameter);
+            if found.is_empty() {
+                found = self.memory.seen(endpoint, parameter);
+            }
+            for (at, values) in options.iter_mut().enumerate() {
+                if let Some(value) = found.get(at).or(found.last()) {
+                    *values = std::mem::take(values).with_path(&parameter.name, value);
+                }
+            }
+        }
+        options.dedup();
+        options
+    }
+
     /// A body for an operation, in which the ids of other things are those that a session has seen.
     pub(crate) fn body_for(&self, endpoint: &Endpoint, session: Option<usize>) -> Option<Value> {
         let mut body = self.surface().sample_body(endpoint)?;

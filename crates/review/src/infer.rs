@@ -215,7 +215,7 @@ fn is_owner(name: &str, pointer: &str) -> bool {
 }
 
 /// What identities are known by: what they sign in with, and what the API calls them.
-fn learn_claims(context: &mut Context<'_>) {
+pub(crate) fn learn_claims(context: &mut Context<'_>) {
     let mut claims: Vec<(usize, String, Value)> = Vec::new();
     for (at, session) in context.sessions.iter().enumerate() {
         let login = context.plan.identities.iter().find(|identity| identity.name == session.name);
@@ -262,6 +262,8 @@ fn learn_claims(context: &mut Context<'_>) {
             session.learn(&name, value);
         }
     }
+    let names = context.sessions.iter().map(|session| CLAIMS.iter().filter_map(|claim| session.claim(claim)).collect());
+    context.memory.names = names.collect();
 }
 
 /// The object that an answer is about, out of its envelopes.

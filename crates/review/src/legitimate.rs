@@ -4,6 +4,7 @@ use http::{Method, StatusCode};
 
 use crate::context::Context;
 use crate::exchange::Answer;
+use crate::infer;
 use crate::memory::Served;
 use crate::plan::Mode;
 use crate::repair::repair;
@@ -44,6 +45,7 @@ pub(crate) async fn visit(context: &mut Context<'_>, part: Part) -> Result<Vec<O
 
 /// Shows every session what it may see, so that ids and their holders are known; again what has changed since.
 pub(crate) async fn look_around(context: &mut Context<'_>) -> Result<(), SendError> {
+    infer::learn_claims(context);
     let stale = std::mem::take(&mut context.memory.stale);
     for endpoint in &context.surface().endpoints {
         let is_plain = endpoint.is_read() && endpoint.path_parameters().next().is_none();
@@ -71,18 +73,25 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
         true => vec![None],
         false => context.eligible(endpoint).into_iter().map(Some).collect(),
     };
-    let mut tries: Vec<(Option<usize>, Values)> = sessions.iter().map(|session| (*session, sample.clone())).collect();
-    let mut own = Vec::new();
+    let samples = sessions.iter().map(|session| (*session, sample.clone()));
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
     for session in &sessions {
         // Nobody in particular owns nothing, and may see what everybody has seen.
-        let values = context.values_of(endpoint, session.unwrap_or_default());
-        own.extend(values.into_iter().filter(|values| *values != sample).map(|values| (*session, values)));
+        let at = session.unwrap_or_default();
+        let mut own = context.values_of(endpoint, at);
+        own.extend(context.learned_values(endpoint, at));
+        let mut own = own.into_iter().filter(|values| *values != sample).map(|values| (*session, values));
+        first.extend(own.next());
+        rest.extend(own);
     }
-    if endpoint.path_parameters().all(|parameter| parameter.example.is_some()) {
-        tries.extend(own);
-    } else {
-        tries.splice(..0, own);
-    }
+    // Examples that only one identity may use come before what each of them has seen, where there are examples.
+    let has_examples = endpoint.path_parameters().all(|parameter| parameter.example.is_some());
+    let split = if has_examples { 1 } else { 0 };
+    let mut tries: Vec<(Option<usize>, Values)> = samples.clone().take(split).collect();
+    tries.extend(first);
+    tries.extend(samples.skip(split));
+    tries.extend(rest);
+    tries.dedup();
     let mut reach =
         OperationReach { id: endpoint.id.clone(), reached_2xx: false, status: 0, blocked_by: None, identity: None };
     for (session, values) in tries.into_iter().take(MAXIMUM_TRIES) {
@@ -179,4 +188,4 @@ fn part_of(endpoint: &Endpoint) -> Part {
 }
 
 const MAXIMUM_REPAIRS: usize = 2;
-const MAXIMUM_TRIES: usize = 6;
+const MAXIMUM_TRIES: usize = 8;

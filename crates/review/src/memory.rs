@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub(crate) open: Vec<(String, bool)>,
     /// Operations that were refused to an identity as such.
     pub(crate) refused: Vec<(String, usize)>,
+    /// What each identity is known by.
+    pub(crate) names: Vec<Vec<String>>,
     /// The kinds of things of which one was made since they were last listed.
     pub(crate) stale: BTreeSet<String>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) session: Option<usize>,
     /// The operation that showed it.
     pub(crate) endpoint: String,
+    /// Whom the object around it names as its owner.
+    owner: Option<String>,
     /// Whether it was shown without having been asked for by name: in a list, or as the answer to making it.
     pub(crate) is_direct: bool,
 }
@@ -69,8 +73,13 @@ impl Memory {
         }
         // What was asked for and given is known to exist.
         for (name, value) in &served.values.path {
-            let found =
-                Found { reference: None, name: name.clone(), noun: endpoint.noun_of(name), value: value.clone() };
+            let found = Found {
+                reference: None,
+                name: name.clone(),
+                noun: endpoint.noun_of(name),
+                value: value.clone(),
+                owner: None,
+            };
             let is_new = !self.known.iter().any(|known| known.value == *value && known.session == served.session);
             if is_new {
                 self.add(endpoint, found, served.session);
@@ -88,7 +97,8 @@ impl Memory {
         for endpoint in &surface.endpoints {
             for (name, value) in fit(&endpoint.template, path).unwrap_or_default() {
                 let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
-                let found = Found { reference: None, name: name.to_owned(), noun: endpoint.noun_of(name), value };
+                let found =
+                    Found { reference: None, name: name.to_owned(), noun: endpoint.noun_of(name), value, owner: None };
                 let is_known = self.known.iter().any(|known| known.value == found.value && known.noun == found.noun);
                 if !is_known {
                     self.add(shown, found, session);
@@ -98,7 +108,7 @@ impl Memory {
     }
 
     fn add(&mut self, endpoint: &Endpoint, found: Found, session: Option<usize>) {
-        let Found { reference, name, noun, value } = found;
+        let Found { reference, name, noun, value, owner } = found;
         let is_direct = endpoint.path_parameters().next().is_none() || endpoint.method == Method::POST;
         let is_old = |known: &Known| {
             known.value == value && known.name == name && known.session == session && known.endpoint == endpoint.id
@@ -106,7 +116,7 @@ impl Memory {
         let has_room = self.known.len() < MAXIMUM_KNOWN && !value.is_empty() && value.len() < MAXIMUM_VALUE;
         if has_room && !self.known.iter().any(is_old) {
             let (template, endpoint) = (endpoint.template.clone(), endpoint.id.clone());
-            self.known.push(Known { reference, name, template, noun, value, session, endpoint, is_direct });
+            self.known.push(Known { reference, name, template, noun, value, session, endpoint, owner, is_direct });
         }
     }
 
@@ -121,7 +131,9 @@ impl Memory {
             })
         };
         let mut ranked = self.ranked(endpoint, parameter, |known| known.session == Some(session));
-        ranked.sort_by_key(|(rank, known)| (std::cmp::Reverse(*rank), is_shared(known)));
+        let names = self.names.get(session).map(Vec::as_slice).unwrap_or_default();
+        let is_foreign = |known: &Known| known.owner.as_ref().is_none_or(|owner| !names.contains(owner));
+        ranked.sort_by_key(|(rank, known)| (std::cmp::Reverse(*rank), is_foreign(known), is_shared(known)));
         distinct(ranked)
     }
 
@@ -187,6 +199,8 @@ impl Known {
         let (own, asked) = (plain(&self.name), plain(&parameter.name));
         let noun = endpoint.noun_of(&parameter.name);
         let is_same_noun = !noun.is_empty() && self.noun == noun;
+        // What may be named by an id: `id`, `orderId`, and `order` below `/orders`.
+        let takes_id = is_generic(&asked) || stem(&asked).is_some() || asked == noun;
         let is_id = ["id", "uid", "uuid", "guid", "slug", "key"].contains(&own.as_str());
         if own == asked && !is_generic(&asked) {
             return Some(Rank::Exact);
@@ -197,9 +211,9 @@ impl Known {
         }
         if is_id && reference.is_none() && (is_same_noun || collection == Some(self.template.as_str())) {
             // An id is asked for, and this is one; for a `username` it is not.
-            return (is_generic(&asked) || stem(&asked).is_some()).then_some(Rank::Noun);
+            return takes_id.then_some(Rank::Noun);
         }
-        if stem(&own).is_some_and(|stem| stem == noun) && (is_generic(&asked) || stem(&asked).is_some()) {
+        if stem(&own).is_some_and(|stem| stem == noun) && takes_id {
             return Some(Rank::Noun);
         }
         if is_same_noun && asked.len() > 3 && own.ends_with(&asked)
@@ -231,7 +245,7 @@ impl Link<'_> {
             let reference = schema.get("$ref").and_then(Value::as_str).map(str::to_owned);
             let noun = self.creator.noun();
             name != self.parameter.name
-                && self.fits(Found { reference, name: name.to_owned(), noun, value: String::new() })
+                && self.fits(Found { reference, name: name.to_owned(), noun, value: String::new(), owner: None })
         }) || collection == Some(self.creator.template.as_str())
     }
 
@@ -245,8 +259,8 @@ impl Link<'_> {
 
     fn fits(&self, found: Found) -> bool {
         let (template, endpoint) = (self.creator.template.clone(), self.creator.id.clone());
-        let Found { reference, name, noun, value } = found;
-        let known = Known { reference, name, template, noun, value, session: None, endpoint, is_direct: true };
+        let Found { reference, name, noun, value, owner } = found;
+        let known = Known { reference, name, template, noun, value, session: None, endpoint, owner, is_direct: true };
         known.fits(self.user, self.parameter).is_some_and(|rank| rank >= Rank::Noun)
     }
 }
@@ -258,6 +272,7 @@ struct Found {
     name: String,
     noun: String,
     value: String,
+    owner: Option<String>,
 }
 
 /// Goes through an answer and its schema side by side, and collects every scalar.
@@ -280,13 +295,27 @@ impl Walk<'_> {
                         self.enter(of_item, item, noun, depth + 1);
                     } else {
                         let name = "id".to_owned();
-                        self.found.push(Found { reference: None, name, noun: noun.to_owned(), value: text_of(item) });
+                        self.found.push(Found {
+                            reference: None,
+                            name,
+                            noun: noun.to_owned(),
+                            value: text_of(item),
+                            owner: None,
+                        });
                     }
                 }
             }
             Value::Object(members) => {
                 let surface = self.surface;
                 let declared = surface.properties(schema);
+                let owner = members.iter().find(|(name, member)| is_owner(name) && !member.is_null());
+                let owner = owner.map(|(_, member)| match member {
+                    Value::Object(person) => {
+                        ["username", "id", "email"].iter().find_map(|key| person.get(*key)).map(text_of)
+                    }
+                    member => Some(text_of(member)),
+                });
+                let owner = owner.flatten();
                 for (name, member) in members {
                     let known = declared.iter().find(|(known, _)| known == name);
                     let schema = known.map_or(&Value::Null, |(_, schema)| schema);
@@ -296,13 +325,21 @@ impl Walk<'_> {
                     } else {
                         let reference = schema.get("$ref").and_then(Value::as_str).map(str::to_owned);
                         let (noun, value) = (noun.to_owned(), text_of(member));
-                        self.found.push(Found { reference, name: name.clone(), noun, value });
+                        self.found.push(Found { reference, name: name.clone(), noun, value, owner: owner.clone() });
                     }
                 }
             }
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
         }
     }
+}
+
+/// Whether a property says whose an object is.
+fn is_owner(name: &str) -> bool {
+    let name = plain(name);
+    let stem = ["uuid", "id", "name", "email"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    ["account", "author", "buyer", "createdby", "creator", "customer", "member", "owner", "tenant", "user"]
+        .contains(&stem)
 }
 
 /// Whether a property is only wrapped around what an answer is about.

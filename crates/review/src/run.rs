@@ -103,8 +103,10 @@ async fn place(context: &Context<'_>) -> Result<Option<Surface>, SendError> {
 async fn check_controls(context: &Context<'_>) -> Result<(), RunError> {
     let mut is_closed = false;
     for (at, session) in context.sessions.iter().enumerate() {
-        let mut served = context.memory.served.iter().filter(|served| served.session == Some(at));
-        let control = match served.next() {
+        // What nobody else is served tells more than what is public.
+        let is_telling = |id: &str| context.surface().endpoint(id).is_some_and(|one| one.is_read() && !one.is_public);
+        let served = context.memory.served.iter().filter(|served| served.session == Some(at));
+        let control = match served.min_by_key(|served| !is_telling(&served.endpoint)) {
             Some(control) => Some((control.endpoint.clone(), control.values.clone())),
             None => own_control(context, at).await?,
         };

@@ -14,3 +14,5 @@ mod preflight;
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod strangers;
