@@ -112,8 +112,9 @@ impl Answer {
         Self { status, headers, text: String::from_utf8_lossy(body).into_owned(), json }
     }
 
+    /// Whether the request was served: by its status, and by what the body says where it says otherwise.
     pub(crate) fn is_success(&self) -> bool {
-        self.status.is_success()
+        self.status.is_success() && !self.json.as_ref().is_some_and(is_refusal)
     }
 
     pub(crate) fn json(&self) -> Option<&Value> {
@@ -148,6 +149,22 @@ impl Answer {
 
 fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
+}
+
+/// Whether a body says that nothing was done, as many services do with a status of 200: GraphQL with `errors` and no
+/// data, others with `success: false` or a `status` that comes with a message and nothing else.
+fn is_refusal(body: &Value) -> bool {
+    let has_data = body.get("data").is_some_and(|data| match data {
+        Value::Object(members) => members.values().any(|member| !member.is_null()),
+        data => !data.is_null(),
+    });
+    let has_errors = body.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty());
+    let says_no = ["ok", "success"].iter().any(|key| body.get(*key) == Some(&Value::Bool(false)));
+    let is_short = body.as_object().is_some_and(|members| members.len() <= 4)
+        && ["code", "error", "message", "reason"].iter().any(|key| body.get(*key).is_some());
+    let status = body.get("status").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let has_failed = is_short && matches!(status.as_deref(), Some("error" | "fail" | "failed" | "failure"));
+    !has_data && (has_errors || says_no || has_failed)
 }
 
 /// The value with passwords and tokens replaced. Of other secrets the beginning stays, for that they can be read is
@@ -211,6 +228,22 @@ mod tests {
             assert!(!text.contains(secret), "{text}");
         }
         assert!(text.contains("Bearer $A_TOKEN") && text.contains("http://h/a"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_may_have_the_status_of_a_success() {
+        let check = |body: Value, expect: bool| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let answer = Answer::new(StatusCode::OK, headers, body.to_string().as_bytes());
+            assert_eq!(answer.is_success(), expect, "{body}");
+        };
+        check(json!({ "errors": [{ "message": "not yours" }], "data": { "order": null } }), false);
+        check(json!({ "errors": [{ "message": "slow" }], "data": { "order": { "id": 1 } } }), true);
+        check(json!({ "success": false, "error": "no" }), false);
+        check(json!({ "status": "fail", "message": "no" }), false);
+        check(json!({ "id": 1, "status": "failed", "total": 3 }), true);
+        check(json!({ "success": true, "data": [] }), true);
+        check(json!([]), true);
     }
 
     #[test]

@@ -71,6 +71,13 @@ impl Memory {
                 self.add(endpoint, found, served.session);
             }
         }
+        for link in &endpoint.links {
+            let value = served.body.as_ref().and_then(|body| body.pointer(&link.pointer)).map(text_of);
+            if let Some((value, user)) = value.zip(surface.endpoint(&link.operation)) {
+                let (name, noun) = (link.parameter.clone(), user.noun_of(&link.parameter));
+                self.add(endpoint, Found { reference: None, name, noun, value, owner: None }, served.session);
+            }
+        }
         // What was asked for and given is known to exist.
         for (name, value) in &served.values.path {
             let found = Found {
@@ -206,10 +213,11 @@ impl Known {
             return Some(Rank::Exact);
         }
         let collection = endpoint.template.split(&format!("/{{{}}}", parameter.name)).next();
-        if own == asked && (is_same_noun || collection == Some(self.template.as_str())) {
+        let is_collection = is_same_noun || noun.is_empty() && collection == Some(self.template.as_str());
+        if own == asked && is_collection {
             return Some(Rank::Exact);
         }
-        if is_id && reference.is_none() && (is_same_noun || collection == Some(self.template.as_str())) {
+        if is_id && reference.is_none() && is_collection {
             // An id is asked for, and this is one; for a `username` it is not.
             return takes_id.then_some(Rank::Noun);
         }
@@ -446,5 +454,49 @@ mod tests {
     fn the_longest_list_may_be_anywhere() {
         assert_eq!(longest_list(&json!({ "a": [1], "b": { "c": [1, 2, 3] } })), Some(3));
         assert_eq!(longest_list(&json!({ "a": 1 })), None);
+    }
+
+    #[test]
+    fn ids_find_their_parameters() {
+        let contract = "
+openapi: 3.0.0
+paths:
+  /orders: { get: { responses: { 200: { links: { x: { operationId: track, parameters: { path.code: '$response.body#/data/0/tracking' } } } } } } }
+  /orders/{id}: { get: {} }
+  /orders/{orderId}/items: { get: {} }
+  /products/{id}: { get: {} }
+  /users/{username}: { get: {} }
+  /books/{title}: { get: {} }
+  /invoices/{invoice}: { get: {} }
+  /parcels/{code}: { get: { operationId: track } }
+";
+        let source = palisade_core::diagnostic::Source::new("c", contract);
+        let surface = Surface::read(&source).unwrap();
+        let mut memory = Memory::default();
+        let list = surface.endpoint("GET /orders").unwrap();
+        let body = json!({ "data": [{
+            "id": 41, "user": { "username": "ann", "id": 7 }, "product_id": "p-1", "book_title": "Figs",
+            "invoice": "/invoices/i-9?full=1", "tracking": "T-5"
+        }] });
+        let served = Served {
+            endpoint: list.id.clone(),
+            session: Some(0),
+            values: Values::default(),
+            sent: None,
+            body: Some(body),
+        };
+        memory.learn(&surface, list, served);
+        let check = |id: &str, expect: &[&str]| {
+            let endpoint = surface.endpoint(id).unwrap();
+            let parameter = endpoint.path_parameters().next().unwrap();
+            assert_eq!(memory.seen_by(0, endpoint, parameter), expect, "{id}");
+            assert!(memory.seen_by(1, endpoint, parameter).is_empty());
+        };
+        check("GET /orders/{id}", &["41"]);
+        check("GET /orders/{orderId}/items", &["41"]);
+        check("GET /products/{id}", &["p-1"]);
+        check("GET /users/{username}", &["ann"]);
+        check("GET /invoices/{invoice}", &["i-9"]);
+        check("track", &["T-5"]);
     }
 }

@@ -87,6 +87,7 @@ impl Reader<'_> {
             parameters,
             body,
             responses: vec![ResponseForm { status: "200".to_owned(), media: "application/json".to_owned(), schema }],
+            links: Vec::new(),
             access: Access::Unstated,
             is_public: false,
             is_third_party: false,

@@ -102,6 +102,7 @@ fn endpoint(request: &Recorded, method: Method) -> Endpoint {
         parameters,
         body,
         responses: answer.collect(),
+        links: Vec::new(),
         access: Access::Unstated,
         is_public: false,
         is_third_party: false,

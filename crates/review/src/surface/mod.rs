@@ -62,6 +62,7 @@ pub(crate) struct Endpoint {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<Body>,
     pub(crate) responses: Vec<ResponseForm>,
+    pub(crate) links: Vec<Link>,
     pub(crate) access: Access,
     /// Whether nobody in particular may call it: because the contract says so or, where it says nothing, because the
     /// API served nobody in particular.
@@ -153,6 +154,16 @@ pub(crate) struct ResponseForm {
     pub(crate) status: String,
     pub(crate) media: String,
     pub(crate) schema: Value,
+}
+
+/// What a contract says about where a value of an answer is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The id of the operation that takes it.
+    pub(crate) operation: String,
+    pub(crate) parameter: String,
+    /// Where it is in the answer, as a JSON pointer.
+    pub(crate) pointer: String,
 }
 
 impl Surface {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::surface::faults::{Faults, join};
 use crate::surface::read::{flag, follow, is_json, items, limits, names, object, ownership};
 use crate::surface::{
-    Access, Body, BodyForm, Endpoint, Known, Parameter, Place, ResponseForm, Surface, swagger, template,
+    Access, Body, BodyForm, Endpoint, Known, Link, Parameter, Place, ResponseForm, Surface, swagger, template,
 };
 
 /// The surface of a document with `paths`.
@@ -89,6 +89,7 @@ impl<'r> Reader<'r> {
             parameters,
             body: self.body(place),
             responses: self.responses(operation),
+            links: self.links(operation),
             access,
             is_third_party: flag(extension, "third_party"),
             roles,
@@ -191,6 +192,26 @@ impl<'r> Reader<'r> {
             }
         }
         forms
+    }
+
+    /// The links of successful answers that name an operation by its id.
+    fn links(&self, operation: &Value) -> Vec<Link> {
+        let good = object(operation, "responses").filter(|(status, _)| status.starts_with('2'));
+        let links = good.flat_map(|(_, response)| object(follow(self.root, response), "links"));
+        let mut found = Vec::new();
+        for (_, link) in links {
+            let link = follow(self.root, link);
+            let Some(operation) = link.get("operationId").and_then(Value::as_str) else { continue };
+            for (parameter, expression) in object(link, "parameters") {
+                let pointer = expression.as_str().and_then(|text| text.strip_prefix("$response.body#"));
+                if let Some(pointer) = pointer {
+                    // A parameter may be named with its place: `path.id`.
+                    let parameter = parameter.rsplit('.').next().unwrap_or(parameter).to_owned();
+                    found.push(Link { operation: operation.to_owned(), parameter, pointer: pointer.to_owned() });
+                }
+            }
+        }
+        found
     }
 
     fn example(&self, written: &Value) -> Option<Value> {

@@ -15,4 +15,6 @@ mod reports;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod sharing;
+#[cfg(test)]
 mod strangers;
