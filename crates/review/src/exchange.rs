@@ -1,5 +1,7 @@
 //! A call is one request as a probe means it, and an answer is what came back, read up to a limit.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
@@ -12,7 +14,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// Path and query from the base URL, encoded.
     pub(crate) path: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: Option<Payload>,
     pub(crate) credential: Credential,
 }
@@ -44,8 +46,8 @@ impl Call {
         Self::new(Method::GET, path)
     }
 
-    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -62,7 +64,7 @@ impl Call {
     /// The call as reports show it, at a base URL without a final slash.
     pub(crate) fn summary(&self, base: &str) -> RequestSummary {
         let mut headers: Vec<(String, String)> =
-            self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
         if let Credential::Bearer { shown, .. } = &self.credential {
             headers.push((header::AUTHORIZATION.to_string(), format!("Bearer {shown}")));
         }
