@@ -1,8 +1,10 @@
 //! A probe is one kind of attack with its controls: it proves a weakness, or says why it could not.
 
+mod account;
 mod authn;
 mod consumption;
 mod craft;
+mod enumeration;
 mod evaluation;
 mod flow;
 mod forgery;
@@ -11,6 +13,7 @@ mod guessing;
 mod holding;
 mod injection;
 mod inventory;
+mod lifecycle;
 mod misconfig;
 mod nosql;
 mod object_auth;
@@ -72,6 +75,10 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &redirect::Redirect,
         &xss::Xss,
         &verbose::Verbose,
+        &account::Registration,
+        &account::Takeover,
+        &lifecycle::Lifecycle,
+        &enumeration::Enumeration,
         &guessing::Guessing,
     ]
 }

@@ -192,7 +192,7 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
         return answer.text.clone();
     }
     let quoted = Value::from(sent).to_string();
-    let inner = quoted.trim_matches('"');
+    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
     let html = sent.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;");
     let numeric = sent.replace('\'', "&#x27;").replace('"', "&#34;");
     let mut text = answer.text.clone();
