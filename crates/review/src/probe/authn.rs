@@ -11,7 +11,7 @@ use crate::finding::{Label, Site};
 use crate::memory::likeness;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, is_final, plain};
+use crate::probe::point::{Base, changes_credentials, is_final, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -42,7 +42,7 @@ impl Probe for Authn {
             without_token(context, docket, control).await?;
         }
         if context.plan.mode > Mode::Safe {
-            let makes = |one: &&Endpoint| one.method == Method::POST && !one.is_public && !one.is_limited() && !is_final(one);
+            let makes = |one: &&Endpoint| one.method == Method::POST && !one.is_public && !one.is_limited() && !is_final(one) && !changes_credentials(context.surface(), one);
             for endpoint in context.surface().endpoints.iter().filter(makes) {
                 making(context, docket, endpoint).await?;
             }

@@ -10,7 +10,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, Point, Spot, is_final, plain, points};
+use crate::probe::point::{Base, Point, Spot, changes_credentials, is_final, plain, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -44,7 +44,7 @@ impl Probe for Flow {
             }
         }
         if context.plan.mode > Mode::Safe {
-            let writes = |one: &&Endpoint| one.method == Method::POST && !one.is_limited() && !is_final(one);
+            let writes = |one: &&Endpoint| one.method == Method::POST && !one.is_limited() && !is_final(one) && !changes_credentials(context.surface(), one);
             for endpoint in context.surface().endpoints.iter().filter(writes) {
                 if is_once(endpoint) {
                     again(context, docket, endpoint).await?;

@@ -16,8 +16,8 @@ use crate::memory::{Link, likeness};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{absent, free_property, parameters_of, reader_of, with_property};
-use crate::probe::holding::{held, is_listed_for_one, is_personal, names_account, names_owner, pairs};
-use crate::probe::point::plain;
+use crate::probe::holding::{facts, held, is_listed_for_one, is_personal, names_account, names_owner, pairs};
+use crate::probe::point::{changes_credentials, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -49,7 +49,11 @@ impl Probe for ObjectAuth {
             read(context, docket, endpoint).await?;
         }
         if context.plan.mode > Mode::Safe {
-            for endpoint in candidates().filter(|endpoint| matches!(endpoint.method, Method::PATCH | Method::PUT)) {
+            let surface = context.surface();
+            let changes = |one: &&Endpoint| {
+                matches!(one.method, Method::PATCH | Method::PUT) && !changes_credentials(surface, one)
+            };
+            for endpoint in candidates().filter(changes) {
                 change(context, docket, endpoint).await?;
             }
             for endpoint in candidates().filter(|endpoint| endpoint.method == Method::DELETE) {
@@ -185,6 +189,9 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
 
 async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
     let Some(parameter) = endpoint.path_parameters().last() else { return Ok(()) };
+    let ours: Vec<String> = (0..context.sessions.len())
+        .flat_map(|session| facts(context, session).into_iter().map(|(_, value)| value))
+        .collect();
     let links = context.surface().endpoints.iter().map(|creator| Link {
         surface: context.surface(),
         creator,
@@ -215,7 +222,9 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let create = context.call(creator, &values, context.surface().sample_body(creator), Some(victim));
         let made = context.send(&mut trail, Label::Control, &create).await?;
         let made = made.json().filter(|_| made.is_success());
+        // What was made may name its maker: an account of the reviewer's own is never deleted.
         let id = made.and_then(|body| link.id_in(body).or_else(|| id_of(body, &parameter.name)));
+        let id = id.filter(|id| !ours.contains(id));
         let fallback = || Some(context.surface().sample_values(endpoint)).filter(|_| !endpoint.is_owned());
         let (Some(id), Some(values)) = (id, held(context, endpoint, holder).into_iter().next().or_else(fallback)) else {
             docket.skip(format!("`{}` made nothing that `{}` could delete", creator.id, endpoint.id));

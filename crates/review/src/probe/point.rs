@@ -122,7 +122,7 @@ impl Point<'_> {
 pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<Point<'p>> {
     let surface = context.surface();
     let is_allowed = endpoint.is_read() || context.plan.mode > Mode::Safe;
-    if endpoint.is_limited() || !is_allowed || is_final(endpoint) {
+    if endpoint.is_limited() || !is_allowed || is_final(endpoint) || changes_credentials(surface, endpoint) {
         return Vec::new();
     }
     let base = Base::of(context, endpoint);
@@ -143,7 +143,12 @@ pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
         points.push(Point { endpoint, spot, name, seed, schema, base: base.clone() });
     }
     if let Some(body) = &endpoint.body {
+        let is_change = matches!(endpoint.method, Method::PATCH | Method::PUT);
         members(surface, &body.schema, "", 0, &mut |name, schema| {
+            // What an account is known by stays, or the reviewer would lock itself out.
+            if is_change && ["username", "email", "login", "role"].contains(&plain(&name).as_str()) {
+                return;
+            }
             let sample = base.body.as_ref().and_then(|body| body.pointer(&format!("/{name}"))).cloned();
             let seed = sample.unwrap_or_else(|| surface.value_for(schema));
             points.push(Point { endpoint, spot: Spot::Body, name, seed, schema, base: base.clone() });
@@ -162,6 +167,17 @@ pub(crate) fn is_final(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
     endpoint.method == Method::DELETE
         || ["logout", "signout", "revoke", "createdb", "shutdown"].iter().any(|word| path.contains(word))
+}
+
+/// Whether an operation changes what somebody signs in with: it takes a password, and makes no account or session.
+pub(crate) fn changes_credentials(surface: &Surface, endpoint: &Endpoint) -> bool {
+    let path = plain(&endpoint.template);
+    let is_entry = ["login", "signin", "token", "session", "auth"].iter().any(|word| path.ends_with(word));
+    let takes = endpoint.body.as_ref().is_some_and(|body| {
+        let mut names = surface.properties(&body.schema).into_iter().map(|(name, _)| plain(name));
+        names.any(|name| ["password", "passwd", "pwd"].iter().any(|word| name.contains(word)))
+    });
+    !endpoint.is_read() && !is_entry && !is_registration(surface, endpoint) && (takes || path.ends_with("password"))
 }
 
 /// Whether an operation makes accounts: it takes a password, and is not the sign-in.

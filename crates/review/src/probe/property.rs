@@ -12,7 +12,7 @@ use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{reader_of, with_property};
 use crate::probe::holding::{held, pairs};
-use crate::probe::point::{Base, is_registration, plain};
+use crate::probe::point::{Base, changes_credentials, is_registration, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -48,10 +48,12 @@ impl Probe for Property {
             shows(context, docket, endpoint).await?;
         }
         if context.plan.mode > Mode::Safe {
-            for endpoint in context.surface().endpoints.iter().filter(|endpoint| is_change(endpoint)) {
+            let surface = context.surface();
+            let is_safe = |one: &&Endpoint| !changes_credentials(surface, one);
+            for endpoint in surface.endpoints.iter().filter(|one| is_change(one)).filter(is_safe) {
                 assigns(context, docket, endpoint).await?;
             }
-            for endpoint in context.surface().endpoints.iter().filter(|endpoint| is_creation(context.surface(), endpoint)) {
+            for endpoint in surface.endpoints.iter().filter(|one| is_creation(surface, one)).filter(is_safe) {
                 creates(context, docket, endpoint).await?;
             }
         }

@@ -168,7 +168,7 @@ fn pages(surface: &Surface) -> impl Iterator<Item = &Endpoint> {
 }
 
 fn free_texts(surface: &Surface, endpoint: &Endpoint) -> Vec<String> {
-    if endpoint.is_limited() || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT) {
+    if endpoint.is_limited() || point::changes_credentials(surface, endpoint) || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT) {
         return Vec::new();
     }
     let Some(body) = &endpoint.body else { return Vec::new() };

@@ -12,7 +12,7 @@ use crate::exchange::Payload;
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, is_final};
+use crate::probe::point::{Base, changes_credentials, is_final};
 use crate::probe::traversal::is_passwd;
 use crate::row::Row;
 use crate::rule;
@@ -43,7 +43,9 @@ impl Probe for Xxe {
             docket.skip("a safe run posts nothing");
             return Ok(());
         }
-        for endpoint in context.surface().endpoints.iter().filter(|one| is_candidate(one)) {
+        let surface = context.surface();
+        let takes = |one: &&Endpoint| is_candidate(one) && !changes_credentials(surface, one);
+        for endpoint in surface.endpoints.iter().filter(takes) {
             resolve(context, docket, endpoint).await?;
         }
         Ok(())
