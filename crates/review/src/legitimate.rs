@@ -7,6 +7,7 @@ use crate::exchange::Answer;
 use crate::infer;
 use crate::memory::Served;
 use crate::plan::Mode;
+use crate::probe::point::{changes_credentials, is_final};
 use crate::repair::repair;
 use crate::report::OperationReach;
 use crate::scope::SendError;
@@ -68,7 +69,8 @@ pub(crate) async fn look_around(context: &mut Context<'_>) -> Result<(), SendErr
 /// Tries the contract's examples as everybody who may, and what each of them owns; the other way round where the
 /// contract has no examples.
 async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<OperationReach, SendError> {
-    let sample = context.surface().sample_values(endpoint);
+    let surface = context.surface();
+    let sample = surface.sample_values(endpoint);
     let sessions: Vec<Option<usize>> = match endpoint.is_public {
         true => vec![None],
         false => context.eligible(endpoint).into_iter().map(Some).collect(),
@@ -94,6 +96,10 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
     tries.dedup();
     let mut reach =
         OperationReach { id: endpoint.id.clone(), reached_2xx: false, status: 0, blocked_by: None, identity: None };
+    // Who signs in with a password goes on doing so: nothing here gives an identity another, or signs it out.
+    if changes_credentials(surface, endpoint) || is_final(endpoint) && endpoint.method != Method::DELETE {
+        tries.retain(|(session, _)| session.is_none());
+    }
     for (session, values) in tries.into_iter().take(MAXIMUM_TRIES) {
         let answer = attempt(context, endpoint, &values, session).await?;
         let name = session.map(|_| context.name(session).to_owned());

@@ -65,10 +65,10 @@ impl Memory {
             walk.enter(schema, body, &endpoint.noun(), 0);
             for found in walk.found {
                 // An address among the values names an object, too.
-                if found.value.starts_with('/') || found.value.starts_with("http") {
-                    self.learn_address(surface, endpoint, &found.value, served.session);
+                let is_address = found.value.starts_with('/') || found.value.starts_with("http");
+                if !(is_address && self.learn_address(surface, endpoint, &found.value, served.session)) {
+                    self.add(endpoint, found, served.session);
                 }
-                self.add(endpoint, found, served.session);
             }
         }
         for link in &endpoint.links {
@@ -95,14 +95,22 @@ impl Memory {
         self.served.push(served);
     }
 
-    /// Remembers what an address names: that of a new object, or one in an answer.
-    pub(crate) fn learn_address(&mut self, surface: &Surface, shown: &Endpoint, address: &str, session: Option<usize>) {
+    /// Remembers what an address names: that of a new object, or one in an answer. Whether it names anything.
+    pub(crate) fn learn_address(
+        &mut self,
+        surface: &Surface,
+        shown: &Endpoint,
+        address: &str,
+        session: Option<usize>,
+    ) -> bool {
         let path = match address.split_once("://") {
             Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
             None => address,
         };
+        let mut is_one = false;
         for endpoint in &surface.endpoints {
             for (name, value) in fit(&endpoint.template, path).unwrap_or_default() {
+                is_one = true;
                 let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
                 let found =
                     Found { reference: None, name: name.to_owned(), noun: endpoint.noun_of(name), value, owner: None };
@@ -112,6 +120,7 @@ impl Memory {
                 }
             }
         }
+        is_one
     }
 
     fn add(&mut self, endpoint: &Endpoint, found: Found, session: Option<usize>) {

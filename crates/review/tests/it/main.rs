@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod decoys;
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod parents;
