@@ -73,7 +73,9 @@ fn is_somebodys(context: &Context<'_>, endpoint: &Endpoint, values: &Values, bod
     let (victim, attacker) = pair;
     let is_about_account = endpoint.path_parameters().any(|parameter| names_account(endpoint, parameter));
     endpoint.is_owned()
-        || values.path.iter().any(|(_, value)| is_listed_for_one(context, value, victim, attacker))
+        || endpoint.path_parameters().filter(|one| !names_account(endpoint, one)).any(|one| {
+            values.in_path(&one.name).is_some_and(|value| is_listed_for_one(context, value, victim, attacker))
+        })
         || is_personal(context, body, victim, is_about_account) && !names_owner(context, body, attacker)
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn singular(word: &str) -> String {
 
 /// Whether a word means a person with an account.
 pub(crate) fn is_person(noun: &str) -> bool {
-    ["account", "customer", "member", "person", "user"].contains(&noun)
+    ["account", "customer", "employee", "member", "patient", "people", "person", "user"].contains(&noun)
 }
 
 fn is_version(word: &str) -> bool {

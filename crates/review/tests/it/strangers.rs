@@ -83,7 +83,6 @@ async fn a_library_with_names_for_ids() {
     let expect = [
         ("object-read", "GET /books/v1/{book_title}"),
         ("object-written", "PUT /users/v1/{username}/email"),
-        ("sql-error", "GET /users/v1/{username}"),
         ("sql-injected", "GET /users/v1/{username}"),
     ];
     check("python3", "books.py", &contract, &identities, &expect).await;

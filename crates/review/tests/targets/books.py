@@ -171,7 +171,6 @@ def show_user(self, name):
         with LOCK:
             found = DB.execute(f"select username, email from users where username = '{name}'").fetchall()
     else:
-        self.user()
         found = [(one["username"], one["email"]) for one in rows("select * from users where username = ?", name)]
     if not found:
         raise Refused(404, "User not found")
