@@ -8,7 +8,7 @@ use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, Spot, is_final, points};
+use crate::probe::point::{changes_credentials, Base, Spot, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -36,6 +36,8 @@ impl Probe for Verbose {
         let endpoints = || context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited());
         // No body here is valid, so that nothing is written; a safe run still sends nothing but reads.
         let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && !is_final(one));
+        // A careless service takes nonsense for a new password.
+        let with_body = with_body.filter(|one| !changes_credentials(context.surface(), one));
         for endpoint in with_body.take(MAXIMUM_ENDPOINTS) {
             let base = Base { body: None, ..Base::of(context, endpoint) };
             for body in ["{\"", "[[]]"] {
