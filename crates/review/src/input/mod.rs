@@ -84,7 +84,7 @@ fn endpoint(request: &Recorded, method: Method) -> Endpoint {
     let (template, mut parameters) = template(path);
     for (name, value) in pairs(query) {
         if !parameters.iter().any(|known: &Parameter| known.name == name && known.place == Place::Query) {
-            parameters.push(parameter(name, Place::Query, value));
+            parameters.push(parameter(name, Place::Query, &value));
         }
     }
     let body = request.body.as_deref().filter(|text| !text.trim().is_empty()).map(|text| body(request, text));
@@ -146,7 +146,7 @@ fn template(path: &str) -> (String, Vec<Parameter>) {
             let is_taken = parameters.iter().any(|one: &Parameter| one.name == name);
             let name = if is_taken { format!("{name}{}", parameters.len() + 1) } else { name };
             template.push_str(&format!("/{{{name}}}"));
-            parameters.push(parameter(name, Place::Path, segment.into_owned()));
+            parameters.push(parameter(name, Place::Path, &segment));
         } else {
             template.push_str(&format!("/{segment}"));
         }
@@ -163,8 +163,8 @@ fn is_id(segment: &str) -> bool {
     !is_version && (digits == segment.len() || is_hexadecimal || segment.contains('@') || ends_in_digits)
 }
 
-fn parameter(name: String, place: Place, value: String) -> Parameter {
-    let example = Value::from(value.as_str());
+fn parameter(name: String, place: Place, value: &str) -> Parameter {
+    let example = Value::from(value);
     let kind = if value.parse::<i64>().is_ok() { "integer" } else { "string" };
     // An id may be a number today and a word tomorrow; what is asked for is what was seen.
     Parameter { name, place, is_required: true, schema: json!({ "type": kind }), example: Some(example) }

@@ -8,7 +8,7 @@ use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{changes_credentials, Base, Spot, is_final, points};
+use crate::probe::point::{Base, Spot, changes_credentials, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
