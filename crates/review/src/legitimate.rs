@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::exchange::Answer;
 use crate::memory::Served;
 use crate::plan::Mode;
+use crate::probe::with_own_password;
 use crate::report::OperationReach;
 use crate::scope::SendError;
 use crate::surface::{Endpoint, Values};
@@ -88,6 +89,7 @@ async fn attempt(
     session: Option<usize>,
 ) -> Result<Answer, SendError> {
     let body = context.surface().sample_body(endpoint);
+    let body = body.map(|body| with_own_password(context, endpoint, session, body));
     let answer = context.client.send(&context.call(endpoint, values, body, session)).await?;
     if answer.is_success() {
         let body = answer.json().cloned();

@@ -180,6 +180,28 @@ pub(crate) fn changes_credentials(surface: &Surface, endpoint: &Endpoint) -> boo
     !endpoint.is_read() && !is_entry && !is_registration(surface, endpoint) && (takes || path.ends_with("password"))
 }
 
+/// The body of a legitimate change of a password: to the one that the identity has.
+pub(crate) fn with_own_password(
+    context: &Context<'_>,
+    endpoint: &Endpoint,
+    session: Option<usize>,
+    mut body: Value,
+) -> Value {
+    if !changes_credentials(context.surface(), endpoint) {
+        return body;
+    }
+    let login = session.and_then(|session| context.plan.identities.get(session)).map(|identity| &identity.login);
+    let Some(Login::Json(login)) = login else { return body };
+    let is_password = |name: &str| ["pass", "pwd"].iter().any(|word| plain(name).contains(word));
+    let own = login.body.as_object().into_iter().flatten().find(|(name, _)| is_password(name)).map(|(_, value)| value);
+    for (name, value) in body.as_object_mut().into_iter().flatten() {
+        if is_password(name) {
+            *value = own.cloned().unwrap_or_default();
+        }
+    }
+    body
+}
+
 /// Whether an operation makes accounts: it takes a password, and is not the sign-in.
 pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);

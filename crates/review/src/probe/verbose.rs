@@ -8,10 +8,11 @@ use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, Spot, is_final, points};
+use crate::probe::point::{Base, Spot, changes_credentials, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
+use crate::surface::Endpoint;
 
 /// The probe.
 #[derive(Debug)]
@@ -34,8 +35,9 @@ impl Probe for Verbose {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let endpoints = || context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited());
+        let is_harmless = |one: &Endpoint| !is_final(one) && !changes_credentials(context.surface(), one);
         // No body here is valid, so that nothing is written; a safe run still sends nothing but reads.
-        let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && !is_final(one));
+        let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && is_harmless(one));
         for endpoint in with_body.take(MAXIMUM_ENDPOINTS) {
             let base = Base { body: None, ..Base::of(context, endpoint) };
             for body in ["{\"", "[[]]"] {
