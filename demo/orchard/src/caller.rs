@@ -85,10 +85,6 @@ impl FromRequestParts<Arc<Shop>> for Admin {
     async fn from_request_parts(parts: &mut Parts, shop: &Arc<Shop>) -> Result<Self, Self::Rejection> {
         let caller = Caller::from_request_parts(parts, shop).await?;
         let is_said = shop.has(Weakness::RoleHeader) && parts.headers.get("x-role").is_some_and(|role| role == "admin");
-        if is_said || caller.is_admin() {
-            Ok(Self)
-        } else {
-            Err(Failure::FORBIDDEN)
-        }
+        if is_said || caller.is_admin() { Ok(Self) } else { Err(Failure::FORBIDDEN) }
     }
 }

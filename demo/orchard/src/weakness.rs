@@ -186,51 +186,171 @@ impl Weakness {
 
     fn texts(self) -> (&'static str, Group, &'static str) {
         match self {
-            Self::AdminSlashOpen => ("admin-slash-open", Group::BrokenFunctionLevelAuthorization, "the list of users with a slash behind it asks for no role"),
-            Self::CorsNull => ("cors-null", Group::SecurityMisconfiguration, "pages without an origin may read answers with credentials"),
-            Self::CorsReflected => ("cors-reflected", Group::SecurityMisconfiguration, "pages of any origin may read answers with credentials"),
-            Self::CouponEndless => ("coupon-endless", Group::UnrestrictedBusinessFlow, "one user may redeem a coupon without end"),
-            Self::CouponsListed => ("coupons-listed", Group::ImproperInventory, "a method that the contract does not have lists every coupon"),
+            Self::AdminSlashOpen => (
+                "admin-slash-open",
+                Group::BrokenFunctionLevelAuthorization,
+                "the list of users with a slash behind it asks for no role",
+            ),
+            Self::CorsNull => (
+                "cors-null",
+                Group::SecurityMisconfiguration,
+                "pages without an origin may read answers with credentials",
+            ),
+            Self::CorsReflected => (
+                "cors-reflected",
+                Group::SecurityMisconfiguration,
+                "pages of any origin may read answers with credentials",
+            ),
+            Self::CouponEndless => {
+                ("coupon-endless", Group::UnrestrictedBusinessFlow, "one user may redeem a coupon without end")
+            }
+            Self::CouponsListed => (
+                "coupons-listed",
+                Group::ImproperInventory,
+                "a method that the contract does not have lists every coupon",
+            ),
             Self::DebugPage => ("debug-page", Group::ImproperInventory, "a debug page shows the configuration"),
-            Self::ErrorsVerbose => ("errors-verbose", Group::VerboseErrors, "failures show the error, the SQL statement and a stack trace"),
-            Self::GuessingUnbounded => ("guessing-unbounded", Group::UnrestrictedResourceConsumption, "passwords may be guessed at any rate"),
-            Self::HashExposed => ("hash-exposed", Group::BrokenObjectPropertyLevelAuthorization, "users are returned with their password hash"),
-            Self::HeadersMissing => ("headers-missing", Group::SecurityMisconfiguration, "answers lack the headers that keep browsers from guessing"),
+            Self::ErrorsVerbose => {
+                ("errors-verbose", Group::VerboseErrors, "failures show the error, the SQL statement and a stack trace")
+            }
+            Self::GuessingUnbounded => {
+                ("guessing-unbounded", Group::UnrestrictedResourceConsumption, "passwords may be guessed at any rate")
+            }
+            Self::HashExposed => (
+                "hash-exposed",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "users are returned with their password hash",
+            ),
+            Self::HeadersMissing => (
+                "headers-missing",
+                Group::SecurityMisconfiguration,
+                "answers lack the headers that keep browsers from guessing",
+            ),
             Self::MetricsPage => ("metrics-page", Group::ImproperInventory, "the metrics are there for anybody"),
-            Self::NoteExposed => ("note-exposed", Group::BrokenObjectPropertyLevelAuthorization, "users are returned with what the shop notes about them"),
-            Self::OldVersion => ("old-version", Group::ImproperInventory, "an old version shows every column of every user"),
-            Self::OrderCancellable => ("order-cancellable", Group::BrokenObjectLevelAuthorization, "any user may cancel the order of another"),
-            Self::OrderReadable => ("order-readable", Group::BrokenObjectLevelAuthorization, "any user may read the order of another"),
-            Self::OrderStatusAssignable => ("order-status-assignable", Group::BrokenObjectPropertyLevelAuthorization, "a new order may say that it has been shipped"),
-            Self::OrderTotalAssignable => ("order-total-assignable", Group::BrokenObjectPropertyLevelAuthorization, "a new order may state its own price"),
-            Self::PageUnbounded => ("page-unbounded", Group::UnrestrictedResourceConsumption, "a page, and a body, may be of any size"),
-            Self::PartnerMarkup => ("partner-markup", Group::UnsafeConsumption, "markup of the shipping partner reaches the customer"),
-            Self::PartnerNumber => ("partner-number", Group::UnsafeConsumption, "a negative price of the shipping partner reaches the customer"),
-            Self::PartnerProperty => ("partner-property", Group::UnsafeConsumption, "whatever else the shipping partner says reaches the customer"),
-            Self::PhotoAnywhere => ("photo-anywhere", Group::ServerSideRequestForgery, "the photo is fetched from any address, the inner network included"),
-            Self::PhotoForbiddenList => ("photo-forbidden-list", Group::ServerSideRequestForgery, "only the best known spellings of inner addresses are refused"),
-            Self::PolicyMissing => ("policy-missing", Group::SecurityMisconfiguration, "the product page has no content security policy"),
+            Self::NoteExposed => (
+                "note-exposed",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "users are returned with what the shop notes about them",
+            ),
+            Self::OldVersion => {
+                ("old-version", Group::ImproperInventory, "an old version shows every column of every user")
+            }
+            Self::OrderCancellable => {
+                ("order-cancellable", Group::BrokenObjectLevelAuthorization, "any user may cancel the order of another")
+            }
+            Self::OrderReadable => {
+                ("order-readable", Group::BrokenObjectLevelAuthorization, "any user may read the order of another")
+            }
+            Self::OrderStatusAssignable => (
+                "order-status-assignable",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "a new order may say that it has been shipped",
+            ),
+            Self::OrderTotalAssignable => (
+                "order-total-assignable",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "a new order may state its own price",
+            ),
+            Self::PageUnbounded => {
+                ("page-unbounded", Group::UnrestrictedResourceConsumption, "a page, and a body, may be of any size")
+            }
+            Self::PartnerMarkup => {
+                ("partner-markup", Group::UnsafeConsumption, "markup of the shipping partner reaches the customer")
+            }
+            Self::PartnerNumber => (
+                "partner-number",
+                Group::UnsafeConsumption,
+                "a negative price of the shipping partner reaches the customer",
+            ),
+            Self::PartnerProperty => (
+                "partner-property",
+                Group::UnsafeConsumption,
+                "whatever else the shipping partner says reaches the customer",
+            ),
+            Self::PhotoAnywhere => (
+                "photo-anywhere",
+                Group::ServerSideRequestForgery,
+                "the photo is fetched from any address, the inner network included",
+            ),
+            Self::PhotoForbiddenList => (
+                "photo-forbidden-list",
+                Group::ServerSideRequestForgery,
+                "only the best known spellings of inner addresses are refused",
+            ),
+            Self::PolicyMissing => {
+                ("policy-missing", Group::SecurityMisconfiguration, "the product page has no content security policy")
+            }
             Self::ProductInjected => ("product-injected", Group::SqlInjection, "the id of a product is run as SQL"),
-            Self::QuantityNegative => ("quantity-negative", Group::UnrestrictedBusinessFlow, "less than nothing may be ordered, and is counted"),
-            Self::RestockOpen => ("restock-open", Group::BrokenFunctionLevelAuthorization, "any user may restock the shelves"),
-            Self::ReviewAuthorAssignable => ("review-author-assignable", Group::BrokenObjectPropertyLevelAuthorization, "a review may say who wrote it"),
+            Self::QuantityNegative => (
+                "quantity-negative",
+                Group::UnrestrictedBusinessFlow,
+                "less than nothing may be ordered, and is counted",
+            ),
+            Self::RestockOpen => {
+                ("restock-open", Group::BrokenFunctionLevelAuthorization, "any user may restock the shelves")
+            }
+            Self::ReviewAuthorAssignable => (
+                "review-author-assignable",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "a review may say who wrote it",
+            ),
             Self::ReviewOpen => ("review-open", Group::BrokenAuthentication, "a review needs no token"),
-            Self::ReviewScript => ("review-script", Group::StoredXss, "a review may carry a script that runs on the product page"),
-            Self::RoleAssignable => ("role-assignable", Group::BrokenObjectPropertyLevelAuthorization, "a change of the profile may set the role, or the balance"),
-            Self::RoleHeader => ("role-header", Group::BrokenFunctionLevelAuthorization, "a header says which role the caller has"),
-            Self::SearchInjected => ("search-injected", Group::SqlInjection, "the search text is run as SQL, so a search can read every table"),
+            Self::ReviewScript => {
+                ("review-script", Group::StoredXss, "a review may carry a script that runs on the product page")
+            }
+            Self::RoleAssignable => (
+                "role-assignable",
+                Group::BrokenObjectPropertyLevelAuthorization,
+                "a change of the profile may set the role, or the balance",
+            ),
+            Self::RoleHeader => {
+                ("role-header", Group::BrokenFunctionLevelAuthorization, "a header says which role the caller has")
+            }
+            Self::SearchInjected => (
+                "search-injected",
+                Group::SqlInjection,
+                "the search text is run as SQL, so a search can read every table",
+            ),
             Self::ShippingOpen => ("shipping-open", Group::BrokenAuthentication, "a quote needs no token"),
-            Self::TokenBlankSecret => ("token-blank-secret", Group::BrokenAuthentication, "a token signed with an empty secret is believed"),
-            Self::TokenConfused => ("token-confused", Group::BrokenAuthentication, "a token signed with the public key as a secret is believed"),
-            Self::TokenKeyBrought => ("token-key-brought", Group::BrokenAuthentication, "a token may bring its own key"),
-            Self::TokenKeyFetched => ("token-key-fetched", Group::BrokenAuthentication, "the shop asks whatever address a token names for its key"),
-            Self::TokenKeyFile => ("token-key-file", Group::BrokenAuthentication, "a token may name any file as its key"),
-            Self::TokenUnsigned => ("token-unsigned", Group::BrokenAuthentication, "a token that says it is not signed is believed"),
-            Self::TokenUnverified => ("token-unverified", Group::BrokenAuthentication, "nobody looks at the signature of a token, nor at its age"),
-            Self::UserReadable => ("user-readable", Group::BrokenObjectLevelAuthorization, "any user may read the profile of another"),
-            Self::UserWritable => ("user-writable", Group::BrokenObjectLevelAuthorization, "any user may change the profile of another"),
-            Self::UsersListed => ("users-listed", Group::BrokenFunctionLevelAuthorization, "any user may list all users"),
-            Self::VersionTold => ("version-told", Group::SecurityMisconfiguration, "headers tell the software and its version"),
+            Self::TokenBlankSecret => {
+                ("token-blank-secret", Group::BrokenAuthentication, "a token signed with an empty secret is believed")
+            }
+            Self::TokenConfused => (
+                "token-confused",
+                Group::BrokenAuthentication,
+                "a token signed with the public key as a secret is believed",
+            ),
+            Self::TokenKeyBrought => {
+                ("token-key-brought", Group::BrokenAuthentication, "a token may bring its own key")
+            }
+            Self::TokenKeyFetched => (
+                "token-key-fetched",
+                Group::BrokenAuthentication,
+                "the shop asks whatever address a token names for its key",
+            ),
+            Self::TokenKeyFile => {
+                ("token-key-file", Group::BrokenAuthentication, "a token may name any file as its key")
+            }
+            Self::TokenUnsigned => {
+                ("token-unsigned", Group::BrokenAuthentication, "a token that says it is not signed is believed")
+            }
+            Self::TokenUnverified => (
+                "token-unverified",
+                Group::BrokenAuthentication,
+                "nobody looks at the signature of a token, nor at its age",
+            ),
+            Self::UserReadable => {
+                ("user-readable", Group::BrokenObjectLevelAuthorization, "any user may read the profile of another")
+            }
+            Self::UserWritable => {
+                ("user-writable", Group::BrokenObjectLevelAuthorization, "any user may change the profile of another")
+            }
+            Self::UsersListed => {
+                ("users-listed", Group::BrokenFunctionLevelAuthorization, "any user may list all users")
+            }
+            Self::VersionTold => {
+                ("version-told", Group::SecurityMisconfiguration, "headers tell the software and its version")
+            }
         }
     }
 

@@ -135,7 +135,9 @@ pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
         };
         let used = match spot {
             Spot::Path => base.values.in_path(&parameter.name).map(str::to_owned),
-            Spot::Query => base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone()),
+            Spot::Query => {
+                base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone())
+            }
             Spot::Body | Spot::Header => None,
         };
         let seed = Value::from(used.unwrap_or_else(|| surface.sample(parameter)));
@@ -205,10 +207,14 @@ pub(crate) fn with_own_password(
 /// Whether an operation makes accounts: it takes a password, and is not the sign-in.
 pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    let named = ["register", "signup", "users", "accounts", "customers", "members"].iter().any(|word| path.contains(word));
+    let named =
+        ["register", "signup", "users", "accounts", "customers", "members"].iter().any(|word| path.contains(word));
     let takes = |words: &[&str]| {
         endpoint.body.as_ref().is_some_and(|body| {
-            surface.properties(&body.schema).into_iter().any(|(name, _)| words.iter().any(|word| plain(name).contains(word)))
+            surface
+                .properties(&body.schema)
+                .into_iter()
+                .any(|(name, _)| words.iter().any(|word| plain(name).contains(word)))
         })
     };
     endpoint.method == Method::POST
@@ -231,7 +237,12 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
     }
     let quoted = Value::from(sent).to_string();
     let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
-    let html = sent.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;");
+    let html = sent
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&quot;");
     let numeric = sent.replace('\'', "&#x27;").replace('"', "&#34;");
     let mut text = answer.text.clone();
     for form in [inner, sent, &html, &numeric, &crate::surface::encode(sent)] {
@@ -246,7 +257,9 @@ fn login_body(context: &Context<'_>, endpoint: &Endpoint) -> Option<Value> {
         Login::Json(login) => Some(login),
         _ => None,
     });
-    logins.find(|login| login.path == endpoint.template && endpoint.method == Method::POST).map(|login| login.body.clone())
+    logins
+        .find(|login| login.path == endpoint.template && endpoint.method == Method::POST)
+        .map(|login| login.body.clone())
 }
 
 /// A registration's body with a name and an address that nobody has.
@@ -267,7 +280,13 @@ fn fresh(context: &Context<'_>, endpoint: &Endpoint, mut body: Value) -> Value {
     body
 }
 
-fn members<'s>(surface: &'s Surface, schema: &'s Value, above: &str, depth: usize, visit: &mut dyn FnMut(String, &'s Value)) {
+fn members<'s>(
+    surface: &'s Surface,
+    schema: &'s Value,
+    above: &str,
+    depth: usize,
+    visit: &mut dyn FnMut(String, &'s Value),
+) {
     for (name, member) in surface.properties(schema) {
         let name = if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") };
         let resolved = surface.resolve(member);

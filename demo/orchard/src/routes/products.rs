@@ -52,7 +52,8 @@ pub(crate) async fn show(
 /// The product's row, or 404.
 pub(crate) async fn find(shop: &Shop, product_id: &str) -> Result<SqliteRow, Failure> {
     if shop.has(Weakness::ProductInjected) {
-        let statement = format!("SELECT id, name, price_cents, stock, description FROM products WHERE id = '{product_id}'");
+        let statement =
+            format!("SELECT id, name, price_cents, stock, description FROM products WHERE id = '{product_id}'");
         return shop.store.row(AssertSqlSafe(statement), &[]).await?.ok_or(Failure::NOT_FOUND);
     }
     shop.store.row(FIND, &[product_id.into()]).await?.ok_or(Failure::NOT_FOUND)

@@ -34,7 +34,8 @@ pub(crate) async fn quote(
     tidy(&shop, &mut quote)?;
     let mut answer = json!({ "carrier": quote.carrier, "cost_cents": quote.cost_cents, "days": quote.days });
     if shop.has(Weakness::PartnerProperty)
-        && let (Some(answer), Ok(serde_json::Value::Object(more))) = (answer.as_object_mut(), serde_json::from_slice(&body))
+        && let (Some(answer), Ok(serde_json::Value::Object(more))) =
+            (answer.as_object_mut(), serde_json::from_slice(&body))
     {
         for (name, value) in more {
             answer.entry(name).or_insert(value);
@@ -59,7 +60,7 @@ fn tidy(shop: &Shop, quote: &mut RawQuote) -> Result<(), Failure> {
     let is_counted = (0..=100_000).contains(&quote.cost_cents) && (0..=60).contains(&quote.days);
     let has = |weakness: Weakness| shop.has(weakness);
     let is_careless = has(Weakness::PartnerMarkup) || has(Weakness::PartnerNumber) || has(Weakness::PartnerProperty);
-    if !is_careless && !(is_named && is_counted) {
+    if !(is_careless || is_named && is_counted) {
         return Err(BAD_GATEWAY);
     }
     if !is_named && !has(Weakness::PartnerMarkup) {

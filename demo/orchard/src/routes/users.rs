@@ -38,11 +38,7 @@ pub(crate) async fn update(
     if !caller.may_touch(&shop, &user_id, Weakness::UserWritable) {
         return Err(Failure::FORBIDDEN);
     }
-    let accepted = if shop.has(Weakness::RoleAssignable) {
-        accept_any(&changes)
-    } else {
-        accept_profile(&changes)?
-    };
+    let accepted = if shop.has(Weakness::RoleAssignable) { accept_any(&changes) } else { accept_profile(&changes)? };
     for (column, value) in accepted {
         // The column is one of ours, never the caller's text.
         let statement = format!("UPDATE users SET {column} = ? WHERE id = ?");
@@ -61,9 +57,7 @@ pub(crate) fn render(shop: &Shop, row: &SqliteRow) -> Result<Value, Failure> {
         "display_name": text(row, "display_name")?,
         "role": text(row, "role")?,
     });
-    for (weakness, column) in
-        [(Weakness::HashExposed, "password_hash"), (Weakness::NoteExposed, "internal_note")]
-    {
+    for (weakness, column) in [(Weakness::HashExposed, "password_hash"), (Weakness::NoteExposed, "internal_note")] {
         if let Some(user) = user.as_object_mut().filter(|_| shop.has(weakness)) {
             user.insert(column.to_owned(), text(row, column)?.into());
         }

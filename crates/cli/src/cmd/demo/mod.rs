@@ -13,8 +13,8 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_gateway::config::load;
 use palisade_gateway::run::Gateway;
 use palisade_review::{
-    HostilePartner, Identity, Login, Mode, OperationReach, Plan, Progress, ProgressEvent, Report, Row, RowResult, Target, Verdict,
-    legitimate, run as review,
+    HostilePartner, Identity, Login, Mode, OperationReach, Plan, Progress, ProgressEvent, Report, Row, RowResult,
+    Target, Verdict, legitimate, run as review,
 };
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -93,7 +93,8 @@ fn verdict(unprotected: &Report, protected: &Report, reached: &[OperationReach])
         let was_proved = |probe: &str| {
             unprotected.rows.iter().any(|result| result.probe == probe && result.verdict == Verdict::Proved)
         };
-        let is_tried = |result: &RowResult| matches!(result.verdict, Verdict::NotProved { .. }) || !was_proved(result.probe);
+        let is_tried =
+            |result: &RowResult| matches!(result.verdict, Verdict::NotProved { .. }) || !was_proved(result.probe);
         results().any(|result| was_proved(result.probe))
             && results().all(|result| result.verdict != Verdict::Proved && is_tried(result))
     };
