@@ -7,7 +7,8 @@ use crate::exchange::Answer;
 use crate::infer;
 use crate::memory::Served;
 use crate::plan::Mode;
-use crate::probe::point::{changes_credentials, is_final};
+use crate::probe::point::is_final;
+use crate::probe::with_own_password;
 use crate::repair::repair;
 use crate::report::OperationReach;
 use crate::scope::SendError;
@@ -96,8 +97,8 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
     tries.dedup();
     let mut reach =
         OperationReach { id: endpoint.id.clone(), reached_2xx: false, status: 0, blocked_by: None, identity: None };
-    // Who signs in with a password goes on doing so: nothing here gives an identity another, or signs it out.
-    if changes_credentials(surface, endpoint) || is_final(endpoint) && endpoint.method != Method::DELETE {
+    // Nothing here signs an identity out.
+    if is_final(endpoint) && endpoint.method != Method::DELETE {
         tries.retain(|(session, _)| session.is_none());
     }
     for (session, values) in tries.into_iter().take(MAXIMUM_TRIES) {
@@ -152,7 +153,8 @@ async fn attempt(
     session: Option<usize>,
 ) -> Result<Answer, SendError> {
     let mut values = values.clone();
-    let mut body = context.body_for(endpoint, session);
+    let body = context.body_for(endpoint, session);
+    let mut body = body.map(|body| with_own_password(context, endpoint, session, body));
     let mut repairs = 0;
     loop {
         let answer = context.client.send(&context.call(endpoint, &values, body.clone(), session)).await?;

@@ -78,7 +78,13 @@ impl Jwt {
     }
 
     /// Other claims, signed with a secret under this algorithm; the rest of the header stays but for what is given.
-    pub(crate) fn signed(&self, algorithm: &str, secret: &[u8], header: &[(&str, Value)], claims: &[(&str, Value)]) -> String {
+    pub(crate) fn signed(
+        &self,
+        algorithm: &str,
+        secret: &[u8],
+        header: &[(&str, Value)],
+        claims: &[(&str, Value)],
+    ) -> String {
         let mut head = self.header.clone();
         head.insert("alg".to_owned(), Value::from(algorithm));
         head.extend(header.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -93,8 +99,12 @@ impl Jwt {
     pub(crate) fn unsigned_with(&self, claims: &[(&str, Value)]) -> String {
         let mut body = self.claims.clone();
         body.extend(claims.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        Self { claims: body.clone(), written: [String::new(), encode(&body), String::new()], header: self.header.clone() }
-            .unsigned("none")
+        Self {
+            claims: body.clone(),
+            written: [String::new(), encode(&body), String::new()],
+            header: self.header.clone(),
+        }
+        .unsigned("none")
     }
 
     fn with_claim(&self, name: &str, value: Value) -> String {
@@ -167,7 +177,8 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 pub(crate) fn weak_secrets() -> impl Iterator<Item = String> {
     WORDS.iter().flat_map(|word| {
         let endings = ENDINGS.iter().map(move |ending| format!("{word}{ending}"));
-        let capital = word.chars().next().map(|first| first.to_ascii_uppercase()).into_iter().chain(word.chars().skip(1));
+        let capital =
+            word.chars().next().map(|first| first.to_ascii_uppercase()).into_iter().chain(word.chars().skip(1));
         let capital: String = capital.collect();
         endings.chain(BEGINNINGS.iter().map(move |beginning| format!("{beginning}{word}"))).chain([
             capital.clone(),
@@ -180,24 +191,99 @@ pub(crate) fn weak_secrets() -> impl Iterator<Item = String> {
 
 /// The algorithm and the curve of a key on P-256, and the head of its bits.
 const EC_P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-    0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 /// The algorithm of an RSA key.
 const RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 const BEGINNINGS: [&str; 4] = ["my", "my-", "my_", "the"];
 const ENDINGS: [&str; 20] = [
-    "", "1", "12", "123", "1234", "12345", "!", "key", "-key", "_key", "secret", "-secret", "_secret", "-secret-key",
-    "_secret_key", "2023", "2024", "2025", "2026", "-jwt-secret",
+    "",
+    "1",
+    "12",
+    "123",
+    "1234",
+    "12345",
+    "!",
+    "key",
+    "-key",
+    "_key",
+    "secret",
+    "-secret",
+    "_secret",
+    "-secret-key",
+    "_secret_key",
+    "2023",
+    "2024",
+    "2025",
+    "2026",
+    "-jwt-secret",
 ];
 const WORDS: [&str; 64] = [
-    "secret", "secretkey", "secret-key", "secret_key", "supersecret", "super-secret", "super_secret", "topsecret",
-    "changeme", "change-me", "change_me", "changethis", "password", "passw0rd", "admin", "administrator", "root", "test",
-    "testing", "demo", "dev", "development", "debug", "default", "example", "sample", "jwt", "jwtsecret", "jwt-secret",
-    "jwt_secret", "jwtkey", "token", "tokensecret", "hmac", "key", "private", "privatekey", "auth", "authsecret", "api",
-    "apikey", "app", "application", "backend", "server", "service", "session", "random", "insecure", "weak", "vulnerable",
-    "qwerty", "letmein", "welcome", "hello", "helloworld", "abc", "foobar", "keyboard cat", "shhhhh", "notsecret",
-    "123456", "12345678", "1234567890",
+    "secret",
+    "secretkey",
+    "secret-key",
+    "secret_key",
+    "supersecret",
+    "super-secret",
+    "super_secret",
+    "topsecret",
+    "changeme",
+    "change-me",
+    "change_me",
+    "changethis",
+    "password",
+    "passw0rd",
+    "admin",
+    "administrator",
+    "root",
+    "test",
+    "testing",
+    "demo",
+    "dev",
+    "development",
+    "debug",
+    "default",
+    "example",
+    "sample",
+    "jwt",
+    "jwtsecret",
+    "jwt-secret",
+    "jwt_secret",
+    "jwtkey",
+    "token",
+    "tokensecret",
+    "hmac",
+    "key",
+    "private",
+    "privatekey",
+    "auth",
+    "authsecret",
+    "api",
+    "apikey",
+    "app",
+    "application",
+    "backend",
+    "server",
+    "service",
+    "session",
+    "random",
+    "insecure",
+    "weak",
+    "vulnerable",
+    "qwerty",
+    "letmein",
+    "welcome",
+    "hello",
+    "helloworld",
+    "abc",
+    "foobar",
+    "keyboard cat",
+    "shhhhh",
+    "notsecret",
+    "123456",
+    "12345678",
+    "1234567890",
 ];
 
 /// Ways to write `none` that a list of forbidden words may not know.

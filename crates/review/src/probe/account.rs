@@ -72,7 +72,10 @@ impl Probe for Registration {
             let after = shown(context, &mut trail, Label::Verify, &greedy).await?;
             let is_set = |(name, value): &&(String, Value)| {
                 member(&after, name) == Some(value) && member(&before, name) != Some(value)
-                    || greedy.session.claim(name).is_some_and(|claim| claim == text(value) && plain_one.session.claim(name) != Some(claim))
+                    || greedy
+                        .session
+                        .claim(name)
+                        .is_some_and(|claim| claim == text(value) && plain_one.session.claim(name) != Some(claim))
             };
             if let Some((name, _)) = wishes.iter().find(is_set) {
                 let insertion = format!("body/{name}");
@@ -105,7 +108,10 @@ async fn shown(
     for endpoint in context.surface().endpoints.iter().filter(|one| one.is_read() && !one.is_limited()) {
         let template = plain(&endpoint.template);
         let values = match endpoint.path_parameters().count() {
-            0 if ["me", "profile", "account", "whoami", "self", "users", "debug"].iter().any(|word| template.ends_with(word)) => {
+            0 if ["me", "profile", "account", "whoami", "self", "users", "debug"]
+                .iter()
+                .any(|word| template.ends_with(word)) =>
+            {
                 vec![context.surface().sample_values(endpoint)]
             }
             1 => own_values(context, endpoint, &names),
@@ -141,7 +147,9 @@ fn member<'v>(records: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 fn own_values(context: &Context<'_>, endpoint: &Endpoint, names: &[(String, String)]) -> Vec<Values> {
-    let Some(parameter) = endpoint.path_parameters().last().filter(|one| names_account(endpoint, one)) else { return Vec::new() };
+    let Some(parameter) = endpoint.path_parameters().last().filter(|one| names_account(endpoint, one)) else {
+        return Vec::new();
+    };
     let wanted = plain(&parameter.name);
     let mut names: Vec<&(String, String)> = names.iter().collect();
     names.sort_by_key(|(name, _)| !wanted.ends_with(name.as_str()));
@@ -165,8 +173,10 @@ impl Probe for Takeover {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let endpoints = || context.surface().endpoints.iter().filter(|one| !one.is_public && !one.is_limited());
-        let targets: Vec<&Endpoint> =
-            endpoints().filter(|one| changes_password(context.plan, one)).chain(endpoints().filter(|one| deletes(one))).collect();
+        let targets: Vec<&Endpoint> = endpoints()
+            .filter(|one| changes_password(context.plan, one))
+            .chain(endpoints().filter(|one| deletes(one)))
+            .collect();
         if targets.is_empty() || registration(context).is_none() {
             docket.skip("no account can be made for the purpose, or no operation changes one");
             return Ok(());
@@ -181,9 +191,10 @@ impl Probe for Takeover {
 }
 
 fn changes_password(plan: &Plan, endpoint: &Endpoint) -> bool {
-    let takes = endpoint.body.as_ref().is_some_and(|body| {
-        plan.surface.properties(&body.schema).into_iter().any(|(name, _)| is_password(name))
-    });
+    let takes = endpoint
+        .body
+        .as_ref()
+        .is_some_and(|body| plan.surface.properties(&body.schema).into_iter().any(|(name, _)| is_password(name)));
     takes && names_one_account(endpoint) && endpoint.method != Method::GET
 }
 
@@ -195,12 +206,19 @@ fn names_one_account(endpoint: &Endpoint) -> bool {
     let ends = endpoint.template.trim_end_matches('/');
     let mut parameters = endpoint.path_parameters();
     let only = parameters.next().filter(|one| names_account(endpoint, one));
-    let is_last = only.is_some_and(|one| ends.ends_with(&format!("{{{}}}", one.name)) || ends.to_ascii_lowercase().ends_with("password"));
+    let is_last = only.is_some_and(|one| {
+        ends.ends_with(&format!("{{{}}}", one.name)) || ends.to_ascii_lowercase().ends_with("password")
+    });
     is_last && parameters.next().is_none()
 }
 
 /// A stranger acts on an account of ours; its owner tries to sign in.
-async fn take(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, stranger: usize) -> Result<(), SendError> {
+async fn take(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    endpoint: &Endpoint,
+    stranger: usize,
+) -> Result<(), SendError> {
     let mut trail = Trail::default();
     let Some(account) = Throwaway::make(context, &mut trail, Label::Control, &[]).await? else {
         docket.skip("no account could be made and signed in");
@@ -224,7 +242,8 @@ async fn take(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, s
         let is_deletion = endpoint.method == Method::DELETE;
         if !is_deletion {
             let mut body = context.surface().sample_body(endpoint).unwrap_or_else(|| json!({}));
-            let schema = endpoint.body.as_ref().map(|body| context.surface().properties(&body.schema)).unwrap_or_default();
+            let schema =
+                endpoint.body.as_ref().map(|body| context.surface().properties(&body.schema)).unwrap_or_default();
             let names = schema.into_iter().map(|(name, _)| name).filter(|name| is_password(name));
             for name in names.collect::<Vec<_>>() {
                 if let Some(members) = body.as_object_mut() {
@@ -234,11 +253,15 @@ async fn take(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, s
             call.body = Some(Payload::Json(body));
         }
         let answer = context.send(&mut trail, Label::Attack, &call).await?;
-        let after = context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
+        let after =
+            context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
         let is_done = if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { after.is_success() };
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
-            let summary = format!("{thief} {what} of somebody else, who {}", if is_deletion { "cannot sign in any more" } else { "is signed in with it" });
+            let summary = format!(
+                "{thief} {what} of somebody else, who {}",
+                if is_deletion { "cannot sign in any more" } else { "is signed in with it" }
+            );
             docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
             return Ok(());
         }

@@ -42,7 +42,13 @@ impl Probe for Authn {
             without_token(context, docket, control).await?;
         }
         if context.plan.mode > Mode::Safe {
-            let makes = |one: &&Endpoint| one.method == Method::POST && !one.is_public && !one.is_limited() && !is_final(one) && !changes_credentials(context.surface(), one);
+            let makes = |one: &&Endpoint| {
+                one.method == Method::POST
+                    && !one.is_public
+                    && !one.is_limited()
+                    && !is_final(one)
+                    && !changes_credentials(context.surface(), one)
+            };
             for endpoint in context.surface().endpoints.iter().filter(makes) {
                 making(context, docket, endpoint).await?;
             }
@@ -121,7 +127,8 @@ async fn making(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
     let nobody = Base { session: None, ..base };
     let answer = context.send(&mut trail, Label::Attack, &nobody.call(context, endpoint)).await?;
     let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
-    let names = |answer: &Answer| answer.json().and_then(Value::as_object).map(|body| body.keys().cloned().collect::<Vec<_>>());
+    let names =
+        |answer: &Answer| answer.json().and_then(Value::as_object).map(|body| body.keys().cloned().collect::<Vec<_>>());
     let is_same = names(&valid) == names(&answer) && (names(&valid).is_some() || valid.text == answer.text);
     if answer.status == valid.status && is_same {
         let summary = "the operation is done without a credential, though the contract asks for one".to_owned();

@@ -85,7 +85,8 @@ async fn ask(
     let site = Site { operation, insertion: "body" };
     let mut trail = Trail::default();
     let (mut yes, mut no) = (Vec::new(), Vec::new());
-    let ends = known.first().and_then(|name| name.split_once('@')).map(|(_, host)| format!("@{host}")).unwrap_or_default();
+    let ends =
+        known.first().and_then(|name| name.split_once('@')).map(|(_, host)| format!("@{host}")).unwrap_or_default();
     for at in 0..2 {
         let Some(name) = known.get(at).or(known.first()) else { return Ok(()) };
         let stranger = format!("{}{ends}", context.marker());
@@ -118,7 +119,9 @@ fn sign(answer: &Answer, name: &str) -> String {
 fn is_reset(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
     endpoint.method == Method::POST
-        && ["forgot", "resetpassword", "passwordreset", "recover", "passwordforgot"].iter().any(|word| path.contains(word))
+        && ["forgot", "resetpassword", "passwordreset", "recover", "passwordforgot"]
+            .iter()
+            .any(|word| path.contains(word))
         && endpoint.is_public
 }
 

@@ -88,7 +88,8 @@ async fn evaluate(
     for form in forms {
         let mut trail = Trail::default();
         let mark = context.marker();
-        let answer = context.send(&mut trail, Label::Attack, &point.text(context, &form.write(point, &mark, 41, 271))).await?;
+        let answer =
+            context.send(&mut trail, Label::Attack, &point.text(context, &form.write(point, &mark, 41, 271))).await?;
         if !answer.text.contains(&format!("{mark}11111{mark}")) {
             let reason = format!("what could be run is answered with {}", answer.status.as_u16());
             docket.withstand(rule, site, reason, trail);
@@ -141,22 +142,19 @@ const SHELL: [Form; 6] = [
     shell("';echo ", " #'"),
     shell("\";echo ", " #\""),
 ];
-const ENGINES: [Form; 5] = [
-    engine("{{", "}}"),
-    engine("${", "}"),
-    engine("<%= ", " %>"),
-    engine("#{", "}"),
-    engine("{", "}"),
-];
+const ENGINES: [Form; 5] =
+    [engine("{{", "}}"), engine("${", "}"), engine("<%= ", " %>"), engine("#{", "}"), engine("{", "}")];
 /// The first forms are the common ones.
 const COMMON: usize = 2;
 const SHELLED: [&str; 17] = [
-    "address", "archive", "backup", "cmd", "command", "convert", "dir", "dns", "domain", "exec", "file", "format", "host",
-    "ip", "path", "ping", "target",
+    "address", "archive", "backup", "cmd", "command", "convert", "dir", "dns", "domain", "exec", "file", "format",
+    "host", "ip", "path", "ping", "target",
 ];
-const TOOLS: [&str; 12] =
-    ["/backup", "/convert", "/diagnos", "/dns", "/exec", "/health", "/lookup", "/ping", "/run", "/stats", "/system", "/trace"];
+const TOOLS: [&str; 12] = [
+    "/backup", "/convert", "/diagnos", "/dns", "/exec", "/health", "/lookup", "/ping", "/run", "/stats", "/system",
+    "/trace",
+];
 const TEXTUAL: [&str; 13] = [
-    "body", "comment", "content", "format", "greeting", "message", "name", "note", "subject", "template", "text", "title",
-    "view",
+    "body", "comment", "content", "format", "greeting", "message", "name", "note", "subject", "template", "text",
+    "title", "view",
 ];

@@ -44,7 +44,12 @@ impl Probe for Flow {
             }
         }
         if context.plan.mode > Mode::Safe {
-            let writes = |one: &&Endpoint| one.method == Method::POST && !one.is_limited() && !is_final(one) && !changes_credentials(context.surface(), one);
+            let writes = |one: &&Endpoint| {
+                one.method == Method::POST
+                    && !one.is_limited()
+                    && !is_final(one)
+                    && !changes_credentials(context.surface(), one)
+            };
             for endpoint in context.surface().endpoints.iter().filter(writes) {
                 if is_once(endpoint) {
                     again(context, docket, endpoint).await?;
@@ -107,7 +112,9 @@ async fn repeat(
 /// Whether something is given away that nobody gets twice, by the name of the operation.
 fn is_once(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    ["coupon", "voucher", "redeem", "giftcard", "promo", "bonus", "claim", "referral", "vote"].iter().any(|word| path.contains(word))
+    ["coupon", "voucher", "redeem", "giftcard", "promo", "bonus", "claim", "referral", "vote"]
+        .iter()
+        .any(|word| path.contains(word))
 }
 
 /// Does the same three times, and looks whether it counts each time.
@@ -158,7 +165,9 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
 }
 
 fn is_amount(context: &Context<'_>, point: &Point<'_>) -> bool {
-    let is_counted = ["quantity", "qty", "amount", "price", "count", "points"].iter().any(|word| point.plain_name() == *word || point.plain_name().starts_with(word) || point.plain_name().ends_with(word));
+    let is_counted = ["quantity", "qty", "amount", "price", "count", "points"].iter().any(|word| {
+        point.plain_name() == *word || point.plain_name().starts_with(word) || point.plain_name().ends_with(word)
+    });
     point.spot == Spot::Body && point.is_number(context.surface()) && is_counted && point.base.session.is_some()
 }
 

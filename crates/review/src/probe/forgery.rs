@@ -99,12 +99,14 @@ async fn forge(
     controlled: Controlled,
 ) -> Result<(), SendError> {
     let Controlled { jwt, trail: controls, valid } = controlled;
-    let placeholder = context.sessions.get(control.session).map(|session| session.placeholder.clone()).unwrap_or_default();
+    let placeholder =
+        context.sessions.get(control.session).map(|session| session.placeholder.clone()).unwrap_or_default();
     let secret = weak_secrets().find(|secret| jwt.is_signed_with(secret.as_bytes()));
     let mut proved: Vec<&str> = Vec::new();
     for Mutant { rule, token, shown, how } in mutants(context, &jwt, secret.as_deref()).await? {
         // Where a signature is not looked at, every other way to make one is the same weakness.
-        let is_known = proved.contains(&rule.slug) || is_the_same_cause(rule) && proved.contains(&rule::TOKEN_FORGED.slug);
+        let is_known =
+            proved.contains(&rule.slug) || is_the_same_cause(rule) && proved.contains(&rule::TOKEN_FORGED.slug);
         if is_known {
             continue;
         }
@@ -120,8 +122,10 @@ async fn forge(
             docket.withstand(rule, site, reason, trail);
         }
     }
-    fetched_keys(context, docket, control, &jwt, &placeholder).await?;
-    expired(context, docket, control, Old { jwt: &jwt, secret: secret.as_deref(), proved: &proved, controls, valid }).await?;
+    let named = Named { jwt: &jwt, placeholder: &placeholder, controls: &controls };
+    fetched_keys(context, docket, control, named).await?;
+    expired(context, docket, control, Old { jwt: &jwt, secret: secret.as_deref(), proved: &proved, controls, valid })
+        .await?;
     for_another(context, docket, control.endpoint).await
 }
 
@@ -132,7 +136,12 @@ fn is_the_same_cause(rule: &Rule) -> bool {
 async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Result<Vec<Mutant>, SendError> {
     let mut mutants = vec![
         Mutant { rule: &rule::TOKEN_FORGED, token: jwt.flipped(), shown: "FLIPPED", how: "with a wrong signature" },
-        Mutant { rule: &rule::TOKEN_FORGED, token: jwt.stripped(), shown: "STRIPPED", how: "whose signature was cut off" },
+        Mutant {
+            rule: &rule::TOKEN_FORGED,
+            token: jwt.stripped(),
+            shown: "STRIPPED",
+            how: "whose signature was cut off",
+        },
     ];
     for spelling in UNSIGNED {
         let (rule, token) = (&rule::TOKEN_UNSIGNED, jwt.unsigned(spelling));
@@ -141,10 +150,20 @@ async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Resu
     if let Some(secret) = secret {
         // Another moment of issue: the same claims would be the same token.
         let token = jwt.signed(jwt.algorithm(), secret.as_bytes(), &[], &[("iat", json!(1_700_000_000))]);
-        mutants.push(Mutant { rule: &rule::TOKEN_GUESSABLE, token, shown: "GUESSED", how: "signed with a secret that is a common word" });
+        mutants.push(Mutant {
+            rule: &rule::TOKEN_GUESSABLE,
+            token,
+            shown: "GUESSED",
+            how: "signed with a secret that is a common word",
+        });
     }
     let blank = jwt.signed("HS256", b"", &[], &[]);
-    mutants.push(Mutant { rule: &rule::TOKEN_GUESSABLE, token: blank, shown: "BLANK", how: "signed with an empty secret" });
+    mutants.push(Mutant {
+        rule: &rule::TOKEN_GUESSABLE,
+        token: blank,
+        shown: "BLANK",
+        how: "signed with an empty secret",
+    });
     for key in public_keys(context).await? {
         for form in [key.clone(), key.trim_end().to_owned()] {
             let token = jwt.signed("HS256", form.as_bytes(), &[], &[]);
@@ -182,19 +201,26 @@ async fn public_keys(context: &Context<'_>) -> Result<Vec<String>, SendError> {
     Ok(Vec::new())
 }
 
+/// A token to be changed, and what shows that it works.
+struct Named<'n> {
+    jwt: &'n Jwt,
+    placeholder: &'n str,
+    controls: &'n Trail,
+}
+
 /// A token that names an address of ours for its key.
 async fn fetched_keys(
     context: &Context<'_>,
     docket: &mut Docket,
     control: &Control<'_>,
-    jwt: &Jwt,
-    placeholder: &str,
+    named: Named<'_>,
 ) -> Result<(), SendError> {
+    let Named { jwt, placeholder, controls } = named;
     for name in ["jku", "x5u"] {
         let token = format!("/{}", context.marker());
         let address = format!("http://{}{token}", context.sink.address());
         let mutant = jwt.signed(jwt.algorithm(), b"", &[(name, json!(address))], &[]);
-        let mut trail = Trail::default();
+        let mut trail = controls.clone();
         let attack = control.call(context, bearer(mutant, &format!("{placeholder}_KEYED")));
         let answer = context.send(&mut trail, Label::Attack, &attack).await?;
         let insertion = format!("{AUTHORIZATION}/{name}");

@@ -59,7 +59,8 @@ fn is_for_few(surface: &Surface, endpoint: &Endpoint) -> bool {
     }
     let is_named = endpoint.template.split('/').any(|segment| {
         let segment = plain(segment);
-        ["admin", "administration", "internal", "management", "manage", "staff", "superuser", "backoffice"].contains(&segment.as_str())
+        ["admin", "administration", "internal", "management", "manage", "staff", "superuser", "backoffice"]
+            .contains(&segment.as_str())
             || segment.starts_with("admin")
     });
     !endpoint.roles.is_empty() || is_named || is_said(surface, endpoint)
@@ -71,9 +72,18 @@ fn is_said(surface: &Surface, endpoint: &Endpoint) -> bool {
     let operation = surface.resolve(item).get(endpoint.method.as_str().to_ascii_lowercase());
     let text = |name: &str| operation.and_then(|one| one.get(name)).and_then(Value::as_str).unwrap_or_default();
     let said = format!("{} {}", text("summary"), text("description")).to_ascii_lowercase();
-    ["admin only", "admins only", "only admin", "administrators only", "only administrator", "(admin)", "requires admin", "admin role"]
-        .iter()
-        .any(|words| said.contains(words))
+    [
+        "admin only",
+        "admins only",
+        "only admin",
+        "administrators only",
+        "only administrator",
+        "(admin)",
+        "requires admin",
+        "admin role",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
         || plain(text("operationId")).starts_with("admin")
 }
 
@@ -102,7 +112,9 @@ async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
     if is_alike(&control, &answer) {
         let summary = match endpoint.roles.as_slice() {
             [] => format!("{} is served what is for administrators", context.name(Some(stranger))),
-            roles => format!("{} is served what needs the role `{}`", context.name(Some(stranger)), roles.join("` or `")),
+            roles => {
+                format!("{} is served what needs the role `{}`", context.name(Some(stranger)), roles.join("` or `"))
+            }
         };
         docket.prove(&rule::FUNCTION_EXPOSED, site, summary, trail);
         return Ok(());
@@ -123,10 +135,16 @@ struct Ways {
 }
 
 /// The same operation by another spelling of its path, or by headers that a service behind a proxy may believe.
-async fn other_ways(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, ways: Ways) -> Result<(), SendError> {
+async fn other_ways(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    endpoint: &Endpoint,
+    ways: Ways,
+) -> Result<(), SendError> {
     let Ways { call, control, trail } = ways;
     let path = call.path.clone();
-    let (bare, query) = path.split_once('?').map_or((path.as_str(), String::new()), |(bare, query)| (bare, format!("?{query}")));
+    let (bare, query) =
+        path.split_once('?').map_or((path.as_str(), String::new()), |(bare, query)| (bare, format!("?{query}")));
     let (above, last) = bare.rsplit_once('/').unwrap_or(("", bare));
     let mut variants: Vec<(String, Call)> = [
         ("path/slash", format!("{bare}/{query}")),
@@ -140,9 +158,18 @@ async fn other_ways(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpo
     .map(|(how, path)| (how.to_owned(), Call { path, ..call.clone() }))
     .into();
     for name in ["x-original-url", "x-rewrite-url"] {
-        variants.push((format!("header/{name}"), Call { path: "/".to_owned(), ..call.clone() }.with_header(name, path.clone())));
+        variants.push((
+            format!("header/{name}"),
+            Call { path: "/".to_owned(), ..call.clone() }.with_header(name, path.clone()),
+        ));
     }
-    for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1"), ("x-role", "admin"), ("x-admin", "true"), ("x-user-role", "admin")] {
+    for (name, value) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-role", "admin"),
+        ("x-admin", "true"),
+        ("x-user-role", "admin"),
+    ] {
         variants.push((format!("header/{name}"), call.clone().with_header(name, value)));
     }
     for name in ["x-http-method-override", "x-method-override"] {

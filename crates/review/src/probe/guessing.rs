@@ -70,8 +70,13 @@ impl Probe for Guessing {
                 docket.skip("a wrong password is accepted, so that nothing can be guessed");
                 return Ok(());
             }
-            let is_closed = ["lock", "too many", "try again", "temporarily"].iter().any(|word| answer.text.to_ascii_lowercase().contains(word));
-            let is_slowed = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED);
+            let is_closed = ["lock", "too many", "try again", "temporarily"]
+                .iter()
+                .any(|word| answer.text.to_ascii_lowercase().contains(word));
+            let is_slowed = matches!(
+                answer.status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
+            );
             if is_slowed || is_closed {
                 let trail = if is_shown { trail } else { unseen };
                 let reason = format!("guess {number} is answered with {}", answer.status.as_u16());
@@ -80,7 +85,8 @@ impl Probe for Guessing {
             }
         }
         if let Some(own) = &own {
-            let right = Call::new(Method::POST, own.login.path.clone()).with_body(Payload::Json(own.login.body.clone()));
+            let right =
+                Call::new(Method::POST, own.login.path.clone()).with_body(Payload::Json(own.login.body.clone()));
             if !context.send(&mut trail, Label::Verify, &right).await?.is_success() {
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, "the account is closed after wrong passwords", trail);
                 return Ok(());

@@ -36,7 +36,12 @@ pub(crate) fn facts(context: &Context<'_>, session: usize) -> Vec<(String, Strin
 }
 
 /// The ids of an object that names the account.
-fn own_ids(members: &serde_json::Map<String, Value>, known: &[String], depth: usize, facts: &mut Vec<(String, String)>) {
+fn own_ids(
+    members: &serde_json::Map<String, Value>,
+    known: &[String],
+    depth: usize,
+    facts: &mut Vec<(String, String)>,
+) {
     let is_own = members.values().any(|value| value.as_str().is_some_and(|text| known.iter().any(|one| one == text)));
     for (name, value) in members {
         let is_id = ["id", "_id", "uuid", "userid", "uid", "username", "email"].contains(&plain(name).as_str());
@@ -54,11 +59,15 @@ fn is_secret(name: &str) -> bool {
 
 /// Whether a parameter names an account.
 pub(crate) fn names_account(endpoint: &Endpoint, parameter: &Parameter) -> bool {
-    let words = ["user", "account", "customer", "member", "owner", "profile", "email", "login", "person", "patient", "employee"];
+    let words = [
+        "user", "account", "customer", "member", "owner", "profile", "email", "login", "person", "patient", "employee",
+    ];
     let before = endpoint.template.split(&format!("{{{}}}", parameter.name)).next().unwrap_or_default();
     let collection = plain(before.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
     let name = plain(&parameter.name);
-    words.iter().any(|word| name.contains(word) || collection.starts_with(word) || collection.ends_with(&format!("{word}s")))
+    words
+        .iter()
+        .any(|word| name.contains(word) || collection.starts_with(word) || collection.ends_with(&format!("{word}s")))
 }
 
 /// Values for an operation that name what is a session's own, the likeliest first.
@@ -82,7 +91,9 @@ pub(crate) fn held(context: &Context<'_>, endpoint: &Endpoint, session: usize) -
             let mut found = Vec::new();
             if names_account(endpoint, parameter) {
                 let name = plain(&parameter.name);
-                found.extend(facts.iter().filter(|(known, _)| name.ends_with(known.as_str())).map(|(_, value)| value.clone()));
+                found.extend(
+                    facts.iter().filter(|(known, _)| name.ends_with(known.as_str())).map(|(_, value)| value.clone()),
+                );
                 found.extend(facts.iter().map(|(_, value)| value.clone()));
                 found.dedup();
             }
@@ -104,9 +115,15 @@ pub(crate) fn is_listed_for_one(context: &Context<'_>, value: &str, one: usize, 
     let shows = |session: usize, id: &str| {
         context.memory.served(id).find(|served| served.session == Some(session)).and_then(|served| served.body.as_ref())
     };
-    let reads = context.surface().endpoints.iter().filter(|endpoint| endpoint.is_read() && endpoint.path_parameters().next().is_none());
+    let reads = context
+        .surface()
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.is_read() && endpoint.path_parameters().next().is_none());
     reads.into_iter().any(|list| {
-        shows(one, &list.id).zip(shows(other, &list.id)).is_some_and(|(own, foreign)| lists(own, value) && !holds(foreign, value))
+        shows(one, &list.id)
+            .zip(shows(other, &list.id))
+            .is_some_and(|(own, foreign)| lists(own, value) && !holds(foreign, value))
     })
 }
 
@@ -165,7 +182,9 @@ pub(crate) fn is_privileged(context: &Context<'_>, session: usize) -> bool {
     let words = ["admin", "root", "staff", "manager", "superuser", "support", "moderator", "operator", "auditor"];
     let is_one = |text: &String| words.iter().any(|word| text.to_ascii_lowercase().contains(word));
     let flags = ["is_admin", "isAdmin", "admin", "is_staff", "is_superuser"];
-    is_one(&session.name) || session.roles.iter().any(is_one) || flags.iter().any(|name| session.claim(name).as_deref() == Some("true"))
+    is_one(&session.name)
+        || session.roles.iter().any(is_one)
+        || flags.iter().any(|name| session.claim(name).as_deref() == Some("true"))
 }
 
 /// Pairs of a victim and an attacker, neither of whom may see what is others'.
@@ -179,6 +198,28 @@ pub(crate) fn pairs(context: &Context<'_>, endpoint: &Endpoint) -> Vec<(usize, u
 
 const MAXIMUM_OPTIONS: usize = 4;
 const PRIVATE: [&str; 24] = [
-    "address", "amount", "balance", "birth", "card", "credit", "diagnos", "dob", "iban", "invoice", "medical", "passport",
-    "password", "payment", "phone", "prescription", "private", "salary", "secret", "ssn", "taxid", "token", "total", "vin",
+    "address",
+    "amount",
+    "balance",
+    "birth",
+    "card",
+    "credit",
+    "diagnos",
+    "dob",
+    "iban",
+    "invoice",
+    "medical",
+    "passport",
+    "password",
+    "payment",
+    "phone",
+    "prescription",
+    "private",
+    "salary",
+    "secret",
+    "ssn",
+    "taxid",
+    "token",
+    "total",
+    "vin",
 ];

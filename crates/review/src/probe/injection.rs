@@ -223,7 +223,11 @@ impl Form {
 
     /// The same without what closes the literal; for a number, which nothing closes, without the space.
     fn inert(&self, seed: &str, left: u32, right: u32) -> String {
-        if self.close.is_empty() { format!("{seed}xAND{left}x{right}") } else { Self { close: "", ..*self }.write(seed, left, right) }
+        if self.close.is_empty() {
+            format!("{seed}xAND{left}x{right}")
+        } else {
+            Self { close: "", ..*self }.write(seed, left, right)
+        }
     }
 }
 

@@ -93,7 +93,8 @@ async fn verbs(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendErr
         let session = (0..context.sessions.len()).next();
         let ask = |method: Method| {
             let mut call = Call::new(method, path.clone());
-            call.credential = session.and_then(|at| context.sessions.get(at)).map(|one| one.credential()).unwrap_or_default();
+            call.credential =
+                session.and_then(|at| context.sessions.get(at)).map(|one| one.credential()).unwrap_or_default();
             call
         };
         let options = context.send(&mut trail, Label::Control, &ask(Method::OPTIONS)).await?;
@@ -113,7 +114,11 @@ async fn verbs(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendErr
                 docket.prove(&rule::OPERATION_UNDECLARED, site, summary, trail.clone());
             }
         }
-        for method in allowed.split(',').map(str::trim).filter(|method| ["DELETE", "PATCH", "PUT"].contains(method) && !declared(method)) {
+        for method in allowed
+            .split(',')
+            .map(str::trim)
+            .filter(|method| ["DELETE", "PATCH", "PUT"].contains(method) && !declared(method))
+        {
             let operation = format!("{method} {}", endpoint.template);
             let site = Site { operation: &operation, insertion: "method" };
             let summary = format!("`{operation}` is said to be allowed, and the contract does not know it");

@@ -28,6 +28,8 @@ mod verbose;
 mod xss;
 mod xxe;
 
+pub(crate) use point::with_own_password;
+
 use async_trait::async_trait;
 
 use crate::context::Context;

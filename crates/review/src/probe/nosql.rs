@@ -66,7 +66,8 @@ async fn operators(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
     let plain = context.send(&mut trail, Label::Control, &point.text(context, &nonsense)).await?;
     let equal = context.send(&mut trail, Label::Control, &with_operator(context, point, "$eq", &nonsense)).await?;
     let listed = context.send(&mut trail, Label::Verify, &with_operator(context, point, "$gt", "")).await?;
-    let differs = |answer: &Answer| !finds(answer) || without_echo(answer, &nonsense) != without_echo(&attack, &nonsense);
+    let differs =
+        |answer: &Answer| !finds(answer) || without_echo(answer, &nonsense) != without_echo(&attack, &nonsense);
     let is_operator = !finds(&plain) && !finds(&equal) && differs(&equal) && finds(&listed);
     if is_operator {
         let summary = format!("`{}` may be an operator: unequal to nonsense finds, equal to it does not", point.name);

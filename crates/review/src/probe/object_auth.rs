@@ -65,11 +65,20 @@ impl Probe for ObjectAuth {
 }
 
 fn is_candidate(endpoint: &Endpoint) -> bool {
-    endpoint.path_parameters().next().is_some() && !endpoint.is_public && !endpoint.is_limited() && endpoint.roles.is_empty()
+    endpoint.path_parameters().next().is_some()
+        && !endpoint.is_public
+        && !endpoint.is_limited()
+        && endpoint.roles.is_empty()
 }
 
 /// Why an object is somebody's own, so that another who gets it gets what is not meant for everybody.
-fn is_somebodys(context: &Context<'_>, endpoint: &Endpoint, values: &Values, body: &Value, pair: (usize, usize)) -> bool {
+fn is_somebodys(
+    context: &Context<'_>,
+    endpoint: &Endpoint,
+    values: &Values,
+    body: &Value,
+    pair: (usize, usize),
+) -> bool {
     let (victim, attacker) = pair;
     let is_about_account = endpoint.path_parameters().any(|parameter| names_account(endpoint, parameter));
     endpoint.is_owned()
@@ -101,7 +110,8 @@ async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
             }
             let attack = context.call(endpoint, &values, None, Some(attacker));
             let answer = context.send(&mut trail, Label::Attack, &attack).await?;
-            let is_own = control.json().is_some_and(|body| is_somebodys(context, endpoint, &values, body, (victim, attacker)));
+            let is_own =
+                control.json().is_some_and(|body| is_somebodys(context, endpoint, &values, body, (victim, attacker)));
             let insertion = format!("path/{}", parameter.name);
             let site = Site { operation: &endpoint.id, insertion: &insertion };
             let (reader, owner) = (context.name(Some(attacker)), context.name(Some(victim)));
@@ -228,7 +238,8 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let id = made.and_then(|body| link.id_in(body).or_else(|| id_of(body, &parameter.name)));
         let id = id.filter(|id| !ours.contains(id));
         let fallback = || Some(context.surface().sample_values(endpoint)).filter(|_| !endpoint.is_owned());
-        let (Some(id), Some(values)) = (id, held(context, endpoint, holder).into_iter().next().or_else(fallback)) else {
+        let (Some(id), Some(values)) = (id, held(context, endpoint, holder).into_iter().next().or_else(fallback))
+        else {
             docket.skip(format!("`{}` made nothing that `{}` could delete", creator.id, endpoint.id));
             continue;
         };
@@ -273,7 +284,11 @@ fn id_of(body: &Value, parameter: &str) -> Option<String> {
     let members = body.as_object()?;
     let found = |wanted: &str| members.iter().find(|(name, _)| plain(name) == wanted).map(|(_, value)| text_of(value));
     let within = || members.values().filter(|value| value.is_object()).find_map(|value| id_of(value, parameter));
-    found(&plain(parameter)).or_else(|| found("id")).or_else(|| found("uuid")).or_else(within).filter(|id| !id.is_empty())
+    found(&plain(parameter))
+        .or_else(|| found("id"))
+        .or_else(|| found("uuid"))
+        .or_else(within)
+        .filter(|id| !id.is_empty())
 }
 
 /// How the attacker names the victim's object.

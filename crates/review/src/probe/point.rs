@@ -136,7 +136,9 @@ pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
         };
         let used = match spot {
             Spot::Path => base.values.in_path(&parameter.name).map(str::to_owned),
-            Spot::Query => base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone()),
+            Spot::Query => {
+                base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone())
+            }
             Spot::Body | Spot::Header => None,
         };
         let seed = Value::from(used.unwrap_or_else(|| surface.sample(parameter)));
@@ -181,13 +183,39 @@ pub(crate) fn changes_credentials(surface: &Surface, endpoint: &Endpoint) -> boo
     !endpoint.is_read() && !is_entry && !is_registration(surface, endpoint) && (takes || path.ends_with("password"))
 }
 
+/// The body of a legitimate change of a password: to the one that the identity has.
+pub(crate) fn with_own_password(
+    context: &Context<'_>,
+    endpoint: &Endpoint,
+    session: Option<usize>,
+    mut body: Value,
+) -> Value {
+    if !changes_credentials(context.surface(), endpoint) {
+        return body;
+    }
+    let login = session.and_then(|session| context.plan.identities.get(session)).map(|identity| &identity.login);
+    let Some(Login::Json(login)) = login else { return body };
+    let is_password = |name: &str| ["pass", "pwd"].iter().any(|word| plain(name).contains(word));
+    let own = login.body.as_object().into_iter().flatten().find(|(name, _)| is_password(name)).map(|(_, value)| value);
+    for (name, value) in body.as_object_mut().into_iter().flatten() {
+        if is_password(name) {
+            *value = own.cloned().unwrap_or_default();
+        }
+    }
+    body
+}
+
 /// Whether an operation makes accounts: it takes a password, and is not the sign-in.
 pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    let named = ["register", "signup", "users", "accounts", "customers", "members"].iter().any(|word| path.contains(word));
+    let named =
+        ["register", "signup", "users", "accounts", "customers", "members"].iter().any(|word| path.contains(word));
     let takes = |words: &[&str]| {
         endpoint.body.as_ref().is_some_and(|body| {
-            surface.properties(&body.schema).into_iter().any(|(name, _)| words.iter().any(|word| plain(name).contains(word)))
+            surface
+                .properties(&body.schema)
+                .into_iter()
+                .any(|(name, _)| words.iter().any(|word| plain(name).contains(word)))
         })
     };
     endpoint.method == Method::POST
@@ -210,7 +238,12 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
     }
     let quoted = Value::from(sent).to_string();
     let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
-    let html = sent.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;");
+    let html = sent
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&#39;")
+        .replace('"', "&quot;");
     let numeric = sent.replace('\'', "&#x27;").replace('"', "&#34;");
     let mut text = answer.text.clone();
     for form in [inner, sent, &html, &numeric, &crate::surface::encode(sent)] {
@@ -225,7 +258,9 @@ fn login_body(context: &Context<'_>, endpoint: &Endpoint) -> Option<Value> {
         Login::Json(login) => Some(login),
         _ => None,
     });
-    logins.find(|login| login.path == endpoint.template && endpoint.method == Method::POST).map(|login| login.body.clone())
+    logins
+        .find(|login| login.path == endpoint.template && endpoint.method == Method::POST)
+        .map(|login| login.body.clone())
 }
 
 /// A registration's body with a name and an address that nobody has.
@@ -246,7 +281,13 @@ fn fresh(context: &Context<'_>, endpoint: &Endpoint, mut body: Value) -> Value {
     body
 }
 
-fn members<'s>(surface: &'s Surface, schema: &'s Value, above: &str, depth: usize, visit: &mut dyn FnMut(String, &'s Value)) {
+fn members<'s>(
+    surface: &'s Surface,
+    schema: &'s Value,
+    above: &str,
+    depth: usize,
+    visit: &mut dyn FnMut(String, &'s Value),
+) {
     for (name, member) in surface.properties(schema) {
         let name = if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") };
         let resolved = surface.resolve(member);

@@ -83,7 +83,8 @@ async fn shows(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) 
         let mut held = Vec::new();
         secrets(answer.json().unwrap_or(&Value::Null), &mut held);
         if !held.is_empty() {
-            let mut names: Vec<String> = held.iter().chain(again.iter().map(|one| &one.name)).map(|name| format!("`{name}`")).collect();
+            let mut names: Vec<String> =
+                held.iter().chain(again.iter().map(|one| &one.name)).map(|name| format!("`{name}`")).collect();
             names.sort();
             names.dedup();
             let summary = format!("the answer holds {}, which nobody needs to read", names.join(", "));
@@ -197,31 +198,65 @@ async fn creates(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
     if targets.is_empty() {
         return Ok(());
     }
+    // All at once first; where one that is refused hides the others, each alone.
+    let all = Wish { endpoint, base: &base, wishes: targets.clone(), trail: controls.clone() };
+    if wish(context, docket, all).await? == Reaction::Refused {
+        for target in targets {
+            let one = Wish { endpoint, base: &base, wishes: vec![target], trail: controls.clone() };
+            if wish(context, docket, one).await? == Reaction::Taken {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What became of a wish.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reaction {
+    Ignored,
+    Refused,
+    Taken,
+}
+
+/// Something to be made, with more than the request has.
+struct Wish<'w> {
+    endpoint: &'w Endpoint,
+    base: &'w Base,
+    wishes: Vec<(String, Value)>,
+    trail: Trail,
+}
+
+/// Makes it.
+async fn wish(context: &Context<'_>, docket: &mut Docket, wish: Wish<'_>) -> Result<Reaction, SendError> {
+    let Wish { endpoint, base, wishes: targets, mut trail } = wish;
     let mut greedy = base.clone();
     if let Some(Value::Object(members)) = &mut greedy.body {
         members.extend(targets.iter().cloned());
     }
-    let mut trail = controls;
     let answer = context.send(&mut trail, Label::Attack, &greedy.call(context, endpoint)).await?;
     let new = answer.json().filter(|_| answer.is_success()).and_then(record);
-    let set: Vec<&String> =
-        targets.iter().filter(|(name, value)| new.and_then(|new| new.get(name)) == Some(value)).map(|(name, _)| name).collect();
+    let set: Vec<&String> = targets
+        .iter()
+        .filter(|(name, value)| new.and_then(|new| new.get(name)) == Some(value))
+        .map(|(name, _)| name)
+        .collect();
     let site = Site { operation: &endpoint.id, insertion: "body" };
     let Some((first, new)) = set.first().zip(new) else {
         let reason = format!("a body with more than it has is answered with {}", answer.status.as_u16());
         docket.withstand(&rule::PROPERTY_ASSIGNED, site, reason, trail);
-        return Ok(());
+        return Ok(if answer.is_success() { Reaction::Ignored } else { Reaction::Refused });
     };
     // The answer may be an echo of the request; what is stored is read back.
     let insertion = format!("body/{first}");
     let site = Site { operation: &endpoint.id, insertion: &insertion };
     let summary = format!("a new object sets its own `{first}`, which the request does not have");
-    match stored(context, &mut trail, endpoint, new, base.session).await? {
+    match stored(context, &mut trail, endpoint, base, new).await? {
         Some(body) if holds(&body, new, first) => docket.prove(&rule::PROPERTY_ASSIGNED, site, summary, trail),
         Some(_) => docket.withstand(&rule::PROPERTY_ASSIGNED, site, "the answer shows what is not stored", trail),
         None => docket.suspect(&rule::PROPERTY_ASSIGNED, site, format!("{summary}, as far as its answer says"), trail),
     }
-    Ok(())
+    Ok(Reaction::Taken)
 }
 
 /// What a read of the object or of its collection shows.
@@ -229,20 +264,23 @@ async fn stored(
     context: &Context<'_>,
     trail: &mut Trail,
     endpoint: &Endpoint,
+    base: &Base,
     new: &Map<String, Value>,
-    session: Option<usize>,
 ) -> Result<Option<Value>, SendError> {
-    let Some(id) = new.iter().find(|(name, _)| plain(name) == "id" || plain(name) == "uuid").map(|(_, id)| text_of(id)) else {
+    let Some(id) = new.iter().find(|(name, _)| plain(name) == "id" || plain(name) == "uuid").map(|(_, id)| text_of(id))
+    else {
         return Ok(None);
     };
     for reader in context.surface().endpoints.iter().filter(|one| one.is_read() && !one.is_limited()) {
         let sample = context.surface().sample_values(reader);
         let values = match reader.path_parameters().last() {
-            Some(last) if reader.template == format!("{}/{{{}}}", endpoint.template, last.name) => sample.with_path(&last.name, &id),
-            None if reader.template == endpoint.template => sample,
+            Some(last) if reader.template == format!("{}/{{{}}}", endpoint.template, last.name) => {
+                sample.with_path(&last.name, &id)
+            }
+            _ if reader.template == endpoint.template => base.values.clone(),
             _ => continue,
         };
-        let answer = context.send(trail, Label::Verify, &context.call(reader, &values, None, session)).await?;
+        let answer = context.send(trail, Label::Verify, &context.call(reader, &values, None, base.session)).await?;
         if let Some(body) = answer.json().filter(|_| answer.is_success()) {
             return Ok(Some(body.clone()));
         }
@@ -265,7 +303,9 @@ fn holds(body: &Value, new: &Map<String, Value>, name: &str) -> bool {
 /// Operations whose answers are credentials by design.
 fn is_about_secrets(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    ["login", "signin", "token", "register", "signup", "refresh", "apikey", "keys", "jwks", "session"].iter().any(|word| path.contains(word))
+    ["login", "signin", "token", "register", "signup", "refresh", "apikey", "keys", "jwks", "session"]
+        .iter()
+        .any(|word| path.contains(word))
 }
 
 /// The names of properties whose values are secrets by name and by form, declared or not.
@@ -286,15 +326,19 @@ fn secrets(value: &Value, held: &mut Vec<String>) {
 }
 
 fn is_secret_value(name: &str, text: &str) -> bool {
-    let is_masked = text.is_empty() || text.contains("**") || text.contains("••") || text.eq_ignore_ascii_case("redacted");
+    let is_masked =
+        text.is_empty() || text.contains("**") || text.contains("••") || text.eq_ignore_ascii_case("redacted");
     let digits: Vec<u32> = text.chars().filter_map(|one| one.to_digit(10)).collect();
     let is_about = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let is_dated = is_about(&["at", "date", "changed", "updated", "policy", "hint", "url", "link"]) && !is_about(&["hash"]);
+    let is_dated =
+        is_about(&["at", "date", "changed", "updated", "policy", "hint", "url", "link"]) && !is_about(&["hash"]);
     let is_password = is_about(&["password", "passwd", "pwd"]) && !(is_dated && text.len() > 9);
     let is_hash = is_about(&["hash"]) && text.len() >= 20 && is_about(&["pass", "pin", "pwd", "secret"]);
     let is_ssn = is_about(&["ssn", "socialsecurity"]) && digits.len() == 9;
     let is_card = is_about(&["card", "pan"]) && (13..=19).contains(&digits.len()) && luhn(&digits);
-    let is_code = ["otp", "cvv", "cvc", "pin", "resetcode", "resettoken", "otpcode", "mfasecret", "totpsecret"].contains(&name) && !text.is_empty();
+    let is_code = ["otp", "cvv", "cvc", "pin", "resetcode", "resettoken", "otpcode", "mfasecret", "totpsecret"]
+        .contains(&name)
+        && !text.is_empty();
     !is_masked && (is_password || is_hash || is_ssn || is_card || is_code)
 }
 
@@ -387,7 +431,20 @@ fn is_secret(name: &str) -> bool {
 fn is_power(name: &str) -> bool {
     has_word(
         name,
-        &["role", "admin", "balance", "credit", "verified", "owner", "permission", "scope", "status", "plan", "tier"],
+        &[
+            "role",
+            "admin",
+            "balance",
+            "credit",
+            "verified",
+            "owner",
+            "permission",
+            "scope",
+            "status",
+            "plan",
+            "tier",
+            "total",
+        ],
     )
 }
 

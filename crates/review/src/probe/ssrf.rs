@@ -56,7 +56,8 @@ async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
     // The address as it is, and as a list of forbidden hosts may not know it.
     for host in ["127.0.0.1", "localhost", "2130706433", "127.1", "0.0.0.0"] {
         let (token, unused) = (format!("/{}", context.marker()), format!("/{}", context.marker()));
-        let written = if is_authority(point) { format!("{host}:{port}{token}") } else { format!("http://{host}:{port}{token}") };
+        let written =
+            if is_authority(point) { format!("{host}:{port}{token}") } else { format!("http://{host}:{port}{token}") };
         let mut trail = Trail::default();
         let answer = context.send(&mut trail, Label::Attack, &point.text(context, &written)).await?;
         let patience = if answer.is_success() { PATIENCE } else { SHORT_PATIENCE };
@@ -100,6 +101,6 @@ fn candidates(surface: &Surface, endpoint: &Endpoint) -> usize {
 const PATIENCE: Duration = Duration::from_secs(1);
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
 const NAMES: [&str; 16] = [
-    "avatar", "callback", "endpoint", "feed", "fetch", "href", "image", "import", "link", "logo", "picture", "proxy", "uri",
-    "url", "webhook", "website",
+    "avatar", "callback", "endpoint", "feed", "fetch", "href", "image", "import", "link", "logo", "picture", "proxy",
+    "uri", "url", "webhook", "website",
 ];

@@ -80,7 +80,10 @@ async fn climb(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
 pub(crate) fn is_passwd(text: &str) -> bool {
     text.split(['\n', '"', '>']).flat_map(|line| line.split("\\n")).any(|line| {
         let fields: Vec<&str> = line.trim().split(':').collect();
-        fields.len() >= 7 && fields.first() == Some(&"root") && fields.get(2) == Some(&"0") && fields.get(3) == Some(&"0")
+        fields.len() >= 7
+            && fields.first() == Some(&"root")
+            && fields.get(2) == Some(&"0")
+            && fields.get(3) == Some(&"0")
     })
 }
 
@@ -92,11 +95,37 @@ const FORMS: [&str; 5] = [
     "file:///FILE",
 ];
 const NAMES: [&str; 17] = [
-    "attachment", "dir", "doc", "download", "file", "folder", "include", "lang", "locale", "log", "page", "path", "photo",
-    "report", "resource", "template", "theme",
+    "attachment",
+    "dir",
+    "doc",
+    "download",
+    "file",
+    "folder",
+    "include",
+    "lang",
+    "locale",
+    "log",
+    "page",
+    "path",
+    "photo",
+    "report",
+    "resource",
+    "template",
+    "theme",
 ];
 const PLACES: [&str; 13] = [
-    "asset", "attachment", "document", "download", "export", "file", "image", "invoice", "log", "media", "report", "static",
+    "asset",
+    "attachment",
+    "document",
+    "download",
+    "export",
+    "file",
+    "image",
+    "invoice",
+    "log",
+    "media",
+    "report",
+    "static",
     "template",
 ];
 

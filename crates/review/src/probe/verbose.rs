@@ -12,6 +12,7 @@ use crate::probe::point::{Base, Spot, changes_credentials, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
+use crate::surface::Endpoint;
 
 /// The probe.
 #[derive(Debug)]
@@ -34,10 +35,10 @@ impl Probe for Verbose {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let endpoints = || context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited());
+        let is_harmless = |one: &Endpoint| !is_final(one) && !changes_credentials(context.surface(), one);
         // No body here is valid, so that nothing is written; a safe run still sends nothing but reads.
-        let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && !is_final(one));
-        // A careless service takes nonsense for a new password.
-        let with_body = with_body.filter(|one| !changes_credentials(context.surface(), one));
+        let with_body =
+            endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && is_harmless(one));
         for endpoint in with_body.take(MAXIMUM_ENDPOINTS) {
             let base = Base { body: None, ..Base::of(context, endpoint) };
             for body in ["{\"", "[[]]"] {
@@ -47,7 +48,9 @@ impl Probe for Verbose {
             }
         }
         for endpoint in endpoints().filter(|endpoint| endpoint.is_read()).take(MAXIMUM_READS) {
-            for point in points(context, endpoint).iter().filter(|point| point.spot != Spot::Header).take(MAXIMUM_POINTS) {
+            for point in
+                points(context, endpoint).iter().filter(|point| point.spot != Spot::Header).take(MAXIMUM_POINTS)
+            {
                 let insertion = point.insertion();
                 let site = Site { operation: &endpoint.id, insertion: &insertion };
                 provoke(context, docket, site, &point.text(context, "'\"%00[")).await?;

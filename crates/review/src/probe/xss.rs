@@ -34,7 +34,8 @@ impl Probe for Xss {
     fn estimate(&self, plan: &Plan) -> u32 {
         let pages = pages(&plan.surface).count();
         let points: usize = plan.surface.endpoints.iter().map(|one| free_texts(&plan.surface, one).len()).sum();
-        let reads: usize = plan.surface.endpoints.iter().filter(|one| one.is_read()).map(|one| one.parameters.len()).sum();
+        let reads: usize =
+            plan.surface.endpoints.iter().filter(|one| one.is_read()).map(|one| one.parameters.len()).sum();
         count(reads * 2 + points * (2 + 2 * pages))
     }
 
@@ -59,7 +60,9 @@ impl Probe for Xss {
 
 /// Sends markup to every read, and looks whether it comes back as markup of a page.
 async fn reflect(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-    for point in all_points(context).iter().filter(|point| point.endpoint.is_read() && point.spot != point::Spot::Header) {
+    for point in
+        all_points(context).iter().filter(|point| point.endpoint.is_read() && point.spot != point::Spot::Header)
+    {
         if !point.is_text(context.surface()) {
             continue;
         }
@@ -168,7 +171,10 @@ fn pages(surface: &Surface) -> impl Iterator<Item = &Endpoint> {
 }
 
 fn free_texts(surface: &Surface, endpoint: &Endpoint) -> Vec<String> {
-    if endpoint.is_limited() || point::changes_credentials(surface, endpoint) || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT) {
+    if endpoint.is_limited()
+        || point::changes_credentials(surface, endpoint)
+        || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT)
+    {
         return Vec::new();
     }
     let Some(body) = &endpoint.body else { return Vec::new() };

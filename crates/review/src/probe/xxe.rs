@@ -53,7 +53,9 @@ impl Probe for Xxe {
 }
 
 fn is_candidate(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT) && !endpoint.is_limited() && !is_final(endpoint)
+    matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT)
+        && !endpoint.is_limited()
+        && !is_final(endpoint)
 }
 
 async fn resolve(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {

@@ -60,7 +60,11 @@ impl Lab {
     }
 
     fn token(&self, user: &Value) -> String {
-        let number = { let mut rows = self.rows(); rows.next += 1; rows.next };
+        let number = {
+            let mut rows = self.rows();
+            rows.next += 1;
+            rows.next
+        };
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let claims = json!({ "id": user["id"], "email": user["email"], "role": user["role"], "n": number, "exp": 4_000_000_000_u64 });
         let message = format!("{}.{}", part(json!({ "alg": "HS256", "typ": "JWT" })), part(claims));
@@ -110,7 +114,9 @@ async fn login(State(lab): Shared, Json(body): Json<Value>) -> Reply {
     if failures >= 8 && !lab.is_weak {
         return Err(StatusCode::TOO_MANY_REQUESTS);
     }
-    let Some(user) = user else { return refused(if lab.is_weak { "no such account" } else { "wrong name or password" }) };
+    let Some(user) = user else {
+        return refused(if lab.is_weak { "no such account" } else { "wrong name or password" });
+    };
     let is_right = match &body["password"] {
         Value::Object(operator) if lab.is_weak => {
             operator.get("$ne").is_some_and(|value| *value != user["password"])
@@ -211,7 +217,8 @@ async fn write(State(lab): Shared, headers: HeaderMap, Json(body): Json<Value>) 
 
 async fn note(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap) -> Reply {
     let caller = lab.caller(&headers)?;
-    let note = lab.rows().notes.iter().find(|note| note["id"].to_string() == id).cloned().ok_or(StatusCode::NOT_FOUND)?;
+    let note =
+        lab.rows().notes.iter().find(|note| note["id"].to_string() == id).cloned().ok_or(StatusCode::NOT_FOUND)?;
     if note["user_id"] == caller["id"] || lab.is_weak { ok(note) } else { Err(StatusCode::NOT_FOUND) }
 }
 
@@ -240,13 +247,21 @@ async fn one_article(State(lab): Shared, Path(id): Path<u64>, headers: HeaderMap
 
 async fn stats(State(lab): Shared, headers: HeaderMap) -> Reply {
     let caller = lab.caller(&headers)?;
-    if caller["role"] == "admin" || lab.is_weak { ok(json!({ "users": 3, "revenue": 120 })) } else { Err(StatusCode::FORBIDDEN) }
+    if caller["role"] == "admin" || lab.is_weak {
+        ok(json!({ "users": 3, "revenue": 120 }))
+    } else {
+        Err(StatusCode::FORBIDDEN)
+    }
 }
 
 async fn audit(State(lab): Shared, headers: HeaderMap) -> Reply {
     let caller = lab.caller(&headers)?;
     let is_believed = lab.is_weak && headers.get("x-role").is_some_and(|role| role == "admin");
-    if caller["role"] == "admin" || is_believed { ok(json!({ "events": ["sign-in"] })) } else { Err(StatusCode::FORBIDDEN) }
+    if caller["role"] == "admin" || is_believed {
+        ok(json!({ "events": ["sign-in"] }))
+    } else {
+        Err(StatusCode::FORBIDDEN)
+    }
 }
 
 type Words = Query<BTreeMap<String, String>>;
