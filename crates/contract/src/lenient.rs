@@ -10,6 +10,13 @@ use crate::document::yaml_options;
 use crate::locate::Locator;
 
 /// A document, and what had to be left out of it.
+///
+/// ```
+/// use palisade_contract::{Lenient, read_leniently};
+///
+/// let Lenient { root, faults } = read_leniently("a: 1\nb: @\n").unwrap();
+/// assert_eq!((root["a"].as_i64(), faults.len()), (Some(1), 1));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lenient {
     /// The document.

@@ -54,7 +54,8 @@ fn learn_values(context: &Context<'_>, endpoint: &mut Endpoint) {
 /// Whether an operation is for administrators: its path or its description says so, or a customer was refused what an
 /// administrator was served.
 fn is_privileged(context: &Context<'_>, endpoint: &Endpoint) -> bool {
-    let is_admin = |session: usize| context.sessions.get(session).is_some_and(|one| one.roles.iter().any(|role| is_power(role)));
+    let is_admin =
+        |session: usize| context.sessions.get(session).is_some_and(|one| one.roles.iter().any(|role| is_power(role)));
     let served: Vec<usize> = context.memory.served(&endpoint.id).filter_map(|served| served.session).collect();
     let refused = |session: usize| context.memory.refused.contains(&(endpoint.id.clone(), session));
     let is_refused = (0..context.sessions.len()).any(|session| !is_admin(session) && refused(session));

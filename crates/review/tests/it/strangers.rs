@@ -81,9 +81,14 @@ async fn a_library_with_names_for_ids() {
     let identities = [login("mona"), login("nils"), login("root").with_role("admin")];
     let contract = contract("books.yaml", include_str!("../targets/books.yaml"));
     let expect = [
+        ("account-enumerable", "POST /users/v1/login"),
+        ("guessing-unbounded", "POST /users/v1/login"),
         ("object-read", "GET /books/v1/{book_title}"),
         ("object-written", "PUT /users/v1/{username}/email"),
+        ("property-exposed", "GET /users/v1/_debug"),
         ("sql-injected", "GET /users/v1/{username}"),
+        ("token-guessable", ""),
+        ("verbose-error", ""),
     ];
     check("python3", "books.py", &contract, &identities, &expect).await;
 }
@@ -101,7 +106,10 @@ async fn a_shop_with_envelopes_and_uuids() {
         ("object-read", "GET /carts/{cartId}"),
         ("object-read", "GET /carts/{cartId}/lines"),
         ("object-written", "DELETE /carts/{cartId}"),
+        ("flow-repeated", "POST /coupons/redeem"),
+        ("property-assigned", "PATCH /account"),
         ("request-forged", "POST /avatar"),
+        ("verbose-error", ""),
         ("version-disclosed", ""),
     ];
     check("node", "shop.mjs", &contract, &identities, &expect).await;
@@ -113,6 +121,9 @@ async fn a_desk_with_keys_and_numbers() {
     let identities = [holder("nora", "key-north-41"), holder("sami", "key-south-52"), holder("chia", "key-chief-63")];
     let contract = contract("tenants.yaml", include_str!("../targets/tenants.yaml"));
     let expect = [
+        ("command-injected", "GET /tools/ping"),
+        ("file-read", "GET /articles"),
+        ("nosql-injected", "POST /tickets/find"),
         ("function-exposed", "GET /admin/staff"),
         ("function-exposed", "PUT /admin/limits"),
         ("object-read", "GET /tickets/{ticket}"),
