@@ -6,18 +6,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::docket::Trail;
-use crate::exchange::{Answer, Call, Payload};
+use crate::exchange::{Answer, Call};
 use crate::finding::Label;
 use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::scope::{ScopedClient, SendError, is_dangerous};
 use crate::session::Session;
 use crate::sink::Sink;
-use crate::surface::{Endpoint, Surface, Values};
+use crate::surface::template::stem;
+use crate::surface::{Endpoint, Parameter, Place, Surface, Values};
 
 /// What every probe works with.
 pub(crate) struct Context<'r> {
     pub(crate) plan: &'r Plan,
+    /// The plan's surface or, after legitimate use, what that has made of it.
+    pub(crate) surface: &'r Surface,
     pub(crate) client: ScopedClient,
     pub(crate) sessions: Vec<Session>,
     pub(crate) memory: Memory,
@@ -30,11 +33,20 @@ impl<'r> Context<'r> {
     pub(crate) fn new(plan: &'r Plan, client: ScopedClient, sessions: Vec<Session>, sink: Sink) -> Self {
         // Markers of two runs must differ, for the first one's may still be stored.
         let seed = plan.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-        Self { plan, client, sessions, memory: Memory::default(), sink, seed, markers: AtomicU32::new(0) }
+        Self {
+            plan,
+            surface: &plan.surface,
+            client,
+            sessions,
+            memory: Memory::default(),
+            sink,
+            seed,
+            markers: AtomicU32::new(0),
+        }
     }
 
     pub(crate) fn surface(&self) -> &'r Surface {
-        &self.plan.surface
+        self.surface
     }
 
     /// Sends a call and notes the exchange.
@@ -60,7 +72,8 @@ impl<'r> Context<'r> {
         session: Option<usize>,
     ) -> Call {
         let mut call = Call::new(endpoint.method.clone(), endpoint.path(values));
-        call.body = body.map(Payload::Json);
+        call.headers = values.headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
+        call.body = self.surface().payload(endpoint, values, body);
         if let Some(session) = session.and_then(|session| self.sessions.get(session)) {
             call.credential = session.credential();
         }
@@ -115,6 +128,56 @@ impl<'r> Context<'r> {
         pairs
     }
 
+    /// Values for an operation that a session has seen, whatever the contract's examples are.
+    pub(crate) fn learned_values(&self, endpoint: &Endpoint, session: usize) -> Vec<Values> {
+        let sample = self.surface().sample_values(endpoint);
+        let mut options = vec![sample.clone(), sample];
+        for parameter in endpoint.path_parameters() {
+            let mut found = self.memory.seen_by(session, endpoint, parameter);
+            if found.is_empty() {
+                found = self.memory.seen(endpoint, parameter);
+            }
+            for (at, values) in options.iter_mut().enumerate() {
+                if let Some(value) = found.get(at).or(found.last()) {
+                    *values = std::mem::take(values).with_path(&parameter.name, value);
+                }
+            }
+        }
+        options.dedup();
+        options
+    }
+
+    /// A body for an operation, in which the ids of other things are those that a session has seen.
+    pub(crate) fn body_for(&self, endpoint: &Endpoint, session: Option<usize>) -> Option<Value> {
+        let mut body = self.surface().sample_body(endpoint)?;
+        let declared = endpoint.body.as_ref().filter(|body| body.example.is_none());
+        let schemas = declared.map(|body| self.surface().properties(&body.schema)).unwrap_or_default();
+        for (name, schema) in schemas {
+            let given = self.surface().resolve(schema);
+            let is_given = ["example", "default", "enum", "const"].iter().any(|key| given.get(*key).is_some());
+            let Some(place) = body.get_mut(name).filter(|value| !is_given && !value.is_object() && !value.is_array())
+            else {
+                continue;
+            };
+            if stem(name).is_none() {
+                continue;
+            }
+            let parameter = Parameter {
+                name: name.to_owned(),
+                place: Place::Query,
+                is_required: true,
+                schema: schema.clone(),
+                example: None,
+            };
+            let own = session.map(|session| self.memory.seen_by(session, endpoint, &parameter)).unwrap_or_default();
+            let seen = own.into_iter().next().or_else(|| self.memory.seen(endpoint, &parameter).into_iter().next());
+            if let Some(value) = seen {
+                *place = self.surface().typed(schema, &value);
+            }
+        }
+        Some(body)
+    }
+
     /// Values for an operation that name what belongs to a session, the likeliest first.
     pub(crate) fn values_of(&self, endpoint: &Endpoint, session: usize) -> Vec<Values> {
         let Some(owner) = self.sessions.get(session) else { return Vec::new() };
@@ -125,7 +188,12 @@ impl<'r> Context<'r> {
             let found = match claimed {
                 Some(value) => vec![value],
                 None if endpoint.is_owned() => self.memory.seen_by(session, endpoint, parameter),
-                None if parameter.example.is_none() => self.memory.seen(endpoint, parameter),
+                None if parameter.example.is_none() => {
+                    let mut found = self.memory.seen_by(session, endpoint, parameter);
+                    let others = self.memory.seen(endpoint, parameter);
+                    found.extend(others.into_iter().filter(|_| found.is_empty()).collect::<Vec<_>>());
+                    found
+                }
                 None => Vec::new(),
             };
             for (at, values) in options.iter_mut().enumerate() {

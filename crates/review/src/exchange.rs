@@ -1,5 +1,7 @@
 //! A call is one request as a probe means it, and an answer is what came back, read up to a limit.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
@@ -13,7 +15,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// Path and query from the base URL, encoded.
     pub(crate) path: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: Option<Payload>,
     pub(crate) credential: Credential,
 }
@@ -101,8 +103,8 @@ impl Call {
         Self::new(Method::GET, path)
     }
 
-    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -119,7 +121,7 @@ impl Call {
     /// The call as reports show it, at a base URL without a final slash.
     pub(crate) fn summary(&self, base: &str) -> RequestSummary {
         let mut headers: Vec<(String, String)> =
-            self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
         if let Credential::Bearer { shown, .. } = &self.credential {
             headers.push((header::AUTHORIZATION.to_string(), format!("Bearer {shown}")));
         }
@@ -185,8 +187,9 @@ impl Answer {
         self.is_withheld.then_some(self.text.as_str())
     }
 
+    /// Whether the request was served: by its status, and by what the body says where it says otherwise.
     pub(crate) fn is_success(&self) -> bool {
-        self.status.is_success()
+        self.status.is_success() && !self.json.as_ref().is_some_and(is_refusal)
     }
 
     pub(crate) fn json(&self) -> Option<&Value> {
@@ -214,6 +217,22 @@ fn media_type(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next().map(str::trim)
 }
 
+/// Whether a body says that nothing was done, as many services do with a status of 200: GraphQL with `errors` and no
+/// data, others with `success: false` or a `status` that comes with a message and nothing else.
+fn is_refusal(body: &Value) -> bool {
+    let has_data = body.get("data").is_some_and(|data| match data {
+        Value::Object(members) => members.values().any(|member| !member.is_null()),
+        data => !data.is_null(),
+    });
+    let has_errors = body.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty());
+    let says_no = ["ok", "success"].iter().any(|key| body.get(*key) == Some(&Value::Bool(false)));
+    let is_short = body.as_object().is_some_and(|members| members.len() <= 4)
+        && ["code", "error", "message", "reason"].iter().any(|key| body.get(*key).is_some());
+    let status = body.get("status").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    let has_failed = is_short && matches!(status.as_deref(), Some("error" | "fail" | "failed" | "failure"));
+    !has_data && (has_errors || says_no || has_failed)
+}
+
 /// The value without its secrets.
 fn mask(value: &Value) -> Value {
     crate::mask::json(value)
@@ -236,6 +255,22 @@ mod tests {
             assert!(!text.contains(secret), "{text}");
         }
         assert!(text.contains("Bearer $A_TOKEN") && text.contains("http://h/a"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_may_have_the_status_of_a_success() {
+        let check = |body: Value, expect: bool| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let answer = Answer::new(StatusCode::OK, headers, body.to_string().as_bytes());
+            assert_eq!(answer.is_success(), expect, "{body}");
+        };
+        check(json!({ "errors": [{ "message": "not yours" }], "data": { "order": null } }), false);
+        check(json!({ "errors": [{ "message": "slow" }], "data": { "order": { "id": 1 } } }), true);
+        check(json!({ "success": false, "error": "no" }), false);
+        check(json!({ "status": "fail", "message": "no" }), false);
+        check(json!({ "id": 1, "status": "failed", "total": 3 }), true);
+        check(json!({ "success": true, "data": [] }), true);
+        check(json!([]), true);
     }
 
     #[test]

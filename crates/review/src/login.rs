@@ -36,6 +36,31 @@ impl Login {
         matches!(self, Self::Json(_) | Self::Request(_))
     }
 
+    /// The JSON that is posted to sign in, if that is how it is done, and where.
+    pub(crate) fn as_json(&self) -> Option<JsonLogin> {
+        match self {
+            Self::Json(login) => Some(login.clone()),
+            Self::Request(login) => match &login.payload {
+                LoginPayload::Json(body) if login.method == Method::POST => {
+                    Some(JsonLogin { path: login.path.clone(), body: body.clone(), token: String::new() })
+                }
+                LoginPayload::Form(_) | LoginPayload::Json(_) | LoginPayload::None | LoginPayload::Raw(..) => None,
+            },
+            Self::Fixed(_) | Self::Token(_) => None,
+        }
+    }
+
+    /// The same login with other JSON.
+    pub(crate) fn with_json(&self, body: Value) -> Self {
+        match self.clone() {
+            Self::Json(login) => Self::Json(JsonLogin { body, ..login }),
+            Self::Request(login) => {
+                Self::Request(Box::new(LoginRequest { payload: LoginPayload::Json(body), ..*login }))
+            }
+            other => other,
+        }
+    }
+
     /// The texts that are sent to sign in, which name the account and hold its password.
     pub(crate) fn texts(&self) -> Vec<(String, String)> {
         let of_json = |body: &Value| {
@@ -219,7 +244,7 @@ fn swap(account: &Account, fields: &mut dyn Iterator<Item = (&str, &mut String)>
 /// Whether a property is a password, or the like.
 pub(crate) fn is_password(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["pass", "pwd", "secret", "pin"].iter().any(|word| name.contains(word))
+    matches!(name.as_str(), "pin" | "secret") || ["pass", "pwd"].iter().any(|word| name.contains(word))
 }
 
 /// Whether two names of properties mean the same: `userName` and `user_name`, and also `login` and `username`.

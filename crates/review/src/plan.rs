@@ -10,7 +10,7 @@ use crate::partner::HostilePartner;
 use crate::probe;
 use crate::row::Row;
 use crate::scope::{is_dangerous, is_reset};
-use crate::surface::{Endpoint, Surface};
+use crate::surface::{Defect, Endpoint, Surface};
 use crate::throwaway::registration;
 
 /// What a run will do.
@@ -135,6 +135,18 @@ impl Plan {
             missing.push(what.to_owned());
         }
         missing
+    }
+
+    /// What is wrong in the contract, and was read around.
+    #[must_use]
+    pub fn defects(&self) -> &[Defect] {
+        &self.surface.defects
+    }
+
+    /// The line of an operation in the contract, from one, where there is one.
+    #[must_use]
+    pub fn line_of(&self, operation: &str) -> Option<usize> {
+        self.surface.endpoint(operation)?.line
     }
 
     /// What a run would do, without doing it.

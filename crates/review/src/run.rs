@@ -1,13 +1,14 @@
 //! A run carries a plan out: preflight, legitimate use, the probes, and what destroys last.
 
 use async_trait::async_trait;
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 
 use crate::context::Context;
 use crate::docket::Docket;
 use crate::ending::{Coverage, Ending};
 use crate::exchange::{Answer, Call};
 use crate::identity::Identity;
+use crate::infer;
 use crate::legitimate::{Part, look_around, visit};
 use crate::plan::{Mode, Plan};
 use crate::preflight;
@@ -16,7 +17,7 @@ use crate::progress::{Progress, ProgressEvent};
 use crate::report::{OperationReach, Report, RowResult};
 use crate::scope::{SendError, Target, Trust, is_dangerous, is_reset, one_off};
 use crate::session::sign_in;
-use crate::surface::Endpoint;
+use crate::surface::{Endpoint, Surface};
 use crate::throwaway;
 
 /// Puts the target back to what it was, before and after what destroys.
@@ -66,12 +67,17 @@ pub async fn run_with_reset(
     let mut ending = Ending::default();
     let uncovered = |endpoint: &Endpoint| Coverage { operation: endpoint.id.clone(), ..Coverage::default() };
     ending.coverage = plan.surface.endpoints.iter().map(uncovered).collect();
+    let (placed, learned);
     let mut context = preflight::open(plan, &target).await?;
+    placed = place(&context).await?;
+    context.surface = placed.as_ref().unwrap_or(context.surface);
     let controls = preflight::controls(&context).await?;
     context.client.be_lenient(true);
     add_throwaways(&mut context, &mut ending).await?;
     let mut operations = visit(&mut context, Part::Gentle).await?;
     look_around(&mut context).await?;
+    learned = infer::learned(&mut context);
+    context.surface = &learned;
     context.client.be_lenient(false);
     preflight::confirm(&context, controls).await?;
     if let Some(best) = nothing_served(&operations) {
@@ -129,6 +135,28 @@ async fn add_throwaways(context: &mut Context<'_>, ending: &mut Ending) -> Resul
         ending.throwaways += 1;
     }
     Ok(())
+}
+
+/// The operations below the path of the contract's server, when they are there and not below the base URL alone.
+async fn place(context: &Context<'_>) -> Result<Option<Surface>, SendError> {
+    let Some(base) = &context.surface().base else { return Ok(None) };
+    if context.client.base().ends_with(base.as_str()) {
+        return Ok(None);
+    }
+    let below = context.surface().below(base);
+    let reads = context.surface().endpoints.iter().zip(&below.endpoints);
+    let plain = reads.filter(|(one, _)| one.is_read() && one.path_parameters().next().is_none() && !one.is_limited());
+    for (bare, placed) in plain.take(MAXIMUM_PLACES) {
+        let values = context.surface().sample_values(bare);
+        let is_there = |status: StatusCode| status != StatusCode::NOT_FOUND;
+        if is_there(context.client.send(&context.call(bare, &values, None, Some(0))).await?.status) {
+            return Ok(None);
+        }
+        if is_there(context.client.send(&context.call(placed, &values, None, Some(0))).await?.status) {
+            return Ok(Some(below));
+        }
+    }
+    Ok(None)
 }
 
 async fn attack(
@@ -242,6 +270,8 @@ fn nothing_served(operations: &[OperationReach]) -> Option<RunError> {
     let best = operations.iter().filter(|reach| reach.status > 0).min_by_key(|reach| reach.status)?;
     Some(RunError::NothingServed { operation: best.id.clone(), status: best.status })
 }
+
+const MAXIMUM_PLACES: usize = 3;
 
 /// Why there is no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -63,7 +63,7 @@ impl Session {
 
     /// The same session with what its credential is now.
     pub(crate) fn refreshed(&self) -> Self {
-        Self::new(Arc::clone(&self.keeper))
+        Self { token: token_of(&self.keeper.credential()), ..self.clone() }
     }
 
     /// A claim as it is compared with parameters.
@@ -92,6 +92,21 @@ impl Session {
 
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.keeper
+    }
+
+    /// Adds what the API has shown of the account; what the token says comes first.
+    pub(crate) fn learn(&mut self, claim: &str, value: Value) {
+        if claim == "role" {
+            let names = match value {
+                Value::Array(names) => names,
+                one => vec![one],
+            };
+            self.roles.extend(names.iter().map(text_of));
+            self.roles.sort();
+            self.roles.dedup();
+        } else if !self.claims.contains_key(claim) {
+            self.claims.insert(claim.to_owned(), value);
+        }
     }
 
     /// Whether it has one of the roles; nobody asks for a role that is not in the list.

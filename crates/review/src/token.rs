@@ -3,8 +3,9 @@
 //! The mutants are built by hand, because a library for tokens refuses to make what these must be.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// The three parts of a JSON web token.
 #[derive(Clone)]
@@ -43,6 +44,12 @@ impl Jwt {
         format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
+    /// The same token without its signature, under a header that promises one.
+    pub(crate) fn stripped(&self) -> String {
+        let [header, claims, _] = &self.written;
+        format!("{header}.{claims}.")
+    }
+
     /// The same token for somebody else, with a signature that was made for other claims.
     pub(crate) fn for_subject(&self, subject: &str) -> String {
         self.with_claim("sub", Value::from(subject))
@@ -53,6 +60,53 @@ impl Jwt {
         self.with_claim("exp", Value::from(1))
     }
 
+    /// The algorithm that the header names.
+    pub(crate) fn algorithm(&self) -> &str {
+        self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The claims, for mutants of them.
+    pub(crate) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// Whether a secret made the signature.
+    pub(crate) fn is_signed_with(&self, secret: &[u8]) -> bool {
+        let [header, claims, signature] = &self.written;
+        let mac = mac(self.algorithm(), secret, format!("{header}.{claims}").as_bytes());
+        mac.is_some_and(|mac| URL_SAFE_NO_PAD.encode(mac) == *signature)
+    }
+
+    /// Other claims, signed with a secret under this algorithm; the rest of the header stays but for what is given.
+    pub(crate) fn signed(
+        &self,
+        algorithm: &str,
+        secret: &[u8],
+        header: &[(&str, Value)],
+        claims: &[(&str, Value)],
+    ) -> String {
+        let mut head = self.header.clone();
+        head.insert("alg".to_owned(), Value::from(algorithm));
+        head.extend(header.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let mut body = self.claims.clone();
+        body.extend(claims.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let message = format!("{}.{}", encode(&head), encode(&body));
+        let mac = mac(algorithm, secret, message.as_bytes()).unwrap_or_default();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// Other claims under no signature at all.
+    pub(crate) fn unsigned_with(&self, claims: &[(&str, Value)]) -> String {
+        let mut body = self.claims.clone();
+        body.extend(claims.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Self {
+            claims: body.clone(),
+            written: [String::new(), encode(&body), String::new()],
+            header: self.header.clone(),
+        }
+        .unsigned("none")
+    }
+
     fn with_claim(&self, name: &str, value: Value) -> String {
         let mut claims = self.claims.clone();
         claims.insert(name.to_owned(), value);
@@ -60,6 +114,177 @@ impl Jwt {
         format!("{header}.{}.{signature}", encode(&claims))
     }
 }
+
+/// A keyed hash as RFC 2104 says, for the algorithms of RFC 7518 section 3.2.
+fn mac(algorithm: &str, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+    match algorithm {
+        "HS256" => Some(keyed::<Sha256>(secret, message, 64)),
+        "HS384" => Some(keyed::<Sha384>(secret, message, 128)),
+        "HS512" => Some(keyed::<Sha512>(secret, message, 128)),
+        _ => None,
+    }
+}
+
+fn keyed<D: Digest>(secret: &[u8], message: &[u8], block: usize) -> Vec<u8> {
+    let mut key = if secret.len() > block { D::digest(secret).to_vec() } else { secret.to_vec() };
+    key.resize(block, 0);
+    let pad = |byte: u8| key.iter().map(|one| one ^ byte).collect::<Vec<u8>>();
+    let inner = D::new().chain_update(pad(0x36)).chain_update(message).finalize();
+    D::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
+}
+
+/// The public key of a key set as PEM, as verifiers hold it (RFC 5280 section 4.1.2.7, RFC 7468).
+pub(crate) fn pem_of(key: &Value) -> Option<String> {
+    let part = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
+    let der = match key.get("kty").and_then(Value::as_str)? {
+        "EC" if key.get("crv").is_some_and(|curve| curve == "P-256") => {
+            let point = [vec![4], part("x")?, part("y")?].concat();
+            [EC_P256.to_vec(), point].concat()
+        }
+        "RSA" => {
+            let number = |bytes: Vec<u8>| {
+                let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { vec![0] } else { Vec::new() };
+                der(2, &[sign, bytes].concat())
+            };
+            let pair = der(0x30, &[number(part("n")?), number(part("e")?)].concat());
+            let bits = der(3, &[vec![0], pair].concat());
+            der(0x30, &[RSA.to_vec(), bits].concat())
+        }
+        _ => return None,
+    };
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    Some(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")))
+}
+
+/// One value with its tag and length (X.690 section 8.1).
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut head = vec![tag];
+    match u8::try_from(length) {
+        Ok(short) if short < 0x80 => head.push(short),
+        _ => {
+            head.push(0x80 | u8::try_from(bytes.len()).unwrap_or_default());
+            head.extend(bytes);
+        }
+    }
+    head.extend(content);
+    head
+}
+
+/// Secrets that people choose: words, and what they put before and behind them.
+pub(crate) fn weak_secrets() -> impl Iterator<Item = String> {
+    WORDS.iter().flat_map(|word| {
+        let endings = ENDINGS.iter().map(move |ending| format!("{word}{ending}"));
+        let capital =
+            word.chars().next().map(|first| first.to_ascii_uppercase()).into_iter().chain(word.chars().skip(1));
+        let capital: String = capital.collect();
+        endings.chain(BEGINNINGS.iter().map(move |beginning| format!("{beginning}{word}"))).chain([
+            capital.clone(),
+            format!("{capital}123"),
+            format!("{capital}1!"),
+            word.to_ascii_uppercase(),
+        ])
+    })
+}
+
+/// The algorithm and the curve of a key on P-256, and the head of its bits.
+const EC_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// The algorithm of an RSA key.
+const RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+const BEGINNINGS: [&str; 4] = ["my", "my-", "my_", "the"];
+const ENDINGS: [&str; 20] = [
+    "",
+    "1",
+    "12",
+    "123",
+    "1234",
+    "12345",
+    "!",
+    "key",
+    "-key",
+    "_key",
+    "secret",
+    "-secret",
+    "_secret",
+    "-secret-key",
+    "_secret_key",
+    "2023",
+    "2024",
+    "2025",
+    "2026",
+    "-jwt-secret",
+];
+const WORDS: [&str; 64] = [
+    "secret",
+    "secretkey",
+    "secret-key",
+    "secret_key",
+    "supersecret",
+    "super-secret",
+    "super_secret",
+    "topsecret",
+    "changeme",
+    "change-me",
+    "change_me",
+    "changethis",
+    "password",
+    "passw0rd",
+    "admin",
+    "administrator",
+    "root",
+    "test",
+    "testing",
+    "demo",
+    "dev",
+    "development",
+    "debug",
+    "default",
+    "example",
+    "sample",
+    "jwt",
+    "jwtsecret",
+    "jwt-secret",
+    "jwt_secret",
+    "jwtkey",
+    "token",
+    "tokensecret",
+    "hmac",
+    "key",
+    "private",
+    "privatekey",
+    "auth",
+    "authsecret",
+    "api",
+    "apikey",
+    "app",
+    "application",
+    "backend",
+    "server",
+    "service",
+    "session",
+    "random",
+    "insecure",
+    "weak",
+    "vulnerable",
+    "qwerty",
+    "letmein",
+    "welcome",
+    "hello",
+    "helloworld",
+    "abc",
+    "foobar",
+    "keyboard cat",
+    "shhhhh",
+    "notsecret",
+    "123456",
+    "12345678",
+    "1234567890",
+];
 
 /// Ways to write `none` that a list of forbidden words may not know.
 pub(crate) const UNSIGNED: [&str; 4] = ["none", "None", "NONE", "nOnE"];
@@ -94,6 +319,29 @@ mod tests {
         check(token().flipped(), header.clone(), claims, &[6, 7]);
         check(token().for_subject("b"), header.clone(), json!({ "sub": "b", "exp": 9, "roles": ["x"] }), &[7, 7]);
         check(token().expired(), header, json!({ "sub": "a", "exp": 1, "roles": ["x"] }), &[7, 7]);
+    }
+
+    #[test]
+    fn a_keyed_hash_is_that_of_the_standard() {
+        // RFC 4231, test case 2.
+        let hash = mac("HS256", b"Jefe", b"what do ya want for nothing?").unwrap();
+        assert_eq!(hash[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+        let signed = token().signed("HS256", b"secret", &[("kid", json!("x"))], &[("sub", json!("b"))]);
+        let read = Jwt::read(&signed).unwrap();
+        assert!(read.is_signed_with(b"secret") && !read.is_signed_with(b"secre"));
+        assert_eq!((&read.claims["sub"], &read.header["kid"]), (&json!("b"), &json!("x")));
+        assert!(weak_secrets().any(|one| one == "secret") && weak_secrets().count() <= 2_000);
+    }
+
+    #[test]
+    fn public_keys_are_written_as_verifiers_hold_them() {
+        let zeros = URL_SAFE_NO_PAD.encode([0; 32]);
+        let key = pem_of(&json!({ "kty": "EC", "crv": "P-256", "x": zeros, "y": zeros })).unwrap();
+        assert!(key.starts_with("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"), "{key}");
+        let modulus = URL_SAFE_NO_PAD.encode([0xff; 256]);
+        let key = pem_of(&json!({ "kty": "RSA", "n": modulus, "e": "AQAB" })).unwrap();
+        assert!(key.starts_with("-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"), "{key}");
+        assert!(pem_of(&json!({ "kty": "oct" })).is_none());
     }
 
     #[test]

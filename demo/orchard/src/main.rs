@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use orchard::{Database, Settings, USERS, Weakness, Weaknesses};
+use orchard::{Database, Group, Settings, USERS, Weakness, Weaknesses};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -78,9 +78,9 @@ impl Command {
                     let text = value()?;
                     listen = text.parse().map_err(|_| format!("`{text}` is not an address and port"))?;
                 }
-                "--only" => only = Some(only.unwrap_or_default().with(weakness(&value()?)?)),
+                "--only" => only = Some(only.unwrap_or_default().and(weaknesses(&value()?)?)),
                 "--partner" => partner = value()?,
-                "--without" => without.push(weakness(&value()?)?),
+                "--without" => without.push(weaknesses(&value()?)?),
                 _ => return Err(format!("`{flag}` is not an option")),
             }
         }
@@ -89,13 +89,14 @@ impl Command {
             (None, true) => Weaknesses::none(),
             (None, false) => Weaknesses::all(),
         };
-        Ok(Self { listen, weaknesses: without.into_iter().fold(start, Weaknesses::without), partner })
+        Ok(Self { listen, weaknesses: without.into_iter().fold(start, Weaknesses::minus), partner })
     }
 }
 
-fn weakness(slug: &str) -> Result<Weakness, String> {
-    slug.parse().map_err(|error| {
-        let known: Vec<&str> = Weakness::ALL.into_iter().map(Weakness::slug).collect();
+fn weaknesses(slug: &str) -> Result<Weaknesses, String> {
+    Weaknesses::named(slug).map_err(|error| {
+        let groups = Group::ALL.into_iter().map(Group::slug);
+        let known: Vec<&str> = groups.chain(Weakness::ALL.into_iter().map(Weakness::slug)).collect();
         format!("{error}; known are {}", known.join(", "))
     })
 }
@@ -104,6 +105,6 @@ const USAGE: &str = "usage: orchard [--listen ADDRESS] [--safe] [--only SLUG]...
 
   --listen ADDRESS   where to listen (127.0.0.1:9000)
   --safe             switch every weakness off
-  --only SLUG        switch only this weakness on; may be repeated
-  --without SLUG     switch this weakness off; may be repeated
+  --only SLUG        switch only this weakness, or this group, on; may be repeated
+  --without SLUG     switch this weakness, or this group, off; may be repeated
   --partner URL      the shipping partner (http://127.0.0.1:9001)";

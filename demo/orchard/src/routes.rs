@@ -1,4 +1,4 @@
-//! The routes are every operation of the contract, and two that should have been taken down.
+//! The routes are every operation of the contract, and some that should have been taken down.
 
 mod account;
 mod admin;
@@ -41,10 +41,22 @@ pub(crate) fn router(shop: &Arc<Shop>) -> Router {
         .route("/v1/coupons/redeem", post(coupons::redeem))
         .route("/v1/admin/users", get(admin::users))
         .route("/v1/admin/products/{product_id}/restock", post(admin::restock));
-    if shop.has(Weakness::ImproperInventory) {
-        router = router.route("/v0/users", get(legacy::users)).route("/debug/vars", get(legacy::vars));
+    if shop.has(Weakness::AdminSlashOpen) {
+        router = router.route("/v1/admin/users/", get(admin::users_of_anybody));
     }
-    let body_limit = if shop.has(Weakness::UnrestrictedResourceConsumption) {
+    if shop.has(Weakness::CouponsListed) {
+        router = router.route("/v1/coupons/redeem", get(legacy::coupons));
+    }
+    if shop.has(Weakness::DebugPage) {
+        router = router.route("/debug/vars", get(legacy::vars));
+    }
+    if shop.has(Weakness::MetricsPage) {
+        router = router.route("/metrics", get(legacy::metrics));
+    }
+    if shop.has(Weakness::OldVersion) {
+        router = router.route("/v0/users", get(legacy::users));
+    }
+    let body_limit = if shop.has(Weakness::PageUnbounded) {
         DefaultBodyLimit::disable()
     } else {
         DefaultBodyLimit::max(MAXIMUM_BODY_BYTES)

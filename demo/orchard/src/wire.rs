@@ -14,6 +14,8 @@ pub(crate) struct RawLogin {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawReview {
+    /// Taken with `review-author-assignable` only.
+    pub(crate) author: Option<String>,
     pub(crate) text: String,
 }
 
@@ -28,6 +30,10 @@ pub(crate) struct RawPhoto {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawOrder {
+    /// Taken with `order-status-assignable` only.
+    pub(crate) status: Option<String>,
+    /// Taken with `order-total-assignable` only.
+    pub(crate) total_cents: Option<i64>,
     pub(crate) product_id: String,
     pub(crate) quantity: i64,
     pub(crate) address: String,

@@ -15,6 +15,16 @@ use crate::media::{Media, Reading};
 use crate::operation::ContractOperation;
 use crate::parameter::{Lead, Location, Parameter, Separator, Style};
 
+/// A text that meets a pattern and has at least `least` and at most `most` characters, when one is easily found.
+///
+/// ```
+/// let text = palisade_contract::sample::meet_pattern("^[A-Z]{2}-[0-9]{4}$", 0, 20).unwrap();
+/// assert_eq!(text.len(), 7);
+/// ```
+pub fn meet_pattern(pattern: &str, least: usize, most: usize) -> Option<String> {
+    pattern::meet(pattern, least, most)
+}
+
 /// One request.
 ///
 /// ```

@@ -1,9 +1,7 @@
-//! Authentication: whether a token is believed without being verified, or is not needed at all.
-//!
-//! The control is a protected read with a valid token, which neither nobody nor garbage gets. A mutant is believed when
-//! it gets the same answer as the valid token.
+//! Authentication: whether an operation is served to nobody in particular, or to anybody with some text for a token.
 
 use async_trait::async_trait;
+use http::Method;
 use serde_json::Value;
 
 use crate::context::Context;
@@ -11,13 +9,13 @@ use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call, Credential};
 use crate::finding::{Label, Site};
 use crate::memory::likeness;
-use crate::plan::{Plan, count};
+use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
+use crate::probe::point::{Base, changes_credentials, is_final, plain};
 use crate::row::Row;
-use crate::rule::{self, Rule};
+use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Values};
-use crate::token::{Jwt, UNSIGNED};
+use crate::surface::{Endpoint, Surface, Values};
 
 /// The probe.
 #[derive(Debug)]
@@ -35,44 +33,59 @@ impl Probe for Authn {
 
     fn estimate(&self, plan: &Plan) -> u32 {
         let protected = plan.surface.endpoints.iter().filter(|one| one.is_read() && !one.is_public).count();
-        count(protected * 2 + 12)
+        count(protected * 3 + plan.surface.endpoints.len() * 2)
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        let mut controls = protected_reads(context);
+        let controls = protected_reads(context);
         for control in &controls {
             without_token(context, docket, control).await?;
         }
-        // The answer to a read by id tells best whose token was believed.
-        controls.sort_by_key(|control| (control.endpoint.owner.request.is_empty(), !control.endpoint.is_owned()));
-        match controls.first() {
-            Some(control) => with_mutants(context, docket, control).await,
-            None => {
-                docket.skip("no protected read was served to anybody");
-                Ok(())
+        if context.plan.mode > Mode::Safe {
+            let makes = |one: &&Endpoint| {
+                one.method == Method::POST
+                    && !one.is_public
+                    && !one.is_limited()
+                    && !is_final(one)
+                    && !changes_credentials(context.surface(), one)
+            };
+            for endpoint in context.surface().endpoints.iter().filter(makes) {
+                making(context, docket, endpoint).await?;
             }
         }
+        if !declares_security(context.surface()) {
+            undeclared(context, docket).await?;
+        }
+        if controls.is_empty() {
+            docket.skip("no protected read was served to anybody");
+        }
+        Ok(())
     }
 }
 
 /// A protected read that was served.
-struct Control<'c> {
-    endpoint: &'c Endpoint,
+pub(crate) struct Control<'c> {
+    pub(crate) endpoint: &'c Endpoint,
     values: Values,
-    session: usize,
+    pub(crate) session: usize,
 }
 
 impl Control<'_> {
-    fn call(&self, context: &Context<'_>, credential: Credential) -> Call {
+    pub(crate) fn call(&self, context: &Context<'_>, credential: Credential) -> Call {
         context.call(self.endpoint, &self.values, None, None).with_credential(credential)
     }
 
-    fn valid(&self, context: &Context<'_>) -> Call {
+    /// What the session signs with, with another token in place of its own.
+    pub(crate) fn signed(&self, context: &Context<'_>, token: &str, shown: &str) -> Credential {
+        context.sessions.get(self.session).map_or(Credential::None, |session| session.with_token(token, shown))
+    }
+
+    pub(crate) fn valid(&self, context: &Context<'_>) -> Call {
         context.call(self.endpoint, &self.values, None, Some(self.session))
     }
 }
 
-fn protected_reads<'c>(context: &Context<'c>) -> Vec<Control<'c>> {
+pub(crate) fn protected_reads<'c>(context: &Context<'c>) -> Vec<Control<'c>> {
     let mut controls = Vec::new();
     for endpoint in
         context.surface().endpoints.iter().filter(|one| one.is_read() && !one.is_public && !one.is_limited())
@@ -91,8 +104,12 @@ async fn without_token(context: &Context<'_>, docket: &mut Docket, control: &Con
     let valid = context.send(&mut trail, Label::Control, &control.valid(context)).await?;
     let none = context.send(&mut trail, Label::Attack, &control.call(context, Credential::None)).await?;
     let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
-    if is_alike(&valid, &none) {
-        let summary = "the operation is served without a credential, though the contract asks for one".to_owned();
+    let is_served = is_alike(&valid, &none);
+    // A service that refuses nobody and looks at the header all the same may believe anything in it.
+    let garbage = control.call(context, control.signed(context, "garbage", "garbage"));
+    if is_served || is_alike(&valid, &context.send(&mut trail, Label::Attack, &garbage).await?) {
+        let how = if is_served { "without a credential" } else { "to anybody who sends some text as a token" };
+        let summary = format!("the operation is served {how}, though the contract asks for a credential");
         docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);
     } else {
         let reason = format!("a request without a token is answered with {}", none.status.as_u16());
@@ -101,73 +118,83 @@ async fn without_token(context: &Context<'_>, docket: &mut Docket, control: &Con
     Ok(())
 }
 
-async fn with_mutants(context: &Context<'_>, docket: &mut Docket, control: &Control<'_>) -> Result<(), SendError> {
-    let Some(session) = context.sessions.get(control.session) else { return Ok(()) };
-    let Some(jwt) = Jwt::read(&session.token) else {
-        docket.skip("the token is not a JSON web token, so nothing in it can be changed");
+/// Makes something as nobody in particular. An error that is answered with success has another form.
+async fn making(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
+    let base = Base::of(context, endpoint);
+    if base.session.is_none() {
         return Ok(());
-    };
-    let mut controls = Trail::default();
-    let valid = context.send(&mut controls, Label::Control, &control.valid(context)).await?;
-    for (token, shown) in [(None, ""), (Some("garbage"), "garbage")] {
-        let credential = token.map_or(Credential::None, |token| session.with_token(token, shown));
-        let refused = context.send(&mut controls, Label::Control, &control.call(context, credential)).await?;
-        if refused.is_success() || !valid.is_success() {
-            docket.skip(format!("`{}` does not tell a valid token from none", control.endpoint.id));
-            return Ok(());
-        }
     }
-    let shown = |suffix: &str| format!("{}_{suffix}", session.placeholder);
-    let mut mutants: Vec<(&Rule, String, String, &str)> = UNSIGNED
-        .iter()
-        .map(|spelling| (&rule::TOKEN_UNSIGNED, jwt.unsigned(spelling), shown("UNSIGNED"), "without a signature"))
-        .collect();
-    mutants.push((&rule::TOKEN_FORGED, jwt.flipped(), shown("FLIPPED"), "with a wrong signature"));
-    mutants.push((&rule::TOKEN_EXPIRED, jwt.expired(), shown("EXPIRED"), "that expired in 1970"));
-    let mut proved: Vec<&str> = Vec::new();
-    for (rule, token, shown, how) in mutants {
-        if proved.contains(&rule.slug) {
-            continue;
-        }
-        let mut trail = controls.clone();
-        let attack = control.call(context, session.with_token(&token, &shown));
-        let answer = context.send(&mut trail, Label::Attack, &attack).await?;
-        let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
-        if is_alike(&valid, &answer) {
-            proved.push(rule.slug);
-            docket.prove(rule, site, format!("a token {how} is believed"), trail);
-        } else {
-            let reason = format!("a token {how} is answered with {}", answer.status.as_u16());
-            docket.withstand(rule, site, reason, trail);
-        }
-    }
-    for_another(context, docket, control.endpoint).await
-}
-
-/// Reads what is a victim's with the attacker's token, made out to the victim.
-async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
-    let Some((victim, attacker)) = context.peers(endpoint).into_iter().next() else { return Ok(()) };
-    let Some(values) = context.values_of(endpoint, victim).into_iter().next() else { return Ok(()) };
-    let Some((owner, forger)) = context.sessions.get(victim).zip(context.sessions.get(attacker)) else { return Ok(()) };
-    let Some((jwt, subject)) = Jwt::read(&forger.token).zip(owner.claim("sub")) else { return Ok(()) };
     let mut trail = Trail::default();
-    let control = context.call(endpoint, &values, None, Some(victim));
-    let valid = context.send(&mut trail, Label::Control, &control).await?;
-    let token = forger.with_token(&jwt.for_subject(&subject), &format!("{}_FOR_ANOTHER", forger.placeholder));
-    let attack = context.call(endpoint, &values, None, None).with_credential(token);
-    let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+    let valid = context.send(&mut trail, Label::Control, &base.call(context, endpoint)).await?;
+    if !valid.is_success() {
+        return Ok(());
+    }
+    let nobody = Base { session: None, ..base };
+    let answer = context.send(&mut trail, Label::Attack, &nobody.call(context, endpoint)).await?;
     let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
-    if is_alike(&valid, &answer) {
-        let summary = format!("{} becomes {} by writing another subject into the token", forger.name, owner.name);
-        docket.prove(&rule::TOKEN_SUBJECT, site, summary, trail);
+    let names =
+        |answer: &Answer| answer.json().and_then(Value::as_object).map(|body| body.keys().cloned().collect::<Vec<_>>());
+    let is_same = names(&valid) == names(&answer) && (names(&valid).is_some() || valid.text == answer.text);
+    if answer.status == valid.status && is_same {
+        let summary = "the operation is done without a credential, though the contract asks for one".to_owned();
+        docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);
     } else {
-        let reason = format!("a token with another subject is answered with {}", answer.status.as_u16());
-        docket.withstand(&rule::TOKEN_SUBJECT, site, reason, trail);
+        let reason = format!("a request without a token is answered with {}", answer.status.as_u16());
+        docket.withstand(&rule::AUTHENTICATION_MISSING, site, reason, trail);
     }
     Ok(())
 }
 
-fn is_alike(control: &Answer, answer: &Answer) -> bool {
+/// Whether the contract says anywhere who may call what.
+fn declares_security(surface: &Surface) -> bool {
+    let operations = surface.endpoints.iter().filter_map(|endpoint| {
+        let item = surface.root.get("paths")?.get(&endpoint.template)?;
+        surface.resolve(item).get(endpoint.method.as_str().to_ascii_lowercase())?.get("security")
+    });
+    surface.root.get("security").is_some() || operations.count() > 0
+}
+
+/// Reads of a contract that is silent: what shows an account of the reviewer's to nobody in particular, while an
+/// operation beside it asks for a credential, is forgotten rather than public.
+async fn undeclared(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+    let mut answers = Vec::new();
+    for endpoint in context.surface().endpoints.iter().filter(|one| one.is_read() && !one.is_limited()) {
+        let nobody = Base { session: None, ..Base::of(context, endpoint) };
+        let mut trail = Trail::default();
+        let answer = context.send(&mut trail, Label::Attack, &nobody.call(context, endpoint)).await?;
+        answers.push((endpoint, answer, trail));
+    }
+    let is_closed = answers.iter().any(|(_, answer, _)| matches!(answer.status.as_u16(), 401 | 403));
+    for (endpoint, answer, trail) in answers.into_iter().filter(|(_, answer, _)| answer.is_success()) {
+        let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
+        let held = answer.json().map(|body| sensitive(body)).unwrap_or_default();
+        if let Some(name) = held.first().filter(|_| is_closed) {
+            let summary = format!("nobody in particular reads `{name}`, while other operations ask for a credential");
+            docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);
+        } else if is_closed {
+            docket.withstand(&rule::AUTHENTICATION_MISSING, site, "what is open holds nothing personal", trail);
+        }
+    }
+    Ok(())
+}
+
+/// The names of texts in an answer that nobody publishes.
+fn sensitive(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(list) => list.iter().take(MAXIMUM_ITEMS).flat_map(sensitive).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, member)| {
+                let words = ["password", "passwd", "ssn", "secret", "phone", "iban", "cardnumber", "salary", "balance"];
+                let is_one = !member.is_null() && words.iter().any(|word| plain(name).contains(word));
+                if is_one { vec![name.clone()] } else { sensitive(member) }
+            })
+            .collect(),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+pub(crate) fn is_alike(control: &Answer, answer: &Answer) -> bool {
     let same = |left: &Value, right: &Value| likeness(left, right) >= 90;
     let is_same = match (control.json(), answer.json()) {
         (Some(left), Some(right)) => same(left, right) || left == right,
@@ -176,4 +203,5 @@ fn is_alike(control: &Answer, answer: &Answer) -> bool {
     control.is_success() && answer.is_success() && is_same
 }
 
-const AUTHORIZATION: &str = "header/authorization";
+const MAXIMUM_ITEMS: usize = 5;
+pub(crate) const AUTHORIZATION: &str = "header/authorization";

@@ -1,18 +1,22 @@
-//! Function authorization: whether an operation for one role serves somebody without it.
+//! Function authorization: whether an operation for one role serves somebody without it, by its own path or another.
 
 use async_trait::async_trait;
 use http::Method;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
+use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
 use crate::memory::likeness;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
+use crate::probe::holding::is_privileged;
+use crate::probe::point::{Base, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::Endpoint;
+use crate::surface::{Endpoint, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -29,11 +33,12 @@ impl Probe for FunctionAuth {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        count(plan.surface.endpoints.iter().filter(|endpoint| !endpoint.roles.is_empty()).count() * 3)
+        count(plan.surface.endpoints.iter().filter(|one| is_for_few(&plan.surface, one)).count() * 16)
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        let privileged = || context.surface().endpoints.iter().filter(|one| !one.roles.is_empty() && !one.is_limited());
+        let surface = context.surface();
+        let privileged = || surface.endpoints.iter().filter(|one| is_for_few(surface, one) && !one.is_limited());
         for endpoint in privileged().filter(|endpoint| endpoint.is_read()) {
             call(context, docket, endpoint).await?;
         }
@@ -47,15 +52,54 @@ impl Probe for FunctionAuth {
     }
 }
 
+/// Whether an operation is for a role: the contract says so, or its name does.
+fn is_for_few(surface: &Surface, endpoint: &Endpoint) -> bool {
+    if endpoint.is_public {
+        return false;
+    }
+    let is_named = endpoint.template.split('/').any(|segment| {
+        let segment = plain(segment);
+        ["admin", "administration", "internal", "management", "manage", "staff", "superuser", "backoffice"]
+            .contains(&segment.as_str())
+            || segment.starts_with("admin")
+    });
+    !endpoint.roles.is_empty() || is_named || is_said(surface, endpoint)
+}
+
+/// Whether the contract says in words that only administrators may.
+fn is_said(surface: &Surface, endpoint: &Endpoint) -> bool {
+    let Some(item) = surface.root.get("paths").and_then(|paths| paths.get(&endpoint.template)) else { return false };
+    let operation = surface.resolve(item).get(endpoint.method.as_str().to_ascii_lowercase());
+    let text = |name: &str| operation.and_then(|one| one.get(name)).and_then(Value::as_str).unwrap_or_default();
+    let said = format!("{} {}", text("summary"), text("description")).to_ascii_lowercase();
+    [
+        "admin only",
+        "admins only",
+        "only admin",
+        "administrators only",
+        "only administrator",
+        "(admin)",
+        "requires admin",
+        "admin role",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+        || plain(text("operationId")).starts_with("admin")
+}
+
 async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
-    let stranger = context.sessions.iter().position(|session| !session.has_any(&endpoint.roles));
-    let Some((holder, stranger)) = context.eligible(endpoint).first().copied().zip(stranger) else {
+    let sessions = 0..context.sessions.len();
+    let has_role = |at: &usize| match endpoint.roles.is_empty() {
+        true => is_privileged(context, *at),
+        false => context.eligible(endpoint).contains(at),
+    };
+    let (holder, stranger) = (sessions.clone().find(has_role), sessions.clone().find(|at| !has_role(at)));
+    let Some((holder, stranger)) = holder.zip(stranger) else {
         docket.skip(format!("`{}` needs an identity with one of its roles, and one without", endpoint.id));
         return Ok(());
     };
-    let values = context.surface().sample_values(endpoint);
-    let body = context.surface().sample_body(endpoint);
-    let as_session = |session| context.call(endpoint, &values, body.clone(), session);
+    let base = Base::of(context, endpoint);
+    let as_session = |session| Base { session, ..base.clone() }.call(context, endpoint);
     let mut trail = Trail::default();
     let control = context.send(&mut trail, Label::Control, &as_session(Some(holder))).await?;
     let anonymous = context.send(&mut trail, Label::Control, &as_session(None)).await?;
@@ -64,21 +108,96 @@ async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
         return Ok(());
     }
     let answer = context.send(&mut trail, Label::Attack, &as_session(Some(stranger))).await?;
-    let is_alike = match (control.json(), answer.json()) {
-        // A counter that every call moves is the one difference that a change makes.
-        (Some(own), Some(foreign)) => likeness(own, foreign) >= ALIKE,
-        _ => control.text == answer.text,
-    };
     let site = Site { operation: &endpoint.id, insertion: "header/authorization" };
-    if answer.is_success() && is_alike {
-        let roles = endpoint.roles.join("` or `");
-        let summary = format!("{} is served what needs the role `{roles}`", context.name(Some(stranger)));
+    if is_alike(&control, &answer) {
+        let summary = match endpoint.roles.as_slice() {
+            [] => format!("{} is served what is for administrators", context.name(Some(stranger))),
+            roles => {
+                format!("{} is served what needs the role `{}`", context.name(Some(stranger)), roles.join("` or `"))
+            }
+        };
         docket.prove(&rule::FUNCTION_EXPOSED, site, summary, trail);
-    } else {
-        let reason = format!("somebody without the role is answered with {}", answer.status.as_u16());
-        docket.withstand(&rule::FUNCTION_EXPOSED, site, reason, trail);
+        return Ok(());
+    }
+    let reason = format!("somebody without the role is answered with {}", answer.status.as_u16());
+    docket.withstand(&rule::FUNCTION_EXPOSED, site, reason, trail.clone());
+    if matches!(answer.status.as_u16(), 401 | 403 | 404 | 405) && endpoint.is_read() {
+        return other_ways(context, docket, endpoint, Ways { call: as_session(Some(stranger)), control, trail }).await;
     }
     Ok(())
+}
+
+/// What was refused, and what it is compared with.
+struct Ways {
+    call: Call,
+    control: Answer,
+    trail: Trail,
+}
+
+/// The same operation by another spelling of its path, or by headers that a service behind a proxy may believe.
+async fn other_ways(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    endpoint: &Endpoint,
+    ways: Ways,
+) -> Result<(), SendError> {
+    let Ways { call, control, trail } = ways;
+    let path = call.path.clone();
+    let (bare, query) =
+        path.split_once('?').map_or((path.as_str(), String::new()), |(bare, query)| (bare, format!("?{query}")));
+    let (above, last) = bare.rsplit_once('/').unwrap_or(("", bare));
+    let mut variants: Vec<(String, Call)> = [
+        ("path/slash", format!("{bare}/{query}")),
+        ("path/case", format!("{}{query}", bare.to_ascii_uppercase())),
+        ("path/double", format!("/{bare}{query}")),
+        ("path/dot", format!("{above}/./{last}{query}")),
+        ("path/semicolon", format!("{bare};{query}")),
+        ("path/encoded", format!("{above}/%2e/{last}{query}")),
+        ("path/json", format!("{bare}.json{query}")),
+    ]
+    .map(|(how, path)| (how.to_owned(), Call { path, ..call.clone() }))
+    .into();
+    for name in ["x-original-url", "x-rewrite-url"] {
+        variants.push((
+            format!("header/{name}"),
+            Call { path: "/".to_owned(), ..call.clone() }.with_header(name, path.clone()),
+        ));
+    }
+    for (name, value) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-role", "admin"),
+        ("x-admin", "true"),
+        ("x-user-role", "admin"),
+    ] {
+        variants.push((format!("header/{name}"), call.clone().with_header(name, value)));
+    }
+    for name in ["x-http-method-override", "x-method-override"] {
+        let posted = Call { method: Method::POST, ..call.clone() };
+        variants.push((format!("header/{name}"), posted.with_header(name, "GET")));
+    }
+    for (insertion, variant) in variants {
+        let mut trail = trail.clone();
+        let answer = context.send(&mut trail, Label::Attack, &variant).await?;
+        let site = Site { operation: &endpoint.id, insertion: &insertion };
+        if is_alike(&control, &answer) {
+            let summary = format!("what is refused is served by another way in ({insertion})");
+            docket.prove(&rule::FUNCTION_BYPASSED, site, summary, trail);
+            return Ok(());
+        }
+        let reason = format!("another way in is answered with {}", answer.status.as_u16());
+        docket.withstand(&rule::FUNCTION_BYPASSED, site, reason, trail);
+    }
+    Ok(())
+}
+
+/// Whether two answers are the same success. A counter that every call moves is the one difference that a change makes.
+fn is_alike(control: &Answer, answer: &Answer) -> bool {
+    let is_same = match (control.json(), answer.json()) {
+        (Some(own), Some(foreign)) => likeness(own, foreign) >= ALIKE || own == foreign,
+        _ => control.text == answer.text,
+    };
+    control.is_success() && answer.is_success() && is_same
 }
 
 const ALIKE: usize = 60;

@@ -9,9 +9,10 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
-use crate::login::{JsonLogin, Login};
+use crate::login::JsonLogin;
 use crate::plan::{Mode, Plan};
 use crate::probe::Probe;
+use crate::probe::throwaway::Throwaway;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -31,7 +32,7 @@ impl Probe for Guessing {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        sign_in(plan).map_or(0, |login| attempts(plan, login))
+        sign_in(plan).map_or(0, |login| attempts(plan, &login) + 4)
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
@@ -43,8 +44,11 @@ impl Probe for Guessing {
             docket.skip("a safe run guesses no passwords");
             return Ok(());
         }
-        // A real account may be locked by this, so that only a full run uses one.
-        let is_real = context.plan.mode == Mode::Full;
+        // A real account may be locked by this, so that only a full run uses one; one of our own may be.
+        let mut made = Trail::default();
+        let own = Throwaway::make(context, &mut made, Label::Control, &[]).await?;
+        let login = own.as_ref().map_or(&login, |own| &own.login);
+        let is_real = context.plan.mode == Mode::Full || own.is_some();
         let Some(body) = wrong(&login.body, &context.marker(), is_real) else {
             docket.skip("it is not clear which property of the sign-in is the password");
             return Ok(());
@@ -66,10 +70,25 @@ impl Probe for Guessing {
                 docket.skip("a wrong password is accepted, so that nothing can be guessed");
                 return Ok(());
             }
-            if matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let is_closed = ["lock", "too many", "try again", "temporarily"]
+                .iter()
+                .any(|word| answer.text.to_ascii_lowercase().contains(word));
+            let is_slowed = matches!(
+                answer.status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
+            );
+            if is_slowed || is_closed {
                 let trail = if is_shown { trail } else { unseen };
                 let reason = format!("guess {number} is answered with {}", answer.status.as_u16());
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, reason, trail);
+                return Ok(());
+            }
+        }
+        if let Some(own) = &own {
+            let right =
+                Call::new(Method::POST, own.login.path.clone()).with_body(Payload::Json(own.login.body.clone()));
+            if !context.send(&mut trail, Label::Verify, &right).await?.is_success() {
+                docket.withstand(&rule::GUESSING_UNBOUNDED, site, "the account is closed after wrong passwords", trail);
                 return Ok(());
             }
         }
@@ -83,11 +102,8 @@ impl Probe for Guessing {
     }
 }
 
-fn sign_in(plan: &Plan) -> Option<&JsonLogin> {
-    plan.identities.iter().find_map(|identity| match &identity.login {
-        Login::Json(login) => Some(login),
-        Login::Fixed(_) | Login::Request(_) | Login::Token(_) => None,
-    })
+fn sign_in(plan: &Plan) -> Option<JsonLogin> {
+    plan.identities.iter().find_map(|identity| identity.login.as_json())
 }
 
 /// A little more than the contract allows.

@@ -2,23 +2,23 @@
 //!
 //! The proof is a pair: a condition that is true changes nothing, one that is false does, twice with other numbers, and
 //! the same words without the quote that leaves the literal make no difference to each other. An error is a proof only
-//! if the database speaks in it.
+//! if the database speaks in it, and only when a lone quote is sent.
 
 use async_trait::async_trait;
-use http::Method;
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
-use crate::exchange::{Answer, Call};
+use crate::exchange::Answer;
 use crate::finding::{Label, Site};
 use crate::memory::longest_list;
-use crate::plan::{Mode, Plan, count};
+use crate::plan::{Plan, count};
 use crate::probe::Probe;
+use crate::probe::point::{Point, Spot, all_points, plain, without_echo};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Place, Surface, Values};
+use crate::surface::{Endpoint, Place, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -35,203 +35,239 @@ impl Probe for Injection {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        count(plan.surface.endpoints.iter().map(|endpoint| points(&plan.surface, endpoint).len() * 12).sum())
+        count(plan.surface.endpoints.iter().map(|endpoint| texts(&plan.surface, endpoint) * 14).sum())
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        for endpoint in &context.surface().endpoints {
-            if endpoint.is_read() || context.plan.mode > Mode::Safe {
-                for point in points(context.surface(), endpoint) {
-                    inject(context, docket, &point).await?;
-                }
+        for point in all_points(context).iter().filter(|point| is_candidate(context.surface(), point)) {
+            if inject(context, docket, point).await? == Outcome::Open {
+                error(context, docket, point).await?;
             }
         }
         Ok(())
     }
 }
 
-/// Where a text goes in.
-struct Point<'p> {
-    endpoint: &'p Endpoint,
-    place: Spot,
-    name: String,
-    seed: String,
+/// How many texts an operation takes, roughly.
+fn texts(surface: &Surface, endpoint: &Endpoint) -> usize {
+    let parameters = endpoint.parameters.iter().filter(|one| one.place != Place::Header).count();
+    let body = endpoint.body.as_ref().map_or(0, |body| surface.properties(&body.schema).len());
+    parameters + body
 }
 
-/// The kind of place.
+fn is_candidate(surface: &Surface, point: &Point<'_>) -> bool {
+    let is_secret = matches!(point.plain_name().as_str(), "password" | "passwd" | "newpassword");
+    let is_changed = matches!(point.endpoint.method.as_str(), "PATCH" | "PUT") && point.spot != Spot::Body;
+    let is_numeric = point.is_number(surface) && point.spot != Spot::Body;
+    !is_changed && !is_secret && point.spot != Spot::Header && (point.is_text(surface) || is_numeric)
+}
+
+/// Whether anything is left to try at a point.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    Body,
-    Path,
-    Query,
+enum Outcome {
+    Open,
+    Settled,
 }
 
-impl Point<'_> {
-    fn call(&self, context: &Context<'_>, text: &str) -> Call {
-        let session = context.caller(self.endpoint);
-        let own = session.and_then(|session| context.values_of(self.endpoint, session).into_iter().next());
-        let mut values: Values = own.unwrap_or_else(|| context.surface().sample_values(self.endpoint));
-        let mut body = context.surface().sample_body(self.endpoint);
-        match self.place {
-            Spot::Body => {
-                if let Some(Value::Object(members)) = &mut body {
-                    members.insert(self.name.clone(), Value::from(text));
-                }
-            }
-            Spot::Path => values = values.with_path(&self.name, text),
-            Spot::Query => values = values.with_query(&self.name, text),
-        }
-        context.call(self.endpoint, &values, body, session)
+/// What is compared: the whole answer to a read, without an echo of what was sent; of a change only its status, for its
+/// answer has new ids.
+fn sign(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
+    if point.endpoint.is_read() && answer.is_success() {
+        return without_echo(answer, sent);
     }
-
-    fn insertion(&self) -> String {
-        let place = match self.place {
-            Spot::Body => "body",
-            Spot::Path => "path",
-            Spot::Query => "query",
-        };
-        format!("{place}/{}", self.name)
-    }
-
-    /// What is compared: the whole answer to a read; of a change only whether it was made, for its answer has new ids.
-    fn sign(&self, answer: &Answer) -> Option<String> {
-        if !answer.is_success() {
-            return None;
-        }
-        Some(if self.endpoint.is_read() { answer.text.clone() } else { answer.status.to_string() })
-    }
+    answer.status.to_string()
 }
 
-async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
+async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<Outcome, SendError> {
     let mut controls = Trail::default();
-    let control = context.send(&mut controls, Label::Control, &point.call(context, &point.seed)).await?;
-    let Some(expected) =
-        point.sign(&control).filter(|_| longest_list(control.json().unwrap_or(&Value::Null)) != Some(0))
-    else {
-        docket.skip(format!("`{}` finds nothing with its own example", point.endpoint.id));
-        return Ok(());
-    };
+    let seed = point.seed_text();
+    let control = context.send(&mut controls, Label::Control, &point.text(context, &seed)).await?;
     let insertion = point.insertion();
     let site = Site { operation: &point.endpoint.id, insertion: &insertion };
-    for form in FORMS {
+    let found = longest_list(control.json().unwrap_or(&Value::Null)) != Some(0);
+    let expected = sign(point, &control, &seed);
+    let mut ignored = 0;
+    // A condition behind something that is found: true finds it still, false does not.
+    for form in forms(context.surface(), point).filter(|_| control.is_success() && found) {
         let mut trail = controls.clone();
-        let payload = |form: &Form, left: u32, right: u32| form.write(&point.seed, left, right);
-        let truth = context.send(&mut trail, Label::Attack, &point.call(context, &payload(&form, 7, 7))).await?;
-        if point.sign(&truth).as_ref() != Some(&expected) {
+        let send = |left: u32, right: u32| form.write(&seed, left, right);
+        let truth = context.send(&mut trail, Label::Attack, &point.text(context, &send(7, 7))).await?;
+        if sign(point, &truth, &send(7, 7)) != expected {
             let reason = format!("a true condition is answered with {}", truth.status.as_u16());
             docket.withstand(&rule::SQL_INJECTED, site, reason, trail);
             continue;
         }
-        let untruth = context.send(&mut trail, Label::Attack, &point.call(context, &payload(&form, 7, 8))).await?;
-        if point.sign(&untruth).as_ref() == Some(&expected) {
+        let untruth = context.send(&mut trail, Label::Attack, &point.text(context, &send(7, 8))).await?;
+        let false_sign = sign(point, &untruth, &send(7, 8));
+        if false_sign == expected {
             docket.withstand(&rule::SQL_INJECTED, site, "a false condition is answered like a true one", trail);
+            ignored += 1;
+            if ignored > 1 {
+                return Ok(Outcome::Settled);
+            }
             continue;
         }
-        let again = context.send(&mut trail, Label::Verify, &point.call(context, &payload(&form, 31, 31))).await?;
-        let never = context.send(&mut trail, Label::Verify, &point.call(context, &payload(&form, 31, 13))).await?;
+        let again = context.send(&mut trail, Label::Verify, &point.text(context, &send(31, 31))).await?;
+        let never = context.send(&mut trail, Label::Verify, &point.text(context, &send(31, 13))).await?;
+        let is_repeated =
+            sign(point, &again, &send(31, 31)) == expected && sign(point, &never, &send(31, 13)) == false_sign;
         // Without its quote the text stays text, and true and false are only words.
-        let inert = Form { close: "", ..form };
-        let word = context.send(&mut trail, Label::Control, &point.call(context, &payload(&inert, 7, 7))).await?;
-        let other = context.send(&mut trail, Label::Control, &point.call(context, &payload(&inert, 7, 8))).await?;
-        let is_repeated = point.sign(&again).as_ref() == Some(&expected) && point.sign(&never) == point.sign(&untruth);
-        if is_repeated && point.sign(&word) == point.sign(&other) {
+        let inert = |left: u32, right: u32| form.inert(&seed, left, right);
+        let word = context.send(&mut trail, Label::Control, &point.text(context, &inert(7, 7))).await?;
+        let other = context.send(&mut trail, Label::Control, &point.text(context, &inert(7, 8))).await?;
+        let are_words = sign(point, &word, &inert(7, 7)) == sign(point, &other, &inert(7, 8));
+        if is_repeated && are_words {
             let summary = format!("`{}` is run as SQL: a true condition finds, a false one does not", point.name);
             docket.prove(&rule::SQL_INJECTED, site, summary, trail);
-            break;
+            return Ok(Outcome::Settled);
         }
         docket.withstand(&rule::SQL_INJECTED, site, "true and false conditions cannot be told apart reliably", trail);
     }
-    if point.endpoint.is_read() { error(context, docket, point).await } else { Ok(()) }
+    widen(context, docket, point, site).await
+}
+
+/// A condition behind something that is not found: true finds something, false still does not. Only where nothing is
+/// changed, for a condition that is always true would change everything.
+async fn widen(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    point: &Point<'_>,
+    site: Site<'_>,
+) -> Result<Outcome, SendError> {
+    if !point.endpoint.is_read() && !is_asking(&point.endpoint.template) || point.is_number(context.surface()) {
+        return Ok(Outcome::Open);
+    }
+    let seed = context.marker();
+    let mut controls = Trail::default();
+    let control = context.send(&mut controls, Label::Control, &point.text(context, &seed)).await?;
+    let expected = sign(point, &control, &seed);
+    for (quote, tail) in [("'", " -- "), ("\"", " -- "), ("%'", " -- "), ("')", " -- ")] {
+        let send = |left: u32, right: u32| format!("{seed}{quote} OR {left}={right}{tail}");
+        let mut trail = controls.clone();
+        let truth = context.send(&mut trail, Label::Attack, &point.text(context, &send(7, 7))).await?;
+        let true_sign = sign(point, &truth, &send(7, 7));
+        if !truth.is_success() || true_sign == expected {
+            docket.withstand(&rule::SQL_INJECTED, site, "a condition that is always true finds nothing more", trail);
+            continue;
+        }
+        let mut is_proved = true;
+        for (left, right) in [(7, 8), (31, 31), (31, 13)] {
+            let answer = context.send(&mut trail, Label::Verify, &point.text(context, &send(left, right))).await?;
+            let sign = sign(point, &answer, &send(left, right));
+            // A sign-in has a new token in every answer.
+            let is_same = if left == right { sign == true_sign } else { sign == expected };
+            is_proved &= is_same;
+        }
+        if is_proved {
+            let summary = format!("`{}` is run as SQL: a condition that is always true finds everything", point.name);
+            docket.prove(&rule::SQL_INJECTED, site, summary, trail);
+            return Ok(Outcome::Settled);
+        }
+        docket.withstand(&rule::SQL_INJECTED, site, "true and false conditions cannot be told apart reliably", trail);
+    }
+    Ok(Outcome::Open)
+}
+
+/// Operations that write nothing although they are posted to.
+fn is_asking(template: &str) -> bool {
+    let path = plain(template);
+    ["login", "signin", "search", "query", "lookup", "find", "check"].iter().any(|word| path.contains(word))
 }
 
 /// One quote breaks the statement, two are a quote in a text, and the answer to one is the database's.
 async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
-    let mut trail = Trail::default();
     let insertion = point.insertion();
     let site = Site { operation: &point.endpoint.id, insertion: &insertion };
-    let broken = format!("{}'", point.seed);
-    let answer = context.send(&mut trail, Label::Attack, &point.call(context, &broken)).await?;
-    if !answer.status.is_server_error() || !SPEECH.iter().any(|word| answer.text.contains(word)) {
-        let reason = format!("a quote is answered with {}", answer.status.as_u16());
-        docket.withstand(&rule::SQL_ERROR, site, reason, trail);
+    let seed = point.seed_text();
+    let speaks = |answer: &Answer| SPEECH.iter().find(|word| answer.text.contains(**word));
+    for quote in ["'", "\""] {
+        let mut trail = Trail::default();
+        let attack = point.text(context, &format!("{seed}{quote}"));
+        let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+        let Some(word) = speaks(&answer) else {
+            let reason = format!("a quote is answered with {}", answer.status.as_u16());
+            docket.withstand(&rule::SQL_ERROR, site, reason, trail);
+            continue;
+        };
+        // Text that the service shows for anything it does not like is no statement that broke.
+        let whole = point.text(context, &format!("{seed}{quote}{quote}"));
+        let whole = context.send(&mut trail, Label::Control, &whole).await?;
+        let other = context.send(&mut trail, Label::Control, &point.text(context, &format!("{seed}-"))).await?;
+        if whole.text.contains(word) || other.text.contains(word) {
+            docket.withstand(&rule::SQL_ERROR, site, "other values are answered with the same words", trail);
+            continue;
+        }
+        let summary = format!("a quote in `{}` breaks the statement, and the answer shows it", point.name);
+        docket.prove(&rule::SQL_ERROR, site, summary, trail);
         return Ok(());
     }
-    let whole = context.send(&mut trail, Label::Control, &point.call(context, &format!("{}''", point.seed))).await?;
-    if whole.status.is_server_error() {
-        return Ok(());
-    }
-    let summary = format!("a quote in `{}` breaks the statement, and the answer shows it", point.name);
-    docket.prove(&rule::SQL_ERROR, site, summary, trail);
     Ok(())
-}
-
-fn points<'s>(surface: &'s Surface, endpoint: &'s Endpoint) -> Vec<Point<'s>> {
-    let mut points = Vec::new();
-    if endpoint.is_limited() {
-        return points;
-    }
-    if endpoint.is_read() {
-        for parameter in endpoint.parameters.iter().filter(|one| surface.is_string(&one.schema)) {
-            let place = match parameter.place {
-                Place::Header => continue,
-                Place::Path => Spot::Path,
-                Place::Query => Spot::Query,
-            };
-            points.push(Point { endpoint, place, name: parameter.name.clone(), seed: surface.sample(parameter) });
-        }
-    } else if let Some((body, sample)) = endpoint.body.as_ref().zip(surface.sample_body(endpoint))
-        && endpoint.method == Method::POST
-    {
-        for (name, schema) in surface.properties(&body.schema) {
-            if surface.is_string(schema) && !surface.is_url(schema) {
-                let seed = sample.get(name).and_then(Value::as_str).unwrap_or("a").to_owned();
-                points.push(Point { endpoint, place: Spot::Body, name: name.to_owned(), seed });
-            }
-        }
-    }
-    points
 }
 
 /// How a condition is put behind a literal: what closes it, and what makes the rest of the statement harmless.
 #[derive(Clone, Copy)]
 struct Form {
     close: &'static str,
-    tail: Tail,
-}
-
-#[derive(Clone, Copy)]
-enum Tail {
-    /// The rest opens a literal that is closed by the statement.
-    Balance,
-    /// The rest is a comment.
-    Comment,
+    /// The quote of the values of the condition, where the rest of the statement closes the last one.
+    balance: Option<char>,
 }
 
 impl Form {
     fn write(&self, seed: &str, left: u32, right: u32) -> String {
         let close = self.close;
-        match self.tail {
-            Tail::Balance => format!("{seed}{close} AND '{left}'='{right}"),
-            Tail::Comment => format!("{seed}{close} AND {left}={right} -- "),
+        match self.balance {
+            Some(quote) => format!("{seed}{close} AND {quote}{left}{quote}={quote}{right}"),
+            None => format!("{seed}{close} AND {left}={right} -- "),
+        }
+    }
+
+    /// The same without what closes the literal; for a number, which nothing closes, without the space.
+    fn inert(&self, seed: &str, left: u32, right: u32) -> String {
+        if self.close.is_empty() {
+            format!("{seed}xAND{left}x{right}")
+        } else {
+            Self { close: "", ..*self }.write(seed, left, right)
         }
     }
 }
 
-const FORMS: [Form; 5] = [
-    Form { close: "'", tail: Tail::Comment },
-    Form { close: "%'", tail: Tail::Comment },
-    Form { close: "')", tail: Tail::Comment },
-    Form { close: "%')", tail: Tail::Comment },
-    Form { close: "'", tail: Tail::Balance },
+fn forms(surface: &Surface, point: &Point<'_>) -> impl Iterator<Item = Form> + use<> {
+    let is_number = point.is_number(surface) || point.seed_text().parse::<u64>().is_ok();
+    let is_text = point.is_text(surface);
+    let text = TEXTS.into_iter().filter(move |_| is_text);
+    NUMBER.into_iter().filter(move |_| is_number).chain(text)
+}
+
+const NUMBER: [Form; 1] = [Form { close: "", balance: None }];
+const TEXTS: [Form; 6] = [
+    Form { close: "'", balance: None },
+    Form { close: "%'", balance: None },
+    Form { close: "')", balance: None },
+    Form { close: "%')", balance: None },
+    Form { close: "'", balance: Some('\'') },
+    Form { close: "\"", balance: Some('"') },
 ];
-const SPEECH: [&str; 9] = [
+const SPEECH: [&str; 22] = [
     "SQL syntax",
     "SQLSTATE",
     "near \"",
+    "near \\\"",
     "ORA-0",
     "PG::",
     "unrecognized token",
     "unterminated quoted string",
-    "sqlite",
     "Unclosed quotation mark",
+    "sqlite3.",
+    "SQLITE_ERROR",
+    "SqliteError",
+    "sqlalchemy.exc",
+    "psycopg2.",
+    "syntax error at or near",
+    "syntax error at end of input",
+    "mysql_fetch",
+    "MySqlException",
+    "ER_PARSE_ERROR",
+    "java.sql.SQL",
+    "System.Data.SqlClient",
+    "code: 1, message:",
 ];

@@ -11,10 +11,11 @@ use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
+use crate::probe::point::Base;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::Surface;
+use crate::surface::{Endpoint, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -31,10 +32,11 @@ impl Probe for Inventory {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        count(candidates(&plan.surface).len() + 1)
+        count(candidates(&plan.surface).len() * 2 + 1 + plan.surface.endpoints.len())
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        verbs(context, docket).await?;
         let mut controls = Trail::default();
         let nowhere = Call::get(format!("/{}", context.marker()));
         if context.send(&mut controls, Label::Control, &nowhere).await?.is_success() {
@@ -69,6 +71,61 @@ impl Probe for Inventory {
         }
         Ok(())
     }
+}
+
+/// Asks each path which methods it has. What `Allow` names beyond the contract is asked for with an empty body, and is
+/// there when it is answered otherwise than a method that is not.
+async fn verbs(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+    let surface = context.surface();
+    let mut templates: Vec<&Endpoint> = Vec::new();
+    for endpoint in surface.endpoints.iter().filter(|one| !one.is_limited()) {
+        if !templates.iter().any(|known| known.template == endpoint.template) {
+            templates.push(endpoint);
+        }
+    }
+    for endpoint in templates.into_iter().take(MAXIMUM_PATHS) {
+        let path = Base::of(context, endpoint).call(context, endpoint).path;
+        let declared = |method: &str| {
+            let mut same = surface.endpoints.iter().filter(|one| one.template == endpoint.template);
+            matches!(method, "HEAD" | "OPTIONS") || same.any(|one| one.method.as_str() == method)
+        };
+        let mut trail = Trail::default();
+        let session = (0..context.sessions.len()).next();
+        let ask = |method: Method| {
+            let mut call = Call::new(method, path.clone());
+            call.credential =
+                session.and_then(|at| context.sessions.get(at)).map(|one| one.credential()).unwrap_or_default();
+            call
+        };
+        let options = context.send(&mut trail, Label::Control, &ask(Method::OPTIONS)).await?;
+        let allowed = options.header("allow").unwrap_or_default().to_ascii_uppercase();
+        let hidden = allowed.split(',').map(str::trim).filter(|method| !method.is_empty() && !declared(method));
+        // Only what can be asked for without an effect is asked for.
+        for method in hidden.filter(|method| ["GET", "TRACE"].contains(method)) {
+            let Ok(method) = method.parse::<Method>() else { continue };
+            let Ok(unknown) = Method::from_bytes(b"PLSD") else { continue };
+            let none = context.send(&mut trail, Label::Control, &ask(unknown)).await;
+            let answer = context.send(&mut trail, Label::Attack, &ask(method.clone())).await?;
+            let operation = format!("{method} {}", endpoint.template);
+            let site = Site { operation: &operation, insertion: "method" };
+            let is_there = holds_something(&answer) && none.is_ok_and(|none| !none.is_success());
+            if is_there {
+                let summary = format!("`{operation}` is served, and the contract does not know it");
+                docket.prove(&rule::OPERATION_UNDECLARED, site, summary, trail.clone());
+            }
+        }
+        for method in allowed
+            .split(',')
+            .map(str::trim)
+            .filter(|method| ["DELETE", "PATCH", "PUT"].contains(method) && !declared(method))
+        {
+            let operation = format!("{method} {}", endpoint.template);
+            let site = Site { operation: &operation, insertion: "method" };
+            let summary = format!("`{operation}` is said to be allowed, and the contract does not know it");
+            docket.suspect(&rule::OPERATION_UNDECLARED, site, summary, trail.clone());
+        }
+    }
+    Ok(())
 }
 
 fn holds_something(answer: &Answer) -> bool {
@@ -127,6 +184,7 @@ fn matches(template: &str, path: &str) -> bool {
         && template.iter().zip(&path).all(|(known, asked)| known.contains('{') || known == asked)
 }
 
+const MAXIMUM_PATHS: usize = 25;
 const MAXIMUM_SIBLINGS: usize = 80;
 const WORDS: [&str; 44] = [
     ".env",

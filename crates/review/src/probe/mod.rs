@@ -1,20 +1,34 @@
 //! A probe is one kind of attack with its controls: it proves a weakness, or says why it could not.
 
+mod account;
 mod authn;
 mod consumption;
 mod craft;
+mod enumeration;
+mod evaluation;
 mod flow;
+mod forgery;
 mod function_auth;
 mod guessing;
+mod holding;
 mod injection;
 mod inventory;
+mod lifecycle;
 mod misconfig;
+mod nosql;
 mod object_auth;
+pub(crate) mod point;
 mod property;
+mod redirect;
 mod ssrf;
 mod third_party;
+mod throwaway;
+mod traversal;
 mod verbose;
 mod xss;
+mod xxe;
+
+pub(crate) use point::with_own_password;
 
 use async_trait::async_trait;
 
@@ -41,10 +55,11 @@ pub(crate) trait Probe: Send + Sync {
 }
 
 /// Every probe, in the order in which they do each other the least harm: what reads first, what may lock us out last.
-pub(crate) fn all() -> [&'static dyn Probe; 14] {
-    [
+pub(crate) fn all() -> Vec<&'static dyn Probe> {
+    vec![
         &function_auth::FunctionAuth,
         &authn::Authn,
+        &forgery::Forgery,
         &consumption::Consumption,
         &misconfig::Misconfig,
         &inventory::Inventory,
@@ -54,8 +69,18 @@ pub(crate) fn all() -> [&'static dyn Probe; 14] {
         &ssrf::Ssrf,
         &third_party::ThirdParty,
         &injection::Injection,
+        &nosql::NoSql,
+        &evaluation::Command,
+        &evaluation::Template,
+        &traversal::Traversal,
+        &xxe::Xxe,
+        &redirect::Redirect,
         &xss::Xss,
         &verbose::Verbose,
+        &account::Registration,
+        &account::Takeover,
+        &lifecycle::Lifecycle,
+        &enumeration::Enumeration,
         &guessing::Guessing,
     ]
 }

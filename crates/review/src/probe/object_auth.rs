@@ -16,10 +16,13 @@ use crate::memory::{Link, likeness};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{absent, free_property, parameters_of, reader_of, with_property};
+use crate::probe::holding::{facts, held, is_listed_for_one, is_personal, names_account, names_owner, pairs};
+use crate::probe::point::{changes_credentials, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Parameter};
+use crate::surface::schema::text_of;
+use crate::surface::{Endpoint, Parameter, Values};
 
 /// The probe.
 #[derive(Debug)]
@@ -46,7 +49,11 @@ impl Probe for ObjectAuth {
             read(context, docket, endpoint).await?;
         }
         if context.plan.mode > Mode::Safe {
-            for endpoint in candidates().filter(|endpoint| matches!(endpoint.method, Method::PATCH | Method::PUT)) {
+            let surface = context.surface();
+            let changes = |one: &&Endpoint| {
+                matches!(one.method, Method::PATCH | Method::PUT) && !changes_credentials(surface, one)
+            };
+            for endpoint in candidates().filter(changes) {
                 change(context, docket, endpoint).await?;
             }
             for endpoint in candidates().filter(|endpoint| endpoint.method == Method::DELETE) {
@@ -58,13 +65,33 @@ impl Probe for ObjectAuth {
 }
 
 fn is_candidate(endpoint: &Endpoint) -> bool {
-    endpoint.is_owned() && endpoint.path_parameters().next().is_some() && !endpoint.is_public && !endpoint.is_limited()
+    endpoint.path_parameters().next().is_some()
+        && !endpoint.is_public
+        && !endpoint.is_limited()
+        && endpoint.roles.is_empty()
+}
+
+/// Why an object is somebody's own, so that another who gets it gets what is not meant for everybody.
+fn is_somebodys(
+    context: &Context<'_>,
+    endpoint: &Endpoint,
+    values: &Values,
+    body: &Value,
+    pair: (usize, usize),
+) -> bool {
+    let (victim, attacker) = pair;
+    let is_about_account = endpoint.path_parameters().any(|parameter| names_account(endpoint, parameter));
+    endpoint.is_owned()
+        || endpoint.path_parameters().filter(|one| !names_account(endpoint, one)).any(|one| {
+            values.in_path(&one.name).is_some_and(|value| is_listed_for_one(context, value, victim, attacker))
+        })
+        || is_personal(context, body, victim, is_about_account) && !names_owner(context, body, attacker)
 }
 
 async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
     let Some(parameter) = endpoint.path_parameters().last() else { return Ok(()) };
-    for (victim, attacker) in context.peers(endpoint) {
-        for values in context.values_of(endpoint, victim) {
+    for (victim, attacker) in pairs(context, endpoint).into_iter().take(MAXIMUM_PAIRS) {
+        for values in held(context, endpoint, victim) {
             let mut trail = Trail::default();
             let owned = context.call(endpoint, &values, None, Some(victim));
             let control = context.send(&mut trail, Label::Control, &owned).await?;
@@ -77,20 +104,23 @@ async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
             let nowhere = values.clone().with_path(&parameter.name, &nowhere);
             let nowhere = context.call(endpoint, &nowhere, None, Some(attacker));
             let missing = context.send(&mut trail, Label::Control, &nowhere).await?;
-            if anonymous.is_success() || missing.is_success() {
+            if is_like(&control, &anonymous) || is_like(&control, &missing) {
                 docket.skip(format!("`{}` answers anybody, or for objects that do not exist", endpoint.id));
                 return Ok(());
             }
             let attack = context.call(endpoint, &values, None, Some(attacker));
             let answer = context.send(&mut trail, Label::Attack, &attack).await?;
-            let is_same =
-                control.json().zip(answer.json()).is_some_and(|(own, foreign)| likeness(own, foreign) >= ALIKE);
+            let is_own =
+                control.json().is_some_and(|body| is_somebodys(context, endpoint, &values, body, (victim, attacker)));
             let insertion = format!("path/{}", parameter.name);
             let site = Site { operation: &endpoint.id, insertion: &insertion };
-            if answer.is_success() && is_same {
-                let (attacker, victim) = (context.name(Some(attacker)), context.name(Some(victim)));
-                let summary = format!("{attacker} reads what belongs to {victim} by naming its id");
+            let (reader, owner) = (context.name(Some(attacker)), context.name(Some(victim)));
+            if is_like(&control, &answer) && is_own {
+                let summary = format!("{reader} reads what belongs to {owner} by naming its id");
                 docket.prove(&rule::OBJECT_READ, site, summary, trail);
+            } else if is_like(&control, &answer) {
+                let summary = format!("{reader} reads what {owner} does by naming its id; nothing says whose it is");
+                docket.suspect(&rule::OBJECT_READ, site, summary, trail);
             } else {
                 let reason = format!("an object of somebody else is answered with {}", answer.status.as_u16());
                 docket.withstand(&rule::OBJECT_READ, site, reason, trail);
@@ -108,8 +138,17 @@ fn is_object_of(context: &Context<'_>, endpoint: &Endpoint, answer: &Answer, ses
     endpoint.owner.response.iter().all(|owner| {
         let claim = context.sessions.get(session).and_then(|session| session.claim(&owner.claim));
         let found = owner.pointer.resolve(body).unwrap_or_default();
-        !found.is_empty() && found.iter().all(|value| value.as_str() == claim.as_deref())
+        !found.is_empty() && found.iter().all(|value| claim.as_ref().is_some_and(|claim| text_of(value) == *claim))
     })
+}
+
+/// Whether two answers are the same success.
+fn is_like(own: &Answer, other: &Answer) -> bool {
+    let is_same = match (own.json(), other.json()) {
+        (Some(own), Some(other)) => likeness(own, other) >= ALIKE,
+        _ => own.text == other.text,
+    };
+    own.is_success() && other.is_success() && is_same
 }
 
 async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
@@ -117,8 +156,11 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         docket.skip(format!("`{}` has no free text that can be read back", endpoint.id));
         return Ok(());
     };
-    for (victim, attacker) in context.peers(endpoint) {
-        let Some(values) = context.values_of(endpoint, victim).into_iter().next() else { continue };
+    let mut tries = Vec::new();
+    for (victim, attacker) in pairs(context, endpoint).into_iter().take(MAXIMUM_PAIRS) {
+        tries.extend(held(context, endpoint, victim).into_iter().take(2).map(|values| (victim, attacker, values)));
+    }
+    for (victim, attacker, values) in tries {
         let mut trail = Trail::default();
         let look = context.call(reader, &values, None, Some(victim));
         let before = context.send(&mut trail, Label::Control, &look).await?;
@@ -134,12 +176,19 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let insertion = parameters_of(endpoint);
         let site = Site { operation: &endpoint.id, insertion: &insertion };
         if is_changed {
+            let before = before.json().unwrap_or(&Value::Null);
+            let is_own = is_somebodys(context, endpoint, &values, before, (victim, attacker))
+                || names_owner(context, before, victim) && !names_owner(context, before, attacker);
             let body = with_property(context, endpoint, &property, original.clone());
             let restore = context.call(endpoint, &values, Some(body), Some(victim));
             context.send(&mut trail, Label::Restore, &restore).await?;
             let (attacker, victim) = (context.name(Some(attacker)), context.name(Some(victim)));
             let summary = format!("{attacker} changes `{property}` of {victim}, who reads the new value");
-            docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
+            if is_own {
+                docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
+            } else {
+                docket.suspect(&rule::OBJECT_WRITTEN, site, format!("{summary}; nothing says whose it is"), trail);
+            }
         } else {
             let reason = format!("a change of somebody else's object is answered with {}", answer.status.as_u16());
             docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
@@ -152,6 +201,9 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
 
 async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
     let Some(parameter) = endpoint.path_parameters().last() else { return Ok(()) };
+    let ours: Vec<String> = (0..context.sessions.len())
+        .flat_map(|session| facts(context, session).into_iter().map(|(_, value)| value))
+        .collect();
     let links = context.surface().endpoints.iter().map(|creator| Link {
         surface: context.surface(),
         creator,
@@ -159,13 +211,13 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         parameter,
     });
     let is_usable =
-        |link: &Link<'_>| link.creator.method == Method::POST && !link.creator.is_limited() && link.exists();
+        |link: &Link<'_>| link.creator.method == Method::POST && !link.creator.is_limited() && is_maker(link);
     let link = links.into_iter().find(is_usable);
     let Some((link, reader)) = link.zip(reader_of(context, endpoint)) else {
         docket.skip(format!("nothing that `{}` deletes can be made for the purpose", endpoint.id));
         return Ok(());
     };
-    let Some((victim, attacker)) = context.peers(endpoint).into_iter().next() else {
+    let Some((victim, attacker)) = pairs(context, endpoint).into_iter().next() else {
         docket.skip(format!("no two users with the same role can be compared for `{}`", endpoint.id));
         return Ok(());
     };
@@ -182,8 +234,12 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let create = context.call(creator, &values, context.surface().sample_body(creator), Some(victim));
         let made = context.send(&mut trail, Label::Control, &create).await?;
         let made = made.json().filter(|_| made.is_success());
-        let id = made.and_then(|body| link.id_in(body));
-        let (Some(id), Some(values)) = (id, context.values_of(endpoint, holder).into_iter().next()) else {
+        // What was made may name its maker: an account of the reviewer's own is never deleted.
+        let id = made.and_then(|body| link.id_in(body).or_else(|| id_of(body, &parameter.name)));
+        let id = id.filter(|id| !ours.contains(id));
+        let fallback = || Some(context.surface().sample_values(endpoint)).filter(|_| !endpoint.is_owned());
+        let (Some(id), Some(values)) = (id, held(context, endpoint, holder).into_iter().next().or_else(fallback))
+        else {
             docket.skip(format!("`{}` made nothing that `{}` could delete", creator.id, endpoint.id));
             continue;
         };
@@ -217,6 +273,24 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
     Ok(())
 }
 
+/// Whether the contract or the paths say that an operation makes what another deletes.
+fn is_maker(link: &Link<'_>) -> bool {
+    let collection = link.user.template.split(&format!("/{{{}}}", link.parameter.name)).next();
+    link.exists() || collection.is_some_and(|path| path == link.creator.template.trim_end_matches('/'))
+}
+
+/// The id of a new object: by the name of the parameter, or `id`, or the one property that ends so.
+fn id_of(body: &Value, parameter: &str) -> Option<String> {
+    let members = body.as_object()?;
+    let found = |wanted: &str| members.iter().find(|(name, _)| plain(name) == wanted).map(|(_, value)| text_of(value));
+    let within = || members.values().filter(|value| value.is_object()).find_map(|value| id_of(value, parameter));
+    found(&plain(parameter))
+        .or_else(|| found("id"))
+        .or_else(|| found("uuid"))
+        .or_else(within)
+        .filter(|id| !id.is_empty())
+}
+
 /// How the attacker names the victim's object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
@@ -228,3 +302,4 @@ enum Scheme {
 
 /// Answers to the same question differ in times and counters at most.
 const ALIKE: usize = 90;
+const MAXIMUM_PAIRS: usize = 3;

@@ -6,18 +6,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
-use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
-use crate::plan::{Mode, Plan, count};
+use crate::plan::{Plan, count};
 use crate::probe::Probe;
+use crate::probe::point::{Point, Spot, all_points, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Place, Surface};
+use crate::surface::{Endpoint, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl Probe for Ssrf {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        count(plan.surface.endpoints.iter().map(|endpoint| points(&plan.surface, endpoint).len()).sum())
+        count(plan.surface.endpoints.iter().map(|endpoint| candidates(&plan.surface, endpoint) * 5).sum())
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
@@ -43,82 +42,65 @@ impl Probe for Ssrf {
             docket.skip("the reviewer's own sink cannot be reached");
             return Ok(());
         }
-        for endpoint in context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited()) {
-            if endpoint.is_read() || context.plan.mode > Mode::Safe {
-                for point in points(context.surface(), endpoint) {
-                    call_back(context, docket, endpoint, &point).await?;
-                }
-            }
+        for point in all_points(context).iter().filter(|point| is_fetched(context.surface(), point)) {
+            call_back(context, docket, point).await?;
         }
         Ok(())
     }
 }
 
-async fn call_back(
-    context: &Context<'_>,
-    docket: &mut Docket,
-    endpoint: &Endpoint,
-    point: &Point,
-) -> Result<(), SendError> {
-    let (token, unused) = (format!("/{}", context.marker()), format!("/{}", context.marker()));
-    let url = format!("http://{}{token}", context.sink.address());
-    let mut trail = Trail::default();
-    let answer = context.send(&mut trail, Label::Attack, &aimed(context, endpoint, point, &url)).await?;
-    let patience = if answer.is_success() { PATIENCE } else { SHORT_PATIENCE };
-    let arrived = context.sink.sees(&token, patience).await;
+async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
     let insertion = point.insertion();
-    let site = Site { operation: &endpoint.id, insertion: &insertion };
-    if arrived && !context.sink.has_seen(&unused) {
-        let summary = "the API fetched an address inside the network, named by the caller".to_owned();
-        docket.prove(&rule::REQUEST_FORGED, site, summary, trail);
-    } else {
+    let site = Site { operation: &point.endpoint.id, insertion: &insertion };
+    let port = context.sink.address().port();
+    // The address as it is, and as a list of forbidden hosts may not know it.
+    for host in ["127.0.0.1", "localhost", "2130706433", "127.1", "0.0.0.0"] {
+        let (token, unused) = (format!("/{}", context.marker()), format!("/{}", context.marker()));
+        let written =
+            if is_authority(point) { format!("{host}:{port}{token}") } else { format!("http://{host}:{port}{token}") };
+        let mut trail = Trail::default();
+        let answer = context.send(&mut trail, Label::Attack, &point.text(context, &written)).await?;
+        let patience = if answer.is_success() { PATIENCE } else { SHORT_PATIENCE };
+        let arrived = context.sink.sees(&token, patience).await;
+        if arrived && !context.sink.has_seen(&unused) {
+            let summary = "the API fetched an address inside the network, named by the caller".to_owned();
+            docket.prove(&rule::REQUEST_FORGED, site, summary, trail);
+            return Ok(());
+        }
         let reason = format!("an inner address is answered with {}, and not fetched", answer.status.as_u16());
         docket.withstand(&rule::REQUEST_FORGED, site, reason, trail);
+        // What takes the address and asks nobody does so for every spelling.
+        if answer.is_success() {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn aimed(context: &Context<'_>, endpoint: &Endpoint, point: &Point, url: &str) -> Call {
-    let mut values = context.surface().sample_values(endpoint);
-    let mut body = context.surface().sample_body(endpoint);
-    match point {
-        Point::Body(name) => {
-            if let Some(Value::Object(members)) = &mut body {
-                members.insert(name.clone(), Value::from(url));
-            }
-        }
-        Point::Query(name) => values = values.with_query(name, url),
-    }
-    let mut call = context.call(endpoint, &values, None, context.caller(endpoint));
-    call.body = body.map(Payload::Json);
-    call
+/// Whether a value is fetched, by its type, its example or its name.
+fn is_fetched(surface: &Surface, point: &Point<'_>) -> bool {
+    let is_address = surface.is_url(point.schema) || point.seed_text().starts_with("http");
+    let is_text = point.is_text(surface) && point.spot != Spot::Header;
+    is_address || is_text && point.is_named(&NAMES) || is_text && is_authority(point)
 }
 
-/// Where a URL goes in.
-enum Point {
-    Body(String),
-    Query(String),
+/// Whether a host is asked for, and not a whole address.
+fn is_authority(point: &Point<'_>) -> bool {
+    let name = point.plain_name();
+    ["host", "hostname", "domain", "server"].contains(&name.as_str()) && !point.seed_text().contains("://")
 }
 
-impl Point {
-    fn insertion(&self) -> String {
-        match self {
-            Self::Body(name) => format!("body/{name}"),
-            Self::Query(name) => format!("query/{name}"),
-        }
-    }
-}
-
-fn points(surface: &Surface, endpoint: &Endpoint) -> Vec<Point> {
-    let queries = endpoint.parameters.iter().filter(|one| one.place == Place::Query && surface.is_url(&one.schema));
-    let mut points: Vec<Point> = queries.map(|parameter| Point::Query(parameter.name.clone())).collect();
-    if let Some(body) = &endpoint.body {
-        let urls = surface.properties(&body.schema).into_iter().filter(|(_, schema)| surface.is_url(schema));
-        points.extend(urls.map(|(name, _)| Point::Body(name.to_owned())));
-    }
-    points
+fn candidates(surface: &Surface, endpoint: &Endpoint) -> usize {
+    let named = |name: &str| NAMES.iter().any(|word| plain(name).contains(word));
+    let queries = endpoint.parameters.iter().filter(|one| surface.is_url(&one.schema) || named(&one.name)).count();
+    let body = endpoint.body.as_ref().map(|body| surface.properties(&body.schema)).unwrap_or_default();
+    queries + body.into_iter().filter(|(name, schema)| surface.is_url(schema) || named(name)).count()
 }
 
 /// For an API that fetches after it has answered.
 const PATIENCE: Duration = Duration::from_secs(1);
 const SHORT_PATIENCE: Duration = Duration::from_millis(200);
+const NAMES: [&str; 16] = [
+    "avatar", "callback", "endpoint", "feed", "fetch", "href", "image", "import", "link", "logo", "picture", "proxy",
+    "uri", "url", "webhook", "website",
+];

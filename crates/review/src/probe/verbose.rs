@@ -6,12 +6,13 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
-use crate::plan::{Mode, Plan};
+use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
+use crate::probe::point::{Base, Spot, changes_credentials, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::Place;
+use crate::surface::Endpoint;
 
 /// The probe.
 #[derive(Debug)]
@@ -27,28 +28,32 @@ impl Probe for Verbose {
         Row::Misconfiguration
     }
 
-    fn estimate(&self, _: &Plan) -> u32 {
-        15
+    fn estimate(&self, plan: &Plan) -> u32 {
+        let with_body = plan.surface.endpoints.iter().filter(|one| one.body.is_some()).count().min(MAXIMUM_ENDPOINTS);
+        count(with_body * 2 + MAXIMUM_READS * MAXIMUM_POINTS)
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let endpoints = || context.surface().endpoints.iter().filter(|endpoint| !endpoint.is_limited());
+        let is_harmless = |one: &Endpoint| !is_final(one) && !changes_credentials(context.surface(), one);
         // No body here is valid, so that nothing is written; a safe run still sends nothing but reads.
-        let with_body = endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe);
+        let with_body =
+            endpoints().filter(|one| one.body.is_some() && context.plan.mode > Mode::Safe && is_harmless(one));
         for endpoint in with_body.take(MAXIMUM_ENDPOINTS) {
-            let values = context.surface().sample_values(endpoint);
+            let base = Base { body: None, ..Base::of(context, endpoint) };
             for body in ["{\"", "[[]]"] {
-                let call = context.call(endpoint, &values, None, context.caller(endpoint));
+                let call = base.call(context, endpoint);
                 let call = call.with_body(Payload::Raw("application/json", body.to_owned()));
                 provoke(context, docket, Site { operation: &endpoint.id, insertion: "body" }, &call).await?;
             }
         }
         for endpoint in endpoints().filter(|endpoint| endpoint.is_read()).take(MAXIMUM_READS) {
-            for parameter in endpoint.parameters.iter().filter(|parameter| parameter.place == Place::Query) {
-                let values = context.surface().sample_values(endpoint).with_query(&parameter.name, "'\"%00");
-                let call = context.call(endpoint, &values, None, context.caller(endpoint));
-                let insertion = format!("query/{}", parameter.name);
-                provoke(context, docket, Site { operation: &endpoint.id, insertion: &insertion }, &call).await?;
+            for point in
+                points(context, endpoint).iter().filter(|point| point.spot != Spot::Header).take(MAXIMUM_POINTS)
+            {
+                let insertion = point.insertion();
+                let site = Site { operation: &endpoint.id, insertion: &insertion };
+                provoke(context, docket, site, &point.text(context, "'\"%00[")).await?;
             }
         }
         Ok(())
@@ -76,9 +81,22 @@ async fn provoke(context: &Context<'_>, docket: &mut Docket, site: Site<'_>, cal
     Ok(())
 }
 
-const MAXIMUM_ENDPOINTS: usize = 4;
-const MAXIMUM_READS: usize = 10;
-const SIGNS: [&str; 17] = [
+const MAXIMUM_ENDPOINTS: usize = 12;
+const MAXIMUM_READS: usize = 12;
+const MAXIMUM_POINTS: usize = 2;
+const SIGNS: [&str; 29] = [
+    "Exception in thread",
+    "werkzeug.debugger",
+    "Werkzeug Debugger",
+    "sqlalchemy.exc.",
+    "django.core",
+    "at Object.<anonymous>",
+    "at Module._compile",
+    "(node:internal",
+    "    at ",
+    "Cannot read properties of undefined",
+    "System.NullReferenceException",
+    "com.fasterxml.jackson",
     "stack backtrace",
     "stacktrace",
     "Stack trace:",

@@ -11,6 +11,7 @@ use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{reader_of, with_property};
+use crate::probe::point::{self, all_points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -33,10 +34,13 @@ impl Probe for Xss {
     fn estimate(&self, plan: &Plan) -> u32 {
         let pages = pages(&plan.surface).count();
         let points: usize = plan.surface.endpoints.iter().map(|one| free_texts(&plan.surface, one).len()).sum();
-        count(points * (2 + 2 * pages))
+        let reads: usize =
+            plan.surface.endpoints.iter().filter(|one| one.is_read()).map(|one| one.parameters.len()).sum();
+        count(reads * 2 + points * (2 + 2 * pages))
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        reflect(context, docket).await?;
         if pages(context.surface()).next().is_none() {
             docket.skip("the contract has no page (`text/html`)");
             return Ok(());
@@ -52,6 +56,37 @@ impl Probe for Xss {
         }
         Ok(())
     }
+}
+
+/// Sends markup to every read, and looks whether it comes back as markup of a page.
+async fn reflect(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+    for point in
+        all_points(context).iter().filter(|point| point.endpoint.is_read() && point.spot != point::Spot::Header)
+    {
+        if !point.is_text(context.surface()) {
+            continue;
+        }
+        let insertion = point.insertion();
+        let site = Site { operation: &point.endpoint.id, insertion: &insertion };
+        let payload = format!("<img src=x onerror={}>", context.marker());
+        let mut trail = Trail::default();
+        let answer = context.send(&mut trail, Label::Attack, &point.text(context, &payload)).await?;
+        let is_page = answer.media_type() == Some("text/html");
+        if !is_page || !answer.text.contains(&payload) {
+            let reason = format!("markup is answered with {}, and not as a page", answer.status.as_u16());
+            docket.withstand(&rule::SCRIPT_REFLECTED, site, reason, trail);
+            continue;
+        }
+        let plain = context.send(&mut trail, Label::Control, &point.text(context, &context.marker())).await?;
+        if plain.text.contains("<img src=x onerror=") || forbids_scripts(&answer) {
+            let summary = format!("`{}` comes back as markup; only a policy stops its scripts", point.name);
+            docket.suspect(&rule::SCRIPT_REFLECTED, site, summary, trail);
+        } else {
+            let summary = format!("a script in `{}` runs for whoever opens the address", point.name);
+            docket.prove(&rule::SCRIPT_REFLECTED, site, summary, trail);
+        }
+    }
+    Ok(())
 }
 
 /// Where a text is stored.
@@ -136,7 +171,10 @@ fn pages(surface: &Surface) -> impl Iterator<Item = &Endpoint> {
 }
 
 fn free_texts(surface: &Surface, endpoint: &Endpoint) -> Vec<String> {
-    if endpoint.is_limited() || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT) {
+    if endpoint.is_limited()
+        || point::changes_credentials(surface, endpoint)
+        || !matches!(endpoint.method, Method::PATCH | Method::POST | Method::PUT)
+    {
         return Vec::new();
     }
     let Some(body) = &endpoint.body else { return Vec::new() };

@@ -40,7 +40,7 @@ impl<'r> Rebuilder<'r> {
                 _ => {
                     let known = SENT.iter().find(|known| *known == name);
                     let name = known.ok_or_else(|| format!("the header `{name}` cannot be sent again"))?;
-                    call = call.with_header(name, value.clone());
+                    call = call.with_header(*name, value.clone());
                 }
             }
         }

@@ -201,7 +201,7 @@ impl ScopedClient {
         self.check(&uri)?;
         let mut request = Request::builder().method(call.method.clone()).uri(uri);
         for (name, value) in &call.headers {
-            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).map_err(malformed)?);
+            request = request.header(name.as_ref(), HeaderValue::from_bytes(value.as_bytes()).map_err(malformed)?);
         }
         if let Credential::Bearer { token, .. } = &call.credential {
             request = request.header(header::AUTHORIZATION, secret(&format!("Bearer {token}"))?);

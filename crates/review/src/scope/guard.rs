@@ -44,7 +44,10 @@ struct Trouble {
 
 impl Guard {
     pub(crate) fn new(surface: &Surface) -> Self {
-        let mut routes: Vec<Route> = surface.endpoints.iter().map(Route::new).collect();
+        // Which of the two places the operations are at is found out on the way.
+        let below = surface.base.as_ref().map(|base| surface.below(base));
+        let all = surface.endpoints.iter().chain(below.iter().flat_map(|below| &below.endpoints));
+        let mut routes: Vec<Route> = all.map(Route::new).collect();
         // What is written out comes before what a parameter matches.
         routes.sort_by_key(|route| route.segments.iter().filter(|segment| segment.is_none()).count());
         Self { routes, ..Self::default() }

@@ -1,10 +1,16 @@
 //! The surface is the API as an attacker reads its contract: operations, where values go in, and what comes back.
 //!
-//! The reader is tolerant on purpose: what it does not understand it leaves out, because an API with a sloppy contract
-//! needs a review more than one whose contract compiles.
+//! The reader is tolerant on purpose: what it does not understand it leaves out and notes as a defect, because an API
+//! with a sloppy contract needs a review more than one whose contract compiles.
 
+mod body;
+pub(crate) mod dictionary;
+mod faults;
+mod openapi;
 pub(crate) mod read;
 pub(crate) mod schema;
+mod swagger;
+pub(crate) mod template;
 
 use http::Method;
 use palisade_core::operation::{Limit, LimitBy, Ownership};
@@ -16,6 +22,31 @@ pub(crate) struct Surface {
     /// The whole document, into which the schemas refer.
     pub(crate) root: Value,
     pub(crate) endpoints: Vec<Endpoint>,
+    /// The path of the contract's first server: what a base URL without a path may lack. Its host is never used.
+    pub(crate) base: Option<String>,
+    pub(crate) defects: Vec<Defect>,
+}
+
+/// Something in a contract that is wrong, and was read around.
+///
+/// ```
+/// use palisade_core::diagnostic::Source;
+/// use palisade_review::{Identity, Login, Plan};
+///
+/// let contract = Source::new("c.yaml", "openapi: 3.1.0\npaths:\n  /notes/{id}: { get: { responses: {} } }\n");
+/// let alice = Identity::new("alice", Login::Token("eyJhbGci".to_owned()));
+/// let plan = Plan::new(&contract, vec![alice]).unwrap();
+/// assert_eq!(plan.defects()[0].message, "the path parameter `id` is not declared");
+/// assert_eq!(plan.defects()[0].line, Some(3));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Where it is in the document, as a JSON pointer.
+    pub pointer: String,
+    /// The line, from one, where that is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// One operation.
@@ -24,14 +55,59 @@ pub(crate) struct Endpoint {
     pub(crate) id: String,
     pub(crate) method: Method,
     pub(crate) template: String,
+    /// The line of the operation in the contract, from one.
+    pub(crate) line: Option<usize>,
+    /// Everything the contract says about it in words, in lower case: id, tags, summary, description.
+    pub(crate) words: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) body: Option<Body>,
     pub(crate) responses: Vec<ResponseForm>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) access: Access,
+    /// Whether nobody in particular may call it: because the contract says so or, where it says nothing, because the
+    /// API served nobody in particular.
     pub(crate) is_public: bool,
     pub(crate) is_third_party: bool,
     pub(crate) roles: Vec<String>,
     pub(crate) owner: Ownership,
+    /// Whether what it serves has been seen to differ from one identity to the next.
+    pub(crate) is_personal: bool,
+    /// How `roles`, `owner` and `is_personal` are known.
+    pub(crate) known: Known,
     pub(crate) limits: Vec<Limit>,
+    /// What is sent, for an operation of a GraphQL API.
+    pub(crate) graphql: Option<GraphQl>,
+}
+
+/// An operation of a GraphQL API.
+#[derive(Clone, Debug)]
+pub(crate) struct GraphQl {
+    /// The query or mutation, its arguments as variables.
+    pub(crate) text: String,
+    /// What it is about.
+    pub(crate) noun: String,
+}
+
+/// What a contract says about who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A credential is asked for.
+    Declared,
+    /// It is said that none is needed.
+    Open,
+    /// Nothing is said. Answers tell.
+    Unstated,
+}
+
+/// How a fact about an operation is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The contract says so.
+    Declared,
+    /// The API has shown it: good enough for a proof.
+    Inferred,
+    /// Names suggest it: good enough for a question.
+    Guessed,
 }
 
 /// A value in the path, the query or elsewhere.
@@ -48,16 +124,28 @@ pub(crate) struct Parameter {
 /// Where a parameter goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    Cookie,
     Header,
     Path,
     Query,
 }
 
-/// A JSON body that an operation takes.
+/// A body that an operation takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
+    pub(crate) form: BodyForm,
     pub(crate) schema: Value,
     pub(crate) example: Option<Value>,
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyForm {
+    Json,
+    Multipart,
+    Text,
+    UrlEncoded,
+    Xml,
 }
 
 /// One declared answer.
@@ -68,21 +156,55 @@ pub(crate) struct ResponseForm {
     pub(crate) schema: Value,
 }
 
+/// What a contract says about where a value of an answer is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The id of the operation that takes it.
+    pub(crate) operation: String,
+    pub(crate) parameter: String,
+    /// Where it is in the answer, as a JSON pointer.
+    pub(crate) pointer: String,
+}
+
 impl Surface {
     /// The endpoint with an id.
     pub(crate) fn endpoint(&self, id: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.id == id)
     }
+
+    /// The same operations below a path.
+    pub(crate) fn below(&self, base: &str) -> Self {
+        let mut surface = self.clone();
+        for endpoint in &mut surface.endpoints {
+            endpoint.template = format!("{base}{}", endpoint.template);
+        }
+        surface
+    }
 }
 
 impl Endpoint {
+    /// Whether it only reads.
     pub(crate) fn is_read(&self) -> bool {
-        self.method == Method::GET
+        self.method == Method::GET || self.graphql.as_ref().is_some_and(|graphql| graphql.text.starts_with("query"))
     }
 
-    /// Whether the contract ties it to the caller.
+    /// What it is about: `order` for everything below `/orders`.
+    pub(crate) fn noun(&self) -> String {
+        self.graphql.as_ref().map_or_else(|| template::noun(&self.template), |graphql| graphql.noun.clone())
+    }
+
+    /// What a parameter of the path names.
+    pub(crate) fn noun_of(&self, parameter: &str) -> String {
+        match &self.graphql {
+            Some(graphql) => template::stem(parameter).unwrap_or_else(|| graphql.noun.clone()),
+            None => template::noun_of(&self.template, parameter),
+        }
+    }
+
+    /// Whether it is tied to the caller, by the contract or by what the API has shown.
     pub(crate) fn is_owned(&self) -> bool {
-        !self.owner.request.is_empty() || !self.owner.response.is_empty()
+        let is_tied = !self.owner.request.is_empty() || !self.owner.response.is_empty() || self.is_personal;
+        is_tied && self.known != Known::Guessed
     }
 
     /// Whether calling it uses up a budget, so that only the probe that is about budgets may call it often.
@@ -111,6 +233,9 @@ impl Endpoint {
     /// The path with a value for each parameter; a parameter without a value keeps its name.
     pub(crate) fn path(&self, values: &Values) -> String {
         let mut path = self.template.clone();
+        if self.graphql.is_some() {
+            return path;
+        }
         for (name, value) in &values.path {
             path = path.replace(&format!("{{{name}}}"), &encode(value));
         }
@@ -125,6 +250,8 @@ impl Endpoint {
 pub(crate) struct Values {
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
+    /// Headers and, as one header, cookies.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Values {

@@ -11,6 +11,8 @@ mod gates;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod parents;
@@ -24,5 +26,9 @@ mod replays;
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod sharing;
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod tools;

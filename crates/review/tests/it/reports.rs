@@ -88,21 +88,32 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
     let lines: Vec<String> =
         estimate.probes.iter().map(|probe| format!("{} {} {}", probe.row, probe.probe, probe.requests)).collect();
     expect![[r#"
-        API5:2023 function-authorization 6
-        API2:2023 authentication 22
+        API5:2023 function-authorization 32
+        API2:2023 authentication 53
+        API2:2023 token-forgery 35
         API4:2023 page-size 2
         API8:2023 misconfiguration 10
-        API9:2023 inventory 81
-        API1:2023 object-authorization 32
-        API3:2023 property-authorization 27
-        API6:2023 business-flow 5
-        API7:2023 server-side-request-forgery 1
+        API9:2023 inventory 180
+        API1:2023 object-authorization 56
+        API3:2023 property-authorization 39
+        API6:2023 business-flow 23
+        API7:2023 server-side-request-forgery 5
         API10:2023 unsafe-consumption 3
-        A03:2021 sql-injection 120
-        A03:2021 stored-script 12
-        API8:2023 verbose-errors 15
-        API4:2023 password-guessing 15
-        379 in all"#]]
+        A03:2021 sql-injection 364
+        A03:2021 nosql-injection 114
+        A03:2021 command-injection 114
+        A03:2021 template-injection 95
+        A03:2021 path-traversal 38
+        A03:2021 external-entities 10
+        API8:2023 redirect 19
+        A03:2021 stored-script 30
+        API8:2023 verbose-errors 38
+        API3:2023 registration 0
+        API1:2023 account-takeover 0
+        API2:2023 session-lifecycle 0
+        API2:2023 account-enumeration 12
+        API4:2023 password-guessing 19
+        1319 in all"#]]
     .assert_eq(&format!("{}\n{} in all", lines.join("\n"), estimate.requests));
     for weaknesses in [Weaknesses::all(), Weaknesses::none()] {
         let report = Scene::open(weaknesses).await.review().await;

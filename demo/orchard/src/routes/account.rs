@@ -21,7 +21,7 @@ pub(crate) async fn login(
     State(shop): State<Arc<Shop>>,
     Input(login): Input<RawLogin>,
 ) -> Result<Json<Value>, Failure> {
-    let throttled = !shop.has(Weakness::UnrestrictedResourceConsumption);
+    let throttled = !shop.has(Weakness::GuessingUnbounded);
     let now = clock::now();
     if login.username.len() > MAXIMUM_NAME || login.password.len() > MAXIMUM_PASSWORD {
         return Err(Failure::BAD_REQUEST);

@@ -4,20 +4,32 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::caller::Admin;
+use crate::caller::{Admin, Caller};
 use crate::failure::Failure;
 use crate::input::{Input, check_range};
 use crate::routes::{products, users};
 use crate::shop::Shop;
 use crate::store::Bound;
+use crate::weakness::Weakness;
 use crate::wire::RawRestock;
 
 /// `GET /v1/admin/users`
-pub(crate) async fn users(State(shop): State<Arc<Shop>>, _: Admin) -> Result<Json<Value>, Failure> {
+pub(crate) async fn users(State(shop): State<Arc<Shop>>, mut parts: Parts) -> Result<Json<Value>, Failure> {
+    Admin::of(&mut parts, &shop, Weakness::UsersListed).await?;
+    every_user(&shop).await
+}
+
+/// `GET /v1/admin/users/`, which somebody added and forgot to close.
+pub(crate) async fn users_of_anybody(State(shop): State<Arc<Shop>>, _: Caller) -> Result<Json<Value>, Failure> {
+    every_user(&shop).await
+}
+
+async fn every_user(shop: &Shop) -> Result<Json<Value>, Failure> {
     let rows = shop.store.rows(LIST, &[]).await?;
-    let items: Vec<Value> = rows.iter().map(|row| users::render(&shop, row)).collect::<Result<_, _>>()?;
+    let items: Vec<Value> = rows.iter().map(|row| users::render(shop, row)).collect::<Result<_, _>>()?;
     Ok(Json(json!({ "items": items })))
 }
 
@@ -25,9 +37,10 @@ pub(crate) async fn users(State(shop): State<Arc<Shop>>, _: Admin) -> Result<Jso
 pub(crate) async fn restock(
     State(shop): State<Arc<Shop>>,
     Path(product_id): Path<String>,
-    _: Admin,
+    mut parts: Parts,
     Input(restock): Input<RawRestock>,
 ) -> Result<Json<Value>, Failure> {
+    Admin::of(&mut parts, &shop, Weakness::RestockOpen).await?;
     check_range(restock.quantity, 1, MAXIMUM_QUANTITY)?;
     let row = shop.store.row(RESTOCK, &[restock.quantity.into(), Bound::from(&product_id)]).await?;
     Ok(Json(products::render(&row.ok_or(Failure::NOT_FOUND)?)?))

@@ -25,7 +25,7 @@ pub(crate) async fn redeem(
     let row = shop.store.row(FIND, &[Bound::from(&coupon.code)]).await?.ok_or(Failure::NOT_FOUND)?;
     let value = integer(&row, "value_cents")?;
     let now = clock::now();
-    let maximum = if shop.has(Weakness::UnrestrictedBusinessFlow) { i64::MAX } else { MAXIMUM_PER_HOUR };
+    let maximum = if shop.has(Weakness::CouponEndless) { i64::MAX } else { MAXIMUM_PER_HOUR };
     let values =
         [caller.id().into(), Bound::from(&coupon.code), now.into(), (now - HOUR_SECONDS).into(), maximum.into()];
     // Counting and recording are one statement, so that two requests at once cannot both be the last.

@@ -1,4 +1,4 @@
-//! The routes nobody took down: an old version of the users, and the debug page.
+//! The routes nobody took down: an old version of the users, the coupons, the metrics and the debug page.
 
 use std::sync::Arc;
 
@@ -27,6 +27,19 @@ pub(crate) async fn users(State(shop): State<Arc<Shop>>) -> Result<Json<Value>, 
         }));
     }
     Ok(Json(Value::Array(users)))
+}
+
+/// `GET /v1/coupons/redeem`: every coupon, for anybody.
+pub(crate) async fn coupons(State(shop): State<Arc<Shop>>) -> Result<Json<Value>, Failure> {
+    let rows = shop.store.rows("SELECT code, value_cents FROM coupons ORDER BY code", &[]).await?;
+    let coupon = |row| Ok(json!({ "code": text(row, "code")?, "value_cents": integer(row, "value_cents")? }));
+    rows.iter().map(coupon).collect::<Result<_, Failure>>().map(|coupons| Json(Value::Array(coupons)))
+}
+
+/// `GET /metrics`: how business goes, for anybody.
+pub(crate) async fn metrics(State(shop): State<Arc<Shop>>) -> Result<String, Failure> {
+    let row = shop.store.row("SELECT count(*) AS orders FROM orders", &[]).await?.ok_or(Failure::NOT_FOUND)?;
+    Ok(format!("# TYPE orchard_orders gauge\norchard_orders {}\n", integer(&row, "orders")?))
 }
 
 /// `GET /debug/vars`: the configuration, for anybody.

@@ -14,6 +14,7 @@ use crate::input::{Input, check_length, check_range};
 use crate::routes::products;
 use crate::shop::Shop;
 use crate::store::{Bound, integer, text};
+use crate::weakness::Weakness;
 use crate::wire::RawOrder;
 
 /// `GET /v1/orders`
@@ -31,7 +32,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, Failure> {
     let row = shop.store.row(FIND, &[Bound::from(&order_id)]).await?.ok_or(Failure::NOT_FOUND)?;
     // Somebody else's order does not exist, so that ids cannot be counted.
-    if !caller.may_touch(&shop, &text(&row, "owner")?) {
+    if !caller.may_touch(&shop, &text(&row, "owner")?, Weakness::OrderReadable) {
         return Err(Failure::NOT_FOUND);
     }
     Ok(Json(render(&row)?))
@@ -43,7 +44,14 @@ pub(crate) async fn place(
     caller: Caller,
     Input(order): Input<RawOrder>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    check_range(order.quantity, 1, MAXIMUM_QUANTITY)?;
+    let least = if shop.has(Weakness::QuantityNegative) { -MAXIMUM_QUANTITY } else { 1 };
+    check_range(order.quantity, least, MAXIMUM_QUANTITY)?;
+    // With one of the two weaknesses the other property is not looked at, as a careless type would do it.
+    let takes_status = shop.has(Weakness::OrderStatusAssignable);
+    let takes_total = shop.has(Weakness::OrderTotalAssignable);
+    if !takes_status && !takes_total && (order.status.is_some() || order.total_cents.is_some()) {
+        return Err(Failure::BAD_REQUEST);
+    }
     check_length(&order.address, MAXIMUM_ADDRESS)?;
     products::find(&shop, &order.product_id).await?;
     let taken = shop.store.row(TAKE, &[order.quantity.into(), Bound::from(&order.product_id)]).await?;
@@ -52,8 +60,9 @@ pub(crate) async fn place(
         caller.id().into(),
         Bound::from(&order.product_id),
         order.quantity.into(),
-        price.saturating_mul(order.quantity).into(),
+        order.total_cents.filter(|_| takes_total).unwrap_or(price.saturating_mul(order.quantity)).into(),
         Bound::from(&order.address),
+        order.status.as_deref().filter(|_| takes_status).unwrap_or("placed").into(),
     ];
     let row = shop.store.row(INSERT, &values).await?.ok_or(Failure::NOT_FOUND)?;
     Ok((StatusCode::CREATED, Json(render(&row)?)))
@@ -65,7 +74,7 @@ pub(crate) async fn cancel(
     Path((user_id, order_id)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<StatusCode, Failure> {
-    if !caller.may_touch(&shop, &user_id) {
+    if !caller.may_touch(&shop, &user_id, Weakness::OrderCancellable) {
         return Err(Failure::FORBIDDEN);
     }
     // With the weakness nobody has asked whether the caller is the user of the path.
@@ -89,7 +98,7 @@ const LIST: &str = "SELECT * FROM orders WHERE owner = ? ORDER BY rowid LIMIT 20
 const FIND: &str = "SELECT * FROM orders WHERE id = ?";
 const TAKE: &str = "UPDATE products SET stock = stock - ?1 WHERE id = ?2 AND stock >= ?1 RETURNING price_cents";
 const INSERT: &str = "INSERT INTO orders (id, owner, product_id, quantity, total_cents, address, status) \
-     SELECT 'o-' || (max(CAST(substr(id, 3) AS INTEGER)) + 1), ?, ?, ?, ?, ?, 'placed' FROM orders RETURNING *";
+     SELECT 'o-' || (max(CAST(substr(id, 3) AS INTEGER)) + 1), ?, ?, ?, ?, ?, ? FROM orders RETURNING *";
 const CANCEL: &str = "UPDATE orders SET status = 'cancelled' WHERE id = ? AND owner = ? RETURNING id";
 const MAXIMUM_QUANTITY: i64 = 100;
 const MAXIMUM_ADDRESS: usize = 200;

@@ -22,12 +22,12 @@ pub(crate) async fn search(
 ) -> Result<Json<Value>, Failure> {
     let limit = search.limit.unwrap_or(DEFAULT_LIMIT);
     let offset = search.offset.unwrap_or(0);
-    if !shop.has(Weakness::UnrestrictedResourceConsumption) {
+    if !shop.has(Weakness::PageUnbounded) {
         check_range(limit, 1, MAXIMUM_LIMIT)?;
         check_range(offset, 0, MAXIMUM_OFFSET)?;
     }
     let q = search.q.unwrap_or_default();
-    let rows = if shop.has(Weakness::SqlInjection) {
+    let rows = if shop.has(Weakness::SearchInjected) {
         // This is the weakness: the caller's text becomes part of the statement.
         let statement = format!(
             "SELECT id, name, price_cents, stock, description FROM products WHERE name LIKE '%{q}%' \
@@ -51,6 +51,11 @@ pub(crate) async fn show(
 
 /// The product's row, or 404.
 pub(crate) async fn find(shop: &Shop, product_id: &str) -> Result<SqliteRow, Failure> {
+    if shop.has(Weakness::ProductInjected) {
+        let statement =
+            format!("SELECT id, name, price_cents, stock, description FROM products WHERE id = '{product_id}'");
+        return shop.store.row(AssertSqlSafe(statement), &[]).await?.ok_or(Failure::NOT_FOUND);
+    }
     shop.store.row(FIND, &[product_id.into()]).await?.ok_or(Failure::NOT_FOUND)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Html;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
@@ -33,12 +34,18 @@ pub(crate) async fn list(
 pub(crate) async fn write(
     State(shop): State<Arc<Shop>>,
     Path(product_id): Path<String>,
-    caller: Caller,
+    mut parts: Parts,
     Input(review): Input<RawReview>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
+    let caller = Caller::or_guest(&mut parts, &shop, Weakness::ReviewOpen).await?;
+    let author = match &review.author {
+        Some(author) if shop.has(Weakness::ReviewAuthorAssignable) => author.as_str(),
+        Some(_) => return Err(Failure::BAD_REQUEST),
+        None => caller.id(),
+    };
     check_length(&review.text, MAXIMUM_TEXT)?;
     products::find(&shop, &product_id).await?;
-    let values = [Bound::from(&product_id), caller.id().into(), Bound::from(&review.text)];
+    let values = [Bound::from(&product_id), author.into(), Bound::from(&review.text)];
     let row = shop.store.row(INSERT, &values).await?.ok_or(Failure::NOT_FOUND)?;
     Ok((StatusCode::CREATED, Json(render(&row)?)))
 }
@@ -58,7 +65,7 @@ pub(crate) async fn page(
     );
     for row in &rows {
         let review = text(row, "text")?;
-        let review = if shop.has(Weakness::StoredXss) { review } else { escape(&review) };
+        let review = if shop.has(Weakness::ReviewScript) { review } else { escape(&review) };
         html.push_str(&format!("<li>{}: {review}</li>\n", escape(&text(row, "author")?)));
     }
     html.push_str("</ul>\n</body>\n</html>\n");

@@ -21,7 +21,7 @@ pub(crate) async fn show(
     Path(user_id): Path<String>,
     caller: Caller,
 ) -> Result<Json<Value>, Failure> {
-    if !caller.may_touch(&shop, &user_id) {
+    if !caller.may_touch(&shop, &user_id, Weakness::UserReadable) {
         return Err(Failure::FORBIDDEN);
     }
     let row = shop.store.row(FIND, &[Bound::from(&user_id)]).await?.ok_or(Failure::NOT_FOUND)?;
@@ -35,14 +35,10 @@ pub(crate) async fn update(
     caller: Caller,
     Input(changes): Input<Map<String, Value>>,
 ) -> Result<Json<Value>, Failure> {
-    if !caller.may_touch(&shop, &user_id) {
+    if !caller.may_touch(&shop, &user_id, Weakness::UserWritable) {
         return Err(Failure::FORBIDDEN);
     }
-    let accepted = if shop.has(Weakness::BrokenObjectPropertyLevelAuthorization) {
-        accept_any(&changes)
-    } else {
-        accept_profile(&changes)?
-    };
+    let accepted = if shop.has(Weakness::RoleAssignable) { accept_any(&changes) } else { accept_profile(&changes)? };
     for (column, value) in accepted {
         // The column is one of ours, never the caller's text.
         let statement = format!("UPDATE users SET {column} = ? WHERE id = ?");
@@ -61,11 +57,10 @@ pub(crate) fn render(shop: &Shop, row: &SqliteRow) -> Result<Value, Failure> {
         "display_name": text(row, "display_name")?,
         "role": text(row, "role")?,
     });
-    if shop.has(Weakness::BrokenObjectPropertyLevelAuthorization)
-        && let Some(user) = user.as_object_mut()
-    {
-        user.insert("password_hash".to_owned(), text(row, "password_hash")?.into());
-        user.insert("internal_note".to_owned(), text(row, "internal_note")?.into());
+    for (weakness, column) in [(Weakness::HashExposed, "password_hash"), (Weakness::NoteExposed, "internal_note")] {
+        if let Some(user) = user.as_object_mut().filter(|_| shop.has(weakness)) {
+            user.insert(column.to_owned(), text(row, column)?.into());
+        }
     }
     Ok(user)
 }

@@ -32,7 +32,11 @@ fn outcome(unprotected: &Report, protected: &Report, row: Row) -> String {
     if protected.proves(row) {
         return "EXPLOITED".to_owned();
     }
-    let untested = protected.rows.iter().filter(|result| result.row == row).find_map(|result| match &result.verdict {
+    let was_proved = |result: &&RowResult| {
+        let mut same = unprotected.rows.iter().filter(|known| known.probe == result.probe);
+        result.row == row && same.any(|known| known.verdict == Verdict::Proved)
+    };
+    let untested = protected.rows.iter().filter(was_proved).find_map(|result| match &result.verdict {
         Verdict::Skipped { reason } => Some(reason),
         Verdict::NotProved { .. } | Verdict::Proved => None,
     });

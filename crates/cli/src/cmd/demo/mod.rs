@@ -13,8 +13,8 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_gateway::config::load;
 use palisade_gateway::run::Gateway;
 use palisade_review::{
-    HostilePartner, Identity, Login, Mode, OperationReach, Plan, Progress, ProgressEvent, Report, Row, Target, Verdict,
-    legitimate, run as review,
+    HostilePartner, Identity, Login, Mode, OperationReach, Plan, Progress, ProgressEvent, Report, Row, RowResult,
+    Target, Verdict, legitimate, run as review,
 };
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -88,8 +88,15 @@ async fn show(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// on the gateway really made, and every operation still there for those who may.
 fn verdict(unprotected: &Report, protected: &Report, reached: &[OperationReach]) -> bool {
     let withstood = |row: Row| {
-        let mut results = protected.rows.iter().filter(|result| result.row == row).peekable();
-        results.peek().is_some() && results.all(|result| matches!(result.verdict, Verdict::NotProved { .. }))
+        let results = || protected.rows.iter().filter(|result| result.row == row);
+        // What an attack got through without the gateway must have been tried with it; other probes may find nothing to do.
+        let was_proved = |probe: &str| {
+            unprotected.rows.iter().any(|result| result.probe == probe && result.verdict == Verdict::Proved)
+        };
+        let is_tried =
+            |result: &RowResult| matches!(result.verdict, Verdict::NotProved { .. }) || !was_proved(result.probe);
+        results().any(|result| was_proved(result.probe))
+            && results().all(|result| result.verdict != Verdict::Proved && is_tried(result))
     };
     Row::ALL.into_iter().all(|row| unprotected.proves(row) && withstood(row))
         && !reached.is_empty()

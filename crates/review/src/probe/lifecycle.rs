@@ -1,0 +1,93 @@
+//! Life cycle: whether a session that was signed out still works.
+
+use async_trait::async_trait;
+
+use crate::context::Context;
+use crate::docket::{Docket, Trail};
+use crate::exchange::Credential;
+use crate::finding::{Label, Site};
+use crate::plan::{Mode, Plan, count};
+use crate::probe::Probe;
+use crate::probe::authn::{is_alike, protected_reads};
+use crate::probe::point::plain;
+use crate::row::Row;
+use crate::rule;
+use crate::scope::SendError;
+use crate::session::Session;
+use crate::surface::Endpoint;
+
+/// The probe.
+#[derive(Debug)]
+pub(crate) struct Lifecycle;
+
+#[async_trait]
+impl Probe for Lifecycle {
+    fn id(&self) -> &'static str {
+        "session-lifecycle"
+    }
+
+    fn row(&self) -> Row {
+        Row::Authentication
+    }
+
+    fn estimate(&self, plan: &Plan) -> u32 {
+        count(plan.surface.endpoints.iter().filter(|one| is_sign_out(one)).count() * 5)
+    }
+
+    async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
+        let mut exits = context.surface().endpoints.iter().filter(|one| is_sign_out(one));
+        let (Some(exit), Some(control)) = (exits.next(), protected_reads(context).into_iter().next()) else {
+            docket.skip("the contract has no operation that signs out");
+            return Ok(());
+        };
+        let identity = context.plan.identities.get(control.session);
+        if context.plan.mode == Mode::Safe {
+            docket.skip("a safe run signs nobody out");
+            return Ok(());
+        }
+        let Some(Ok(session)) = (match identity {
+            Some(identity) => Some(Session::open(&context.client, identity, true).await),
+            None => None,
+        }) else {
+            docket.skip("the identity cannot sign in twice");
+            return Ok(());
+        };
+        // Signing out of the one session that there is would end the review.
+        if context.sessions.iter().any(|known| known.token == session.token) {
+            docket.skip("a second sign-in gives the same token");
+            return Ok(());
+        }
+        let mut trail = Trail::default();
+        let mine = control.call(context, session.credential());
+        let before = context.send(&mut trail, Label::Control, &mine).await?;
+        let garbage = control.call(context, control.signed(context, "garbage", "garbage"));
+        let refused = context.send(&mut trail, Label::Control, &garbage).await?;
+        let nobody = context.send(&mut trail, Label::Control, &control.call(context, Credential::None)).await?;
+        if !before.is_success() || is_alike(&before, &refused) || is_alike(&before, &nobody) {
+            docket.skip("no protected read tells a valid token from none");
+            return Ok(());
+        }
+        let values = context.surface().sample_values(exit);
+        let leave = context.call(exit, &values, context.surface().sample_body(exit), None);
+        let left = context.send(&mut trail, Label::Control, &leave.with_credential(session.credential())).await?;
+        let site = Site { operation: &exit.id, insertion: "header/authorization" };
+        if !left.is_success() {
+            docket.skip(format!("`{}` is answered with {}", exit.id, left.status.as_u16()));
+            return Ok(());
+        }
+        let after = context.send(&mut trail, Label::Attack, &mine).await?;
+        if is_alike(&before, &after) {
+            let summary = "a token that was signed out is served as before".to_owned();
+            docket.prove(&rule::SESSION_OUTLIVES, site, summary, trail);
+        } else {
+            let reason = format!("a token that was signed out is answered with {}", after.status.as_u16());
+            docket.withstand(&rule::SESSION_OUTLIVES, site, reason, trail);
+        }
+        Ok(())
+    }
+}
+
+fn is_sign_out(endpoint: &Endpoint) -> bool {
+    let path = plain(&endpoint.template);
+    ["logout", "signout", "logoff"].iter().any(|word| path.contains(word)) && !path.contains("all")
+}
