@@ -48,10 +48,7 @@ impl Probe for Enumeration {
             .plan
             .identities
             .iter()
-            .filter_map(|identity| match &identity.login {
-                Login::Json(login) => Some(login),
-                _ => None,
-            })
+            .filter_map(|identity| if let Login::Json(login) = &identity.login { Some(login) } else { None })
             .collect();
         let Some(first) = logins.first() else {
             docket.skip("no identity signs in with a name");

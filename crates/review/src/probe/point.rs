@@ -253,10 +253,11 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
 
 /// The sign-in's own body, for the operation that is the sign-in of an identity.
 fn login_body(context: &Context<'_>, endpoint: &Endpoint) -> Option<Value> {
-    let mut logins = context.plan.identities.iter().filter_map(|identity| match &identity.login {
-        Login::Json(login) => Some(login),
-        _ => None,
-    });
+    let mut logins = context
+        .plan
+        .identities
+        .iter()
+        .filter_map(|identity| if let Login::Json(login) = &identity.login { Some(login) } else { None });
     logins
         .find(|login| login.path == endpoint.template && endpoint.method == Method::POST)
         .map(|login| login.body.clone())

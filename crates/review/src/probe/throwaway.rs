@@ -83,10 +83,11 @@ pub(crate) fn registration<'c>(context: &Context<'c>) -> Option<&'c Endpoint> {
 }
 
 fn sign_in(context: &Context<'_>) -> Option<JsonLogin> {
-    context.plan.identities.iter().find_map(|identity| match &identity.login {
-        Login::Json(login) => Some(login.clone()),
-        _ => None,
-    })
+    context
+        .plan
+        .identities
+        .iter()
+        .find_map(|identity| if let Login::Json(login) = &identity.login { Some(login.clone()) } else { None })
 }
 
 fn body(context: &Context<'_>, endpoint: &Endpoint, extra: &[(String, Value)]) -> Value {
