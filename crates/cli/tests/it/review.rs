@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use orchard::{Database, Orchard, Settings, Weakness, Weaknesses};
+use orchard::{Database, Group, Orchard, Settings, Weaknesses};
 use palisade_testkit::dir::TempDir;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -373,7 +373,7 @@ fn the_target_is_reset_before_and_after_what_destroys() {
 #[test]
 fn a_finding_is_accepted_for_a_time_and_can_be_sent_again() {
     let dir = folder(orchard::CONTRACT, IDENTITIES);
-    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenObjectLevelAuthorization));
+    let shop = Shop::open(Weaknesses::none().with_group(Group::BrokenObjectLevelAuthorization));
     let url = shop.url();
     let found = review(&dir, &url, "--format json --output report.json --write-baseline baseline.toml");
     assert_eq!(found.code, 1, "{}", found.stderr);
@@ -417,7 +417,7 @@ fn policy(shop: &str) -> String {
 
 #[test]
 fn a_gateway_is_compared_with_what_is_behind_it() {
-    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenObjectLevelAuthorization));
+    let shop = Shop::open(Weaknesses::none().with_group(Group::BrokenObjectLevelAuthorization));
     let dir = folder(orchard::CONTRACT, IDENTITIES);
     dir.write("palisade.toml", policy(&shop.url()));
     let cert = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures/server.cert.pem");
@@ -441,7 +441,7 @@ fn a_gateway_is_compared_with_what_is_behind_it() {
 
 #[test]
 fn a_policy_says_what_a_plain_contract_does_not() {
-    let shop = Shop::open(Weaknesses::none().with(Weakness::BrokenFunctionLevelAuthorization));
+    let shop = Shop::open(Weaknesses::none().with_group(Group::BrokenFunctionLevelAuthorization));
     let dir = folder(orchard::CONTRACT, IDENTITIES);
     dir.write("palisade.toml", policy(&shop.url()));
     let extension = |line: &&str| !line.contains("roles: [admin]");

@@ -69,7 +69,7 @@ impl<'d> Planner<'d> {
     fn node(&mut self, schema: &'d Value) -> Option<Node> {
         let mut spec = Spec::default();
         spec.read(schema, self.definitions, MAX_PARTS)?;
-        self.assemble(spec)
+        self.assemble(&spec)
     }
 
     /// The number of a node for a value within.
@@ -83,7 +83,7 @@ impl<'d> Planner<'d> {
         self.nodes.len() - 1
     }
 
-    fn assemble(&mut self, spec: Spec<'d>) -> Option<Node> {
+    fn assemble(&mut self, spec: &Spec<'d>) -> Option<Node> {
         let allows = |kind: &str| match &spec.kinds {
             Some(kinds) => kinds.contains(&kind),
             // Where no type is named, only what the other words speak of is looked at here.
@@ -94,8 +94,8 @@ impl<'d> Planner<'d> {
         let has_null = spec.values.is_none_or(|values| values.contains(&Value::Null));
         let is_listed = spec.values.is_some();
         let whole = allows("integer") && !allows("number");
-        let object = if allows("object") && !is_listed { self.object(&spec) } else { None };
-        let array = if allows("array") && !is_listed { self.array(&spec) } else { None };
+        let object = if allows("object") && !is_listed { self.object(spec) } else { None };
+        let array = if allows("array") && !is_listed { self.array(spec) } else { None };
         Some(Node {
             null: allows("null") && has_null,
             boolean: allows("boolean") && !is_listed,
@@ -226,11 +226,9 @@ impl<'d> Spec<'d> {
     }
 
     fn text(&self, mode: Mode) -> Option<Text> {
-        let values = match self.values {
-            None => None,
-            // Members that are no texts are for values that are none.
-            Some(values) => Some(values.iter().filter_map(Value::as_str).map(Into::into).collect()),
-        };
+        // Members that are no texts are for values that are none.
+        let texts = |values: &[Value]| values.iter().filter_map(Value::as_str).map(Into::into).collect();
+        let values: Option<Box<[Box<str>]>> = self.values.map(texts);
         let format = match self.format {
             None => None,
             Some(name) => Format::of(name)?,

@@ -31,7 +31,7 @@ pub fn to_json(event: &SecurityEvent) -> Value {
 /// times as long.
 pub(super) fn write_line(event: &SecurityEvent, lines: &mut Vec<u8>) {
     let mut line = Object::open(lines);
-    line.shown("at", &event.at);
+    line.shown("at", event.at);
     line.text("kind", event.kind.as_str());
     line.number("class_uid", event.kind.ocsf_class().into());
     line.shown("id", format_args!("{}.{}", event.request, event.index));

@@ -167,7 +167,7 @@ async fn undeclared(context: &Context<'_>, docket: &mut Docket) -> Result<(), Se
     let is_closed = answers.iter().any(|(_, answer, _)| matches!(answer.status.as_u16(), 401 | 403));
     for (endpoint, answer, trail) in answers.into_iter().filter(|(_, answer, _)| answer.is_success()) {
         let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
-        let held = answer.json().map(|body| sensitive(body)).unwrap_or_default();
+        let held = answer.json().map(sensitive).unwrap_or_default();
         if let Some(name) = held.first().filter(|_| is_closed) {
             let summary = format!("nobody in particular reads `{name}`, while other operations ask for a credential");
             docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);

@@ -43,7 +43,9 @@ impl Probe for Forgery {
         let mut controls = protected_reads(context);
         // The answer to a read by id tells best whose token was believed.
         let is_said = |endpoint: &Endpoint| endpoint.is_owned() && endpoint.known == Known::Declared;
-        controls.sort_by_key(|control| (!is_said(control.endpoint) || control.endpoint.owner.request.is_empty(), !is_said(control.endpoint)));
+        controls.sort_by_key(|control| {
+            (!is_said(control.endpoint) || control.endpoint.owner.request.is_empty(), !is_said(control.endpoint))
+        });
         for control in controls.iter().take(MAXIMUM_CONTROLS) {
             if let Some(controlled) = controlled(context, docket, control).await? {
                 return forge(context, docket, control, controlled).await;

@@ -254,9 +254,7 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
 /// The sign-in's own body, for the operation that is the sign-in of an identity.
 fn login_body(context: &Context<'_>, endpoint: &Endpoint) -> Option<Value> {
     let mut logins = context.plan.identities.iter().filter_map(|identity| identity.login.as_json());
-    logins
-        .find(|login| login.path == endpoint.template && endpoint.method == Method::POST)
-        .map(|login| login.body.clone())
+    logins.find(|login| login.path == endpoint.template && endpoint.method == Method::POST).map(|login| login.body)
 }
 
 /// A registration's body with a name and an address that nobody has.

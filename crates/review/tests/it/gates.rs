@@ -1,6 +1,6 @@
 //! What a release is stopped by, and what the gateway is worth.
 
-use orchard::{Weakness, Weaknesses};
+use orchard::{Group, Weakness, Weaknesses};
 use palisade_core::diagnostic::Source;
 use palisade_core::time::Timestamp;
 use palisade_review::{Baseline, Comparison, Format, Outcome, Row, Standing};

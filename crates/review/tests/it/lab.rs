@@ -89,7 +89,7 @@ impl Lab {
     /// The caller, if the user of this id is the caller's to touch.
     fn of(&self, headers: &HeaderMap, id: &str) -> Result<Value, StatusCode> {
         let caller = self.caller(headers)?;
-        let is_own = caller["id"].to_string() == id || caller["role"] == "admin";
+        let is_own = has_id(&caller, id) || caller["role"] == "admin";
         if is_own || self.is_weak { Ok(caller) } else { Err(StatusCode::FORBIDDEN) }
     }
 
@@ -100,6 +100,10 @@ impl Lab {
         }
         shown
     }
+}
+
+fn has_id(row: &Value, id: &str) -> bool {
+    row["id"].as_u64().is_some_and(|number| id.parse() == Ok(number))
 }
 
 fn ok(value: Value) -> Reply {
@@ -161,14 +165,14 @@ async fn me(State(lab): Shared, headers: HeaderMap) -> Reply {
 
 async fn user(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap) -> Reply {
     lab.of(&headers, &id)?;
-    let user = lab.rows().users.iter().find(|user| user["id"].to_string() == id).cloned();
+    let user = lab.rows().users.iter().find(|user| has_id(user, &id)).cloned();
     ok(lab.shown(&user.ok_or(StatusCode::NOT_FOUND)?))
 }
 
 async fn rename(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>) -> Reply {
     lab.of(&headers, &id)?;
     let mut rows = lab.rows();
-    let user = rows.users.iter_mut().find(|user| user["id"].to_string() == id).ok_or(StatusCode::NOT_FOUND)?;
+    let user = rows.users.iter_mut().find(|user| has_id(user, &id)).ok_or(StatusCode::NOT_FOUND)?;
     for (name, value) in body.as_object().into_iter().flatten() {
         if lab.is_weak && user.get(name).is_some() || name == "name" {
             user[name] = value.clone();
@@ -182,14 +186,14 @@ async fn rename(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap, 
 async fn password(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>) -> Reply {
     lab.of(&headers, &id)?;
     let mut rows = lab.rows();
-    let user = rows.users.iter_mut().find(|user| user["id"].to_string() == id).ok_or(StatusCode::NOT_FOUND)?;
+    let user = rows.users.iter_mut().find(|user| has_id(user, &id)).ok_or(StatusCode::NOT_FOUND)?;
     user["password"] = body["password"].clone();
     ok(json!({ "ok": true }))
 }
 
 async fn dismiss(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap) -> Reply {
     lab.of(&headers, &id)?;
-    lab.rows().users.retain(|user| user["id"].to_string() != id);
+    lab.rows().users.retain(|user| !has_id(user, &id));
     ok(json!({ "ok": true }))
 }
 
@@ -217,8 +221,7 @@ async fn write(State(lab): Shared, headers: HeaderMap, Json(body): Json<Value>) 
 
 async fn note(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap) -> Reply {
     let caller = lab.caller(&headers)?;
-    let note =
-        lab.rows().notes.iter().find(|note| note["id"].to_string() == id).cloned().ok_or(StatusCode::NOT_FOUND)?;
+    let note = lab.rows().notes.iter().find(|note| has_id(note, &id)).cloned().ok_or(StatusCode::NOT_FOUND)?;
     if note["user_id"] == caller["id"] || lab.is_weak { ok(note) } else { Err(StatusCode::NOT_FOUND) }
 }
 
@@ -226,7 +229,7 @@ async fn remove(State(lab): Shared, Path(id): Path<String>, headers: HeaderMap) 
     let caller = lab.caller(&headers)?;
     let mut rows = lab.rows();
     let before = rows.notes.len();
-    rows.notes.retain(|note| note["id"].to_string() != id || note["user_id"] != caller["id"] && !lab.is_weak);
+    rows.notes.retain(|note| !has_id(note, &id) || note["user_id"] != caller["id"] && !lab.is_weak);
     if rows.notes.len() < before { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(StatusCode::NOT_FOUND) }
 }
 
@@ -295,11 +298,10 @@ async fn render(State(lab): Shared, headers: HeaderMap, Query(query): Words) -> 
 
 async fn file(State(lab): Shared, Path(name): Path<String>, headers: HeaderMap) -> Reply {
     lab.caller(&headers)?;
-    let is_plain = name.chars().all(|one| one.is_ascii_alphanumeric() || one == '.') && !name.starts_with('.');
     if name == "guide.txt" {
         return Ok("the file /etc/passwd is not here".into_response());
     }
-    let text = std::fs::read_to_string(format!("/tmp/{name}")).ok().filter(|_| lab.is_weak || is_plain && false);
+    let text = std::fs::read_to_string(format!("/tmp/{name}")).ok().filter(|_| lab.is_weak);
     text.map(IntoResponse::into_response).ok_or(StatusCode::NOT_FOUND)
 }
 

@@ -42,7 +42,9 @@ async fn every_example_is_served_weak_or_not() {
             if weaknesses == Weaknesses::none() && !response_schema.is_null() {
                 assert_fits(&response_schema, &answer.json(), &id);
             }
-            if !is_public {
+            // Two of the weaknesses are that these ask nobody for a token.
+            let is_open = weaknesses == Weaknesses::all() && ["quoteShipping", "writeReview"].contains(&id.as_str());
+            if !is_public && !is_open {
                 let refused = scene.call(method, None, &path, body).await;
                 assert_eq!(refused.status.as_u16(), 401, "{id} without a token");
                 assert_eq!(refused.header("content-type"), Some("application/problem+json"), "{id}");
