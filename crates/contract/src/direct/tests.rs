@@ -1,3 +1,5 @@
+//! One pass against the tree and the engine: what it lets through, they let through.
+
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
