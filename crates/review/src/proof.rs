@@ -190,7 +190,7 @@ fn evidence(rule: &str, summary: &str, exchange: usize, one: Seen<'_>) -> Vec<Ch
     match rule {
         "cors-reflected" => vec![header("access-control-allow-origin"), header("access-control-allow-credentials")],
         "headers-missing" => {
-            let names = ["x-content-type-options", "content-security-policy"].into_iter();
+            let names = ["x-content-type-options", "content-security-policy", "x-frame-options"].into_iter();
             names
                 .filter(|name| {
                     summary.to_ascii_lowercase().contains(&name.replace('-', " "))

@@ -97,9 +97,6 @@ rules! {
     HEADERS_MISSING "headers-missing" Misconfiguration 693
         "Serve the operation through the gateway, which adds the headers."
         "Add `X-Content-Type-Options: nosniff` to every answer and a content security policy to every page."
-    LDAP_INJECTED "ldap-injected" Injection 90
-        "State a `pattern` in the schema of the value."
-        "Escape every value that enters a filter (RFC 4515 section 3)."
     MARKUP_STORED "markup-stored" Injection 79
         "Leave `x-palisade-markup` out of the property's schema, so that markup is refused."
         "Escape text where it enters HTML."

@@ -178,6 +178,18 @@ async fn got(client: &ScopedClient, identity: &Identity) -> Result<Credential, R
     }
 }
 
+/// The request that signs an identity in, if there is one.
+pub(crate) fn login_call(identity: &Identity) -> Option<Call> {
+    match &identity.login {
+        Login::Fixed(_) | Login::Token(_) => None,
+        Login::Json(login) => {
+            let call = Call::new(Method::POST, login.path.clone()).with_body(Payload::Json(login.body.clone()));
+            Some(call.with_credential(Credential::Parts(parts(&identity.always, "***"))))
+        }
+        Login::Request(login) => Some(request(login, &identity.always)),
+    }
+}
+
 fn fixed(parts: &[Part], shown: &str) -> Credential {
     if let [Part { place: PartPlace::Header, name, value }] = parts
         && name.eq_ignore_ascii_case("authorization")

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::context::Context;
-use crate::memory::declared;
-use crate::surface::Endpoint;
+use crate::memory::{declared, is_envelope};
+use crate::surface::{Endpoint, Surface};
 
 /// The read that shows what an operation changes: of the same path, or by the same last parameter.
 pub(crate) fn reader_of<'c>(context: &Context<'c>, endpoint: &Endpoint) -> Option<&'c Endpoint> {
@@ -22,10 +22,46 @@ pub(crate) fn reader_of<'c>(context: &Context<'c>, endpoint: &Endpoint) -> Optio
 pub(crate) fn free_property(context: &Context<'_>, endpoint: &Endpoint) -> Option<String> {
     let surface = context.surface();
     let body = endpoint.body.as_ref()?;
-    let readable = &reader_of(context, endpoint)?.success("application/json")?.schema;
-    let free =
-        |(name, schema): &(&str, &Value)| surface.is_free_text(schema) && declared(surface, readable, name).is_some();
+    let reader = reader_of(context, endpoint)?;
+    let readable = reader.success("application/json").map(|form| &form.schema);
+    let is_seen = |name: &str| {
+        readable.is_some_and(|schema| declares(surface, schema, name, 0))
+            || context
+                .memory
+                .served(&reader.id)
+                .any(|served| served.body.as_ref().and_then(|body| shown(body, name)).is_some_and(Value::is_string))
+    };
+    let free = |(name, schema): &(&str, &Value)| surface.is_free_text(schema) && is_seen(name);
     surface.properties(&body.schema).into_iter().find(free).map(|(name, _)| name.to_owned())
+}
+
+/// Whether a schema has a property, in an envelope or not.
+fn declares(surface: &Surface, schema: &Value, name: &str, depth: usize) -> bool {
+    declared(surface, schema, name).is_some()
+        || depth < MAXIMUM_DEPTH
+            && surface
+                .properties(schema)
+                .into_iter()
+                .any(|(within, schema)| is_wrapping(within) && declares(surface, schema, name, depth + 1))
+}
+
+/// A property of the object that an answer is about, in an envelope or not.
+pub(crate) fn shown<'v>(body: &'v Value, name: &str) -> Option<&'v Value> {
+    within(body, name, 0)
+}
+
+fn within<'v>(body: &'v Value, name: &str, depth: usize) -> Option<&'v Value> {
+    let members = body.as_object()?;
+    let wrapped = || {
+        let is_only = members.len() == 1;
+        let objects = members.iter().filter(|(known, value)| value.is_object() && (is_only || is_wrapping(known)));
+        objects.map(|(_, value)| value).find_map(|value| within(value, name, depth + 1))
+    };
+    members.get(name).or_else(|| wrapped().filter(|_| depth < MAXIMUM_DEPTH))
+}
+
+fn is_wrapping(name: &str) -> bool {
+    is_envelope(name) || ["item", "object", "record", "resource"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// What the schema requires, and one property more.
@@ -56,10 +92,25 @@ pub(crate) fn absent(id: &str) -> String {
 }
 
 const ABSENT: &str = "zqx";
+const MAXIMUM_DEPTH: usize = 2;
 
 #[cfg(test)]
 mod tests {
-    use super::absent;
+    use serde_json::json;
+
+    use super::{absent, shown};
+
+    #[test]
+    fn a_property_is_found_in_envelopes_and_not_in_other_objects() {
+        let check = |body: serde_json::Value, expect: Option<&str>| {
+            assert_eq!(shown(&body, "title").and_then(|value| value.as_str()), expect, "{body}");
+        };
+        check(json!({ "title": "a" }), Some("a"));
+        check(json!({ "data": { "title": "a" }, "meta": {} }), Some("a"));
+        check(json!({ "result": { "cart": { "title": "a" } } }), Some("a"));
+        check(json!({ "id": 1, "author": { "title": "Dr" } }), None);
+        check(json!([{ "title": "a" }]), None);
+    }
 
     #[test]
     fn absent_ids_keep_their_form() {

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::memory::texts;
+use crate::memory::{is_envelope, texts};
 use crate::probe::point::plain;
 use crate::surface::schema::text_of;
 use crate::surface::{Endpoint, Parameter, Values};
@@ -138,7 +138,9 @@ pub(crate) fn names_owner(context: &Context<'_>, body: &Value, session: usize) -
     texts(body, &mut found);
     let is_text = found.iter().any(|text| facts.iter().any(|(_, value)| value == text));
     let words = ["owner", "user", "account", "author", "customer", "createdby"];
-    let is_number = body.as_object().into_iter().flatten().any(|(name, value)| {
+    let members = || body.as_object().into_iter().flatten();
+    let wrapped = members().filter(|(name, _)| is_envelope(name)).filter_map(|(_, value)| value.as_object()).flatten();
+    let is_number = members().chain(wrapped).any(|(name, value)| {
         let is_owner = words.iter().any(|word| plain(name).starts_with(word));
         is_owner && value.is_number() && facts.iter().any(|(_, known)| *known == text_of(value))
     });

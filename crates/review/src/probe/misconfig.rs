@@ -125,7 +125,8 @@ async fn headers(context: &Context<'_>, docket: &mut Docket, read: &Read<'_>) ->
         docket.withstand(&rule::HEADERS_MISSING, site, reason, trail.clone());
     } else {
         let summary = "the answer lacks `X-Content-Type-Options: nosniff`".to_owned();
-        docket.prove(&rule::HEADERS_MISSING, site, summary, trail.clone());
+        // Data that no browser takes for a page harms nobody by itself.
+        docket.suspect(&rule::HEADERS_MISSING, site, summary, trail.clone());
     }
     let told: Vec<String> = ["server", "x-powered-by", "x-aspnet-version", "x-generator", "x-runtime"]
         .iter()
@@ -137,7 +138,12 @@ async fn headers(context: &Context<'_>, docket: &mut Docket, read: &Read<'_>) ->
         docket.withstand(&rule::VERSION_DISCLOSED, site, "no header tells a version", trail);
     } else {
         let summary = format!("the answer tells its software: {}", told.join(", "));
-        docket.prove(&rule::VERSION_DISCLOSED, site, summary, trail);
+        // What a server says of itself unless it is told not to is no decision of the application.
+        if told.iter().all(|one| one.starts_with("`server:")) {
+            docket.suspect(&rule::VERSION_DISCLOSED, site, summary, trail);
+        } else {
+            docket.prove(&rule::VERSION_DISCLOSED, site, summary, trail);
+        }
     }
     Ok(())
 }
@@ -148,12 +154,24 @@ async fn policy(context: &Context<'_>, docket: &mut Docket, page: &Read<'_>) -> 
     let is_page = answer.is_success() && answer.media_type() == Some("text/html");
     let site = Site { operation: &page.endpoint.id, insertion: "response/headers" };
     if is_page && answer.header("content-security-policy").is_none() {
-        let summary = "the page lacks a content security policy".to_owned();
-        docket.prove(&rule::HEADERS_MISSING, site, summary, trail);
+        let is_framed = answer.header("x-frame-options").is_none() && is_operated(&answer.text);
+        if is_framed {
+            let summary = "the page takes input, and any other page may frame it: it has neither `X-Frame-Options` \
+                           nor a content security policy";
+            docket.prove(&rule::HEADERS_MISSING, site, summary.to_owned(), trail);
+        } else {
+            docket.suspect(&rule::HEADERS_MISSING, site, "the page lacks a content security policy".to_owned(), trail);
+        }
     } else {
         docket.withstand(&rule::HEADERS_MISSING, site, "the page has a content security policy", trail);
     }
     Ok(())
+}
+
+/// Whether somebody who is led to click on a page does something with it.
+fn is_operated(page: &str) -> bool {
+    let page = page.to_ascii_lowercase();
+    ["<form", "<button", "<input"].iter().any(|element| page.contains(element))
 }
 
 /// A name alone is no secret; a version tells which known flaws to try.

@@ -1,8 +1,11 @@
 //! A probe is one kind of attack with its controls: it proves a weakness, or says why it could not.
 
 mod account;
+mod action;
 mod authn;
+mod code;
 mod consumption;
+mod cookie;
 mod craft;
 mod enumeration;
 mod evaluation;
@@ -17,6 +20,7 @@ mod lifecycle;
 mod misconfig;
 mod nosql;
 mod object_auth;
+mod pattern;
 pub(crate) mod point;
 mod property;
 mod redirect;
@@ -62,6 +66,7 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &forgery::Forgery,
         &consumption::Consumption,
         &misconfig::Misconfig,
+        &cookie::Cookie,
         &inventory::Inventory,
         &object_auth::ObjectAuth,
         &property::Property,
@@ -81,6 +86,8 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &account::Takeover,
         &lifecycle::Lifecycle,
         &enumeration::Enumeration,
+        &code::Code,
         &guessing::Guessing,
+        &pattern::Pattern,
     ]
 }

@@ -15,7 +15,8 @@ use crate::finding::{Label, Site};
 use crate::memory::{Link, likeness};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::craft::{absent, free_property, parameters_of, reader_of, with_property};
+use crate::probe::action::{act, is_action};
+use crate::probe::craft::{absent, free_property, parameters_of, reader_of, shown, with_property};
 use crate::probe::holding::{facts, held, is_listed_for_one, is_personal, names_account, names_owner, pairs};
 use crate::probe::point::{changes_credentials, plain};
 use crate::row::Row;
@@ -56,6 +57,9 @@ impl Probe for ObjectAuth {
             for endpoint in candidates().filter(changes) {
                 change(context, docket, endpoint).await?;
             }
+            for endpoint in candidates().filter(|endpoint| is_action(endpoint)) {
+                act(context, docket, endpoint).await?;
+            }
             for endpoint in candidates().filter(|endpoint| endpoint.method == Method::DELETE) {
                 delete(context, docket, endpoint).await?;
             }
@@ -72,7 +76,7 @@ fn is_candidate(endpoint: &Endpoint) -> bool {
 }
 
 /// Why an object is somebody's own, so that another who gets it gets what is not meant for everybody.
-fn is_somebodys(
+pub(super) fn is_somebodys(
     context: &Context<'_>,
     endpoint: &Endpoint,
     values: &Values,
@@ -164,7 +168,8 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let mut trail = Trail::default();
         let look = context.call(reader, &values, None, Some(victim));
         let before = context.send(&mut trail, Label::Control, &look).await?;
-        let Some(original) = before.json().filter(|_| before.is_success()).and_then(|body| body.get(&property)) else {
+        let Some(original) = before.json().filter(|_| before.is_success()).and_then(|body| shown(body, &property))
+        else {
             continue;
         };
         let marker = context.marker();
@@ -172,7 +177,7 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
         let attack = context.call(endpoint, &values, Some(body), Some(attacker));
         let answer = context.send(&mut trail, Label::Attack, &attack).await?;
         let after = context.send(&mut trail, Label::Verify, &look).await?;
-        let is_changed = after.json().and_then(|body| body.get(&property)) == Some(&Value::from(marker));
+        let is_changed = after.json().and_then(|body| shown(body, &property)) == Some(&Value::from(marker));
         let insertion = parameters_of(endpoint);
         let site = Site { operation: &endpoint.id, insertion: &insertion };
         if is_changed {
@@ -274,13 +279,13 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
 }
 
 /// Whether the contract or the paths say that an operation makes what another deletes.
-fn is_maker(link: &Link<'_>) -> bool {
+pub(super) fn is_maker(link: &Link<'_>) -> bool {
     let collection = link.user.template.split(&format!("/{{{}}}", link.parameter.name)).next();
     link.exists() || collection.is_some_and(|path| path == link.creator.template.trim_end_matches('/'))
 }
 
 /// The id of a new object: by the name of the parameter, or `id`, or the one property that ends so.
-fn id_of(body: &Value, parameter: &str) -> Option<String> {
+pub(super) fn id_of(body: &Value, parameter: &str) -> Option<String> {
     let members = body.as_object()?;
     let found = |wanted: &str| members.iter().find(|(name, _)| plain(name) == wanted).map(|(_, value)| text_of(value));
     let within = || members.values().filter(|value| value.is_object()).find_map(|value| id_of(value, parameter));

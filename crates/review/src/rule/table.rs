@@ -57,9 +57,6 @@ details! {
     "headers-missing" Low Service "3.4.4" "answers lack headers that protect browsers"
         "Without them a browser may take data for a page, or run what a page should not have."
         "" SERVE;
-    "ldap-injected" High Point "1.2.6" "input becomes part of an LDAP filter"
-        "A filter that is always true and one that is never give different answers, twice, and nonsense gives neither."
-        "pattern: '^[a-z0-9 ]*$'" REQUESTS;
     "markup-stored" Medium Point "1.2.1" "markup is stored and shown"
         "Markup that was written by one user comes back unescaped in a page; something else keeps it from running."
         "type: string" "";
