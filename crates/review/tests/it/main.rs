@@ -9,6 +9,8 @@ mod formats;
 #[cfg(test)]
 mod gates;
 #[cfg(test)]
+mod habits;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lab;

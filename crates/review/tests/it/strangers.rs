@@ -106,6 +106,7 @@ async fn a_shop_with_envelopes_and_uuids() {
         ("object-read", "GET /carts/{cartId}"),
         ("object-read", "GET /carts/{cartId}/lines"),
         ("object-written", "DELETE /carts/{cartId}"),
+        ("object-written", "PUT /carts/{cartId}"),
         ("flow-repeated", "POST /coupons/redeem"),
         ("property-assigned", "PATCH /account"),
         ("request-forged", "POST /avatar"),
