@@ -123,6 +123,10 @@ impl Docket {
         if let Some(why) = trail.withheld {
             return self.skip(why);
         }
+        // A gateway that has given the backend up has not judged the request.
+        if trail.exchanges.iter().any(|one| one.label == Label::Attack && one.blocked_by.as_deref() == Some(GIVEN_UP)) {
+            return self.skip("the gateway had given its backend up, so that nothing was tried");
+        }
         self.tested.insert(site.operation.to_owned());
         self.reason.get_or_insert_with(|| reason.into());
         let fingerprint = site.fingerprint(rule);
@@ -169,6 +173,8 @@ fn finding_of(rule: &Rule, site: Site<'_>, summary: String, trail: Trail) -> Fin
 }
 
 /// Of one attack, in all its spellings.
+/// The code of Palisade's own refusal while a circuit is open.
+const GIVEN_UP: &str = "circuit-open";
 const MAXIMUM_ALIKE: usize = 6;
 const MAXIMUM_WITHSTOOD: usize = 150;
 const NOTHING: &str = "the contract has no operation of this kind";

@@ -255,7 +255,8 @@ impl PlanError {
             Self::Unreadable => "give an OpenAPI document in YAML or JSON",
         };
         let diagnostic = match (self, Plain::read(contract)) {
-            (Self::Unreadable, Err((Some(place), message))) => {
+            // What is left of a broken document may have no operation.
+            (Self::NoOperations | Self::Unreadable, Err((Some(place), message))) => {
                 return Diagnostic::error("contract-unreadable", message).at(contract, place).help(help);
             }
             _ => Diagnostic::error("contract-unusable", self.to_string()),

@@ -128,6 +128,7 @@ pub(crate) struct Seen<'s> {
 /// What was so when a finding was made.
 pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check> {
     let mut checks = Vec::new();
+    let first = seen.iter().position(|one| one.label == Label::Attack);
     let base = seen.iter().position(|one| one.label == Label::Control && one.answer.is_success());
     for (exchange, one) in seen.iter().enumerate().filter(|(_, one)| one.label != Label::Restore) {
         checks.push(Check::Status { exchange, class: one.answer.status.as_u16() / 100 });
@@ -140,6 +141,16 @@ pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check>
             && one.answer.is_success()
         {
             checks.push(match is_alike(one.answer, control.answer) {
+                true => Check::Alike { exchange, other },
+                false => Check::Differs { exchange, other },
+            });
+        }
+        // Of a condition the answers to its two values are compared, wherever it was put.
+        if rule == "sql-injected"
+            && let Some(other) = first.filter(|first| *first < exchange)
+            && let Some(attack) = seen.get(other)
+        {
+            checks.push(match is_alike(one.answer, attack.answer) {
                 true => Check::Alike { exchange, other },
                 false => Check::Differs { exchange, other },
             });

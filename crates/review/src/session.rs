@@ -40,6 +40,12 @@ impl Session {
         Ok(Self::new(keeper))
     }
 
+    /// Signs an identity in for a session that may end: its credential is never renewed.
+    pub(crate) async fn open_once(client: &ScopedClient, identity: &Identity) -> Result<Self, RunError> {
+        let credential = sign_in(client, identity).await?;
+        Ok(Self::new(Arc::new(Keeper::new(identity.clone(), credential, true))))
+    }
+
     fn new(keeper: Arc<Keeper>) -> Self {
         let token = token_of(&keeper.credential());
         let identity = &keeper.identity;

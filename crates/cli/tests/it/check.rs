@@ -30,8 +30,9 @@ fn the_exit_code_says_whether_there_is_something_to_do() {
 
 #[test]
 fn the_chain_is_printed_in_its_order() {
-    // `report` is there when it has a path.
-    let dir = folder(&format!("{CONFIG}\n[reports]\npath = \"/.well-known/palisade/reports\"\n"));
+    // `report` is there when it has a path, `cache` when a route has one.
+    let more = "[route.notes.cache]\n[reports]\npath = \"/.well-known/palisade/reports\"\n";
+    let dir = folder(&format!("{CONFIG}\n{more}"));
     let printed = palisade(&dir, "check --chain").stdout;
     let printed: Vec<&str> = printed.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
     let reference = include_str!("../../../../docs/reference/stages.md");

@@ -320,6 +320,7 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::DestinationForbidden,
         DenialCode::MarkupInText,
         DenialCode::MediaTypeUndeclared,
+        DenialCode::NotCached,
         DenialCode::ParameterInvalid,
         DenialCode::PayloadInvalid,
         DenialCode::RequestMalformed,

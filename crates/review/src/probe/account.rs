@@ -16,7 +16,7 @@ use crate::login::is_password;
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::parameters_of;
-use crate::probe::holding::{is_privileged, names_account};
+use crate::probe::holding::names_account;
 use crate::probe::point::{is_registration, plain};
 use crate::probe::throwaway::{Throwaway, registration};
 use crate::row::Row;
@@ -182,10 +182,13 @@ impl Probe for Takeover {
             docket.skip("no account can be made for the purpose, or no operation changes one");
             return Ok(());
         }
-        let stranger = (0..context.sessions.len()).find(|session| !is_privileged(context, *session));
-        let Some(stranger) = stranger else { return Ok(()) };
+        // A service that looks at the wrong name would change the account of who asks: that, too, must be nobody's.
+        let Some(stranger) = Throwaway::make(context, &mut Trail::default(), Label::Control, &[]).await? else {
+            docket.skip("no account could be made and signed in");
+            return Ok(());
+        };
         for endpoint in targets {
-            take(context, docket, endpoint, stranger).await?;
+            take(context, docket, endpoint, &stranger).await?;
         }
         Ok(())
     }
@@ -218,7 +221,7 @@ async fn take(
     context: &Context<'_>,
     docket: &mut Docket,
     endpoint: &Endpoint,
-    stranger: usize,
+    stranger: &Throwaway,
 ) -> Result<(), SendError> {
     let mut trail = Trail::default();
     let Some(account) = Throwaway::make(context, &mut trail, Label::Control, &[]).await? else {
@@ -236,10 +239,9 @@ async fn take(
         return Ok(());
     }
     let new = format!("Qy7!{}", context.marker());
-    let thief = context.name(Some(stranger)).to_owned();
     for values in own_values(context, endpoint, &account.names()).into_iter().take(MAXIMUM_NAMES) {
         let mut trail = trail.clone();
-        let mut call: Call = context.call(endpoint, &values, None, Some(stranger));
+        let mut call: Call = context.call(endpoint, &values, None, None).with_credential(stranger.session.credential());
         let is_deletion = endpoint.method == Method::DELETE;
         if !is_deletion {
             let mut body = context.surface().sample_body(endpoint).unwrap_or_else(|| json!({}));
@@ -260,7 +262,7 @@ async fn take(
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
             let summary = format!(
-                "{thief} {what} of somebody else, who {}",
+                "anybody who registers {what} of somebody else, who {}",
                 if is_deletion { "cannot sign in any more" } else { "is signed in with it" }
             );
             docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);

@@ -10,6 +10,7 @@ use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::authn::{is_alike, protected_reads};
 use crate::probe::point::plain;
+use crate::probe::throwaway::Throwaway;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -36,37 +37,41 @@ impl Probe for Lifecycle {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let mut exits = context.surface().endpoints.iter().filter(|one| is_sign_out(one));
-        let (Some(exit), Some(control)) = (exits.next(), protected_reads(context).into_iter().next()) else {
+        let Some(exit) = exits.next() else {
             docket.skip("the contract has no operation that signs out");
             return Ok(());
         };
-        let identity = context.plan.identities.get(control.session);
         if context.plan.mode == Mode::Safe {
             docket.skip("a safe run signs nobody out");
             return Ok(());
         }
-        let Some(Ok(session)) = (match identity {
-            Some(identity) => Some(Session::open(&context.client, identity, true).await),
-            None => None,
-        }) else {
-            docket.skip("the identity cannot sign in twice");
+        // To sign out of one session may end all of them, so that nobody does who was given to us.
+        let mut trail = Trail::default();
+        let Some(account) = Throwaway::make(context, &mut trail, Label::Control, &[]).await? else {
+            docket.skip("no account could be made to be signed out");
             return Ok(());
         };
-        // Signing out of the one session that there is would end the review.
-        if context.sessions.iter().any(|known| known.token == session.token) {
-            docket.skip("a second sign-in gives the same token");
+        let Ok(session) = Session::open_once(&context.client, &account.identity).await else {
+            docket.skip("the account cannot sign in twice");
             return Ok(());
+        };
+        let mut found = None;
+        for control in protected_reads(context).into_iter().take(MAXIMUM_READS) {
+            let mut trail = trail.clone();
+            let mine = control.call(context, session.credential());
+            let before = context.send(&mut trail, Label::Control, &mine).await?;
+            let garbage = control.call(context, session.with_token("garbage", "garbage"));
+            let refused = context.send(&mut trail, Label::Control, &garbage).await?;
+            let nobody = context.send(&mut trail, Label::Control, &control.call(context, Credential::None)).await?;
+            if before.is_success() && !is_alike(&before, &refused) && !is_alike(&before, &nobody) {
+                found = Some((trail, mine, before));
+                break;
+            }
         }
-        let mut trail = Trail::default();
-        let mine = control.call(context, session.credential());
-        let before = context.send(&mut trail, Label::Control, &mine).await?;
-        let garbage = control.call(context, control.signed(context, "garbage", "garbage"));
-        let refused = context.send(&mut trail, Label::Control, &garbage).await?;
-        let nobody = context.send(&mut trail, Label::Control, &control.call(context, Credential::None)).await?;
-        if !before.is_success() || is_alike(&before, &refused) || is_alike(&before, &nobody) {
+        let Some((mut trail, mine, before)) = found else {
             docket.skip("no protected read tells a valid token from none");
             return Ok(());
-        }
+        };
         let values = context.surface().sample_values(exit);
         let leave = context.call(exit, &values, context.surface().sample_body(exit), None);
         let left = context.send(&mut trail, Label::Control, &leave.with_credential(session.credential())).await?;
@@ -91,3 +96,6 @@ fn is_sign_out(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
     ["logout", "signout", "logoff"].iter().any(|word| path.contains(word)) && !path.contains("all")
 }
+
+/// How many reads are tried to find one that a new account is served.
+const MAXIMUM_READS: usize = 5;

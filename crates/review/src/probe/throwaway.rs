@@ -18,6 +18,7 @@ use crate::surface::Endpoint;
 /// An account that nobody will miss.
 pub(crate) struct Throwaway {
     pub(crate) session: Session,
+    pub(crate) identity: Identity,
     pub(crate) registration: Value,
     pub(crate) login: JsonLogin,
 }
@@ -43,7 +44,7 @@ impl Throwaway {
         let login = JsonLogin { body: credentials(&template.body, &registration), ..template };
         let identity = Identity::new("throwaway", way.with_json(login.body.clone()));
         match Session::open(&context.client, &identity, true).await {
-            Ok(session) => Ok(Some(Self { session, registration, login })),
+            Ok(session) => Ok(Some(Self { session, identity, registration, login })),
             Err(_) => Ok(None),
         }
     }

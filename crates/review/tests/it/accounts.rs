@@ -272,7 +272,7 @@ async fn credentials_that_expire_are_renewed_and_what_is_refused_is_not() {
     let renewed = usize::try_from(store.signed_in).unwrap();
     let served = store.log.iter().filter(|(_, _, who)| who.is_some()).count();
     assert!(renewed > 3, "{renewed}");
-    assert!(renewed <= served / 6 + 4, "{renewed} sign-ins for {served} requests");
+    assert!(renewed <= served / 4 + 4, "{renewed} sign-ins for {served} requests");
 }
 
 #[tokio::test]
@@ -293,7 +293,8 @@ async fn given_accounts_survive_a_full_run_and_throwaways_are_made_for_what_dest
     for name in ["ann", "ben"] {
         assert_eq!(store.passwords.get(name), Some(&format!("pw-{name}")), "{name} is as before");
     }
-    for (method, path, who) in &store.log {
+    // To ask what may be asked changes nothing.
+    for (method, path, who) in store.log.iter().filter(|(method, ..)| *method != Method::OPTIONS) {
         let is_dangerous = *method == Method::DELETE || path.ends_with("/password") || path.starts_with("/logout");
         let is_given = |name: &str| name == "ann" || name == "ben";
         let about_given = path.split('/').any(is_given);

@@ -130,7 +130,11 @@ const SILENT: [&str; 13] = [
 
 fn found(report: &Report, confidence: Confidence) -> BTreeSet<(&'static str, String)> {
     let found = report.findings().filter(|finding| finding.confidence == confidence);
-    found.map(|finding| (finding.rule, finding.operation.clone())).collect()
+    let places = found.flat_map(|finding| {
+        let also = finding.also.iter().map(|place| place.operation.clone());
+        std::iter::once(finding.operation.clone()).chain(also).map(|operation| (finding.rule, operation))
+    });
+    places.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

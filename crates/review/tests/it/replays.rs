@@ -36,15 +36,17 @@ async fn a_finding_is_still_there_until_the_service_is_repaired() {
     let (report, text) = reported().await;
     let broken = fates(&report, &text, Weaknesses::all()).await;
     // What a third party has to confirm, what needs many requests, and whose secret is not in the report.
-    let unsayable = ["guessing-unbounded", "partner-trusted", "request-forged", "token-subject"];
+    let unsayable = ["guessing-unbounded", "partner-trusted", "request-forged", "token-keyed", "token-subject"];
     for (rule, fate) in &broken {
         match unsayable.contains(rule) {
             true => assert!(matches!(fate, Replayed::CannotSay { .. }), "{rule}: {fate:?}"),
             false => assert_eq!(*fate, Replayed::StillPresent, "{rule}"),
         }
     }
+    // The sound shop answers the control with another error than the broken one, which has no rule for it.
+    let changed = ["amount-unchecked"];
     for (rule, fate) in fates(&report, &text, Weaknesses::none()).await {
-        match unsayable.contains(&rule) {
+        match unsayable.contains(&rule) || changed.contains(&rule) {
             true => assert!(matches!(fate, Replayed::CannotSay { .. }), "{rule}: {fate:?}"),
             false => assert!(matches!(fate, Replayed::Gone { .. }), "{rule}: {fate:?}"),
         }
