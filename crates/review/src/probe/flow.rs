@@ -93,9 +93,9 @@ async fn repeat(
             continue;
         }
         if number == 1 {
-            docket.skip(format!("`{}` is answered with {} the first time", endpoint.id, answer.status.as_u16()));
+            docket.skip(format!("`{}` is answered with {} the first time", endpoint.id, answer.meaning().as_u16()));
         } else {
-            let reason = format!("call {number} is answered with {}", answer.status.as_u16());
+            let reason = format!("call {number} is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::FLOW_UNBOUNDED, site, reason, trail);
         }
         return Ok(());
@@ -127,7 +127,7 @@ async fn again(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) 
         let label = if number == 1 { Label::Control } else { Label::Attack };
         let answer = context.send(&mut trail, label, &base.call(context, endpoint)).await?;
         let Some(body) = answer.json().filter(|_| answer.is_success()) else {
-            let reason = format!("using it again is answered with {}", answer.status.as_u16());
+            let reason = format!("using it again is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::FLOW_REPEATED, site, reason, trail);
             return Ok(());
         };
@@ -199,7 +199,7 @@ async fn negative(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>)
             docket.prove(&rule::AMOUNT_UNCHECKED, site, summary, trail);
         }
         None => {
-            let reason = format!("a negative amount is answered with {}", answer.status.as_u16());
+            let reason = format!("a negative amount is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::AMOUNT_UNCHECKED, site, reason, trail);
         }
     }

@@ -93,7 +93,7 @@ async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -
         let send = |left: u32, right: u32| form.write(&seed, left, right);
         let truth = context.send(&mut trail, Label::Attack, &point.text(context, &send(7, 7))).await?;
         if sign(point, &truth, &send(7, 7)) != expected {
-            let reason = format!("a true condition is answered with {}", truth.status.as_u16());
+            let reason = format!("a true condition is answered with {}", truth.meaning().as_u16());
             docket.withstand(&rule::SQL_INJECTED, site, reason, trail);
             continue;
         }
@@ -185,7 +185,7 @@ async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let attack = point.text(context, &format!("{seed}{quote}"));
         let answer = context.send(&mut trail, Label::Attack, &attack).await?;
         let Some(word) = speaks(&answer) else {
-            let reason = format!("a quote is answered with {}", answer.status.as_u16());
+            let reason = format!("a quote is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::SQL_ERROR, site, reason, trail);
             continue;
         };

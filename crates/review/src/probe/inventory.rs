@@ -47,7 +47,7 @@ impl Probe for Inventory {
             let mut trail = controls.clone();
             let mut answer = context.send(&mut trail, Label::Attack, &Call::get(path.clone())).await?;
             // It exists, and wants to know who asks.
-            if matches!(answer.status.as_u16(), 401 | 403)
+            if matches!(answer.meaning().as_u16(), 401 | 403)
                 && answer.blocked_by().is_none()
                 && let Some(session) = context.sessions.first()
             {
@@ -57,7 +57,7 @@ impl Probe for Inventory {
             let operation = format!("{} {path}", Method::GET);
             let site = Site { operation: &operation, insertion: "path" };
             if !holds_something(&answer) {
-                let reason = format!("undeclared paths are answered with {}", answer.status.as_u16());
+                let reason = format!("undeclared paths are answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::OPERATION_UNDECLARED, site, reason, trail);
                 continue;
             }

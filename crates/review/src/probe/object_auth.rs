@@ -122,7 +122,7 @@ async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
                 let summary = format!("{reader} reads what {owner} does by naming its id; nothing says whose it is");
                 docket.suspect(&rule::OBJECT_READ, site, summary, trail);
             } else {
-                let reason = format!("an object of somebody else is answered with {}", answer.status.as_u16());
+                let reason = format!("an object of somebody else is answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::OBJECT_READ, site, reason, trail);
             }
             return Ok(());
@@ -190,7 +190,7 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
                 docket.suspect(&rule::OBJECT_WRITTEN, site, format!("{summary}; nothing says whose it is"), trail);
             }
         } else {
-            let reason = format!("a change of somebody else's object is answered with {}", answer.status.as_u16());
+            let reason = format!("a change of somebody else's object is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
         }
         return Ok(());
@@ -266,7 +266,7 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
             };
             docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
         } else {
-            let reason = format!("deleting somebody else's object is answered with {}", answer.status.as_u16());
+            let reason = format!("deleting somebody else's object is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
         }
     }
