@@ -72,10 +72,16 @@ enum Outcome {
 /// What is compared: the whole answer to a read, without an echo of what was sent; of a change only its status, for its
 /// answer has new ids.
 fn sign(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
-    if point.endpoint.is_read() && answer.is_success() {
+    if (point.endpoint.is_read() || is_search(point.endpoint)) && answer.is_success() {
         return without_echo(answer, sent);
     }
-    answer.status.to_string()
+    answer.meaning().to_string()
+}
+
+/// Whether something is posted only to be looked for.
+fn is_search(endpoint: &Endpoint) -> bool {
+    let last = endpoint.template.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    ["filter", "find", "lookup", "query", "search"].iter().any(|word| last.contains(word))
 }
 
 async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<Outcome, SendError> {
