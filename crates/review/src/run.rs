@@ -78,9 +78,6 @@ pub async fn run_with_reset(
     look_around(&mut context).await?;
     learned = infer::learned(&mut context);
     context.surface = &learned;
-    for session in context.sessions.iter().filter(|session| !session.is_throwaway()) {
-        context.client.guard().protect(session.names(), &[]);
-    }
     context.client.be_lenient(false);
     preflight::confirm(&context, controls).await?;
     if let Some(best) = nothing_served(&operations) {
