@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::scope::{ScopedClient, SendError, is_dangerous};
 use crate::session::Session;
 use crate::sink::Sink;
-use crate::surface::template::stem;
+use crate::surface::template::{plain, singular, stem};
 use crate::surface::{Endpoint, Parameter, Place, Surface, Values};
 
 /// What every probe works with.
@@ -152,6 +152,7 @@ impl<'r> Context<'r> {
         let mut body = self.surface().sample_body(endpoint)?;
         let declared = endpoint.body.as_ref().filter(|body| body.example.is_none());
         let schemas = declared.map(|body| self.surface().properties(&body.schema)).unwrap_or_default();
+        let mut used: Vec<String> = Vec::new();
         for (name, schema) in schemas {
             let given = self.surface().resolve(schema);
             let is_given = ["example", "default", "enum", "const"].iter().any(|key| given.get(*key).is_some());
@@ -159,23 +160,37 @@ impl<'r> Context<'r> {
             else {
                 continue;
             };
-            if stem(name).is_none() {
-                continue;
-            }
+            let Some(named) = self.thing(name) else { continue };
             let parameter = Parameter {
-                name: name.to_owned(),
+                name: named,
                 place: Place::Query,
                 is_required: true,
                 schema: schema.clone(),
                 example: None,
             };
             let own = session.map(|session| self.memory.seen_by(session, endpoint, &parameter)).unwrap_or_default();
-            let seen = own.into_iter().next().or_else(|| self.memory.seen(endpoint, &parameter).into_iter().next());
-            if let Some(value) = seen {
+            // What goes from one thing to another needs two of them.
+            let seen = own.into_iter().chain(self.memory.seen(endpoint, &parameter)).collect::<Vec<_>>();
+            let other = seen.iter().find(|value| !used.contains(value)).filter(|_| is_destination(name));
+            if let Some(value) = other.or(seen.first()).cloned() {
+                used.push(value.clone());
                 *place = self.surface().typed(schema, &value);
             }
         }
         Some(body)
+    }
+
+    /// The name under which a property names a thing: `orderId` as it is, and `fromAccount` where there are accounts.
+    fn thing(&self, name: &str) -> Option<String> {
+        if stem(name).is_some() {
+            return Some(name.to_owned());
+        }
+        let plain = plain(name);
+        let starts = ["beneficiary", "dest", "destination", "from", "recipient", "sender", "source", "target", "to"];
+        let rest = starts.iter().filter_map(|start| plain.strip_prefix(start)).min_by_key(|rest| rest.len())?;
+        let mut segments = self.surface().endpoints.iter().flat_map(|endpoint| endpoint.template.split('/'));
+        let is_known = rest.len() > 2 && segments.any(|segment| singular(segment) == singular(rest));
+        is_known.then(|| format!("{rest}_id"))
     }
 
     /// Values for an operation that name what belongs to a session, the likeliest first.
@@ -205,4 +220,12 @@ impl<'r> Context<'r> {
         options.dedup();
         options
     }
+}
+
+/// `toAccount` and `recipient_id`, beside the one that something is taken from.
+fn is_destination(name: &str) -> bool {
+    let rest = name.strip_prefix("to").unwrap_or_default();
+    let is_to = rest.starts_with(|next: char| next == '_' || next.is_uppercase());
+    let name = name.to_lowercase();
+    is_to || ["beneficiary", "dest", "receiver", "recipient", "target"].iter().any(|word| name.contains(word))
 }

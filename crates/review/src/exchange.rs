@@ -192,6 +192,14 @@ impl Answer {
         self.status.is_success() && !self.json.as_ref().is_some_and(is_refusal)
     }
 
+    /// The status, or the one that the body names where it says that the status of a success is none.
+    pub(crate) fn meaning(&self) -> StatusCode {
+        match self.json.as_ref().filter(|body| self.status.is_success() && is_refusal(body)) {
+            Some(body) => said(body),
+            None => self.status,
+        }
+    }
+
     pub(crate) fn json(&self) -> Option<&Value> {
         self.json.as_ref()
     }
@@ -230,7 +238,45 @@ fn is_refusal(body: &Value) -> bool {
         && ["code", "error", "message", "reason"].iter().any(|key| body.get(*key).is_some());
     let status = body.get("status").and_then(Value::as_str).map(str::to_ascii_lowercase);
     let has_failed = is_short && matches!(status.as_deref(), Some("error" | "fail" | "failed" | "failure"));
-    !has_data && (has_errors || says_no || has_failed)
+    // `{"error": {"code": 404}}` or `{"code": 404, "message": ..}`, with nothing else in it.
+    let only = |known: &[&str]| {
+        body.as_object().is_some_and(|members| members.keys().all(|name| known.contains(&name.as_str())))
+    };
+    let holds_error = body.get("error").is_some_and(|error| error.is_object() || error.as_str().is_some_and(|text| !text.is_empty()))
+        && only(&["code", "data", "error", "message", "status", "timestamp"]);
+    let number = ["code", "status", "statusCode"].iter().find_map(|name| body.get(*name)?.as_u64());
+    let holds_number = number.is_some_and(|number| (400..600).contains(&number))
+        && only(&["code", "data", "message", "msg", "path", "reason", "status", "statusCode", "timestamp"]);
+    !has_data && (has_errors || says_no || has_failed || holds_error || holds_number)
+}
+
+/// The status that a refusal names in its body: by number, or by what its words usually mean.
+fn said(body: &Value) -> StatusCode {
+    let places = [Some(body), body.get("error"), body.pointer("/errors/0"), body.get("meta")];
+    let numbers = places.into_iter().flatten().flat_map(|place| {
+        let named = ["code", "status", "statusCode", "status_code", "errorCode"].map(|name| place.get(name));
+        named.into_iter().flatten().filter_map(|value| match value {
+            Value::String(text) => text.parse::<u16>().ok(),
+            value => value.as_u64().and_then(|number| u16::try_from(number).ok()),
+        })
+    });
+    let number = numbers.into_iter().find(|number| (400..600).contains(number));
+    if let Some(status) = number.and_then(|number| StatusCode::from_u16(number).ok()) {
+        return status;
+    }
+    let text = body.to_string().to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["unauthor", "unauthenticated", "not authenticated", "sign in", "log in", "logged in"]) {
+        StatusCode::UNAUTHORIZED
+    } else if says(&["forbidden", "not allowed", "permission", "access denied"]) {
+        StatusCode::FORBIDDEN
+    } else if says(&["not found", "no such", "does not exist", "unknown"]) {
+        StatusCode::NOT_FOUND
+    } else if says(&["too many", "try again later"]) {
+        StatusCode::TOO_MANY_REQUESTS
+    } else {
+        StatusCode::BAD_REQUEST
+    }
 }
 
 /// The value without its secrets.
@@ -270,7 +316,27 @@ mod tests {
         check(json!({ "status": "fail", "message": "no" }), false);
         check(json!({ "id": 1, "status": "failed", "total": 3 }), true);
         check(json!({ "success": true, "data": [] }), true);
+        check(json!({ "error": { "code": 404, "message": "no" } }), false);
+        check(json!({ "error": null, "data": 1 }), true);
+        check(json!({ "code": 403, "message": "no", "data": null }), false);
+        check(json!({ "code": 200, "message": "fine" }), true);
         check(json!([]), true);
+    }
+
+    #[test]
+    fn a_refusal_says_which_status_it_means() {
+        let check = |status: StatusCode, body: Value, expect: u16| {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let answer = Answer::new(status, headers, body.to_string().as_bytes());
+            assert_eq!(answer.meaning().as_u16(), expect, "{body}");
+        };
+        check(StatusCode::OK, json!({ "ok": false, "error": { "code": 403 } }), 403);
+        check(StatusCode::OK, json!({ "success": false, "status": "401" }), 401);
+        check(StatusCode::OK, json!({ "status": "fail", "message": "Please log in." }), 401);
+        check(StatusCode::OK, json!({ "errors": [{ "message": "no such order" }] }), 404);
+        check(StatusCode::OK, json!({ "ok": false }), 400);
+        check(StatusCode::OK, json!({ "id": 1, "code": 404 }), 200);
+        check(StatusCode::CONFLICT, json!({ "error": { "code": 404 } }), 409);
     }
 
     #[test]

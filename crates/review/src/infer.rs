@@ -29,6 +29,13 @@ pub(crate) fn learned(context: &mut Context<'_>) -> Surface {
         if endpoint.roles.is_empty() && !endpoint.is_public && is_privileged(context, endpoint) {
             endpoint.roles.clone_from(&privileged);
         }
+        if endpoint.roles.is_empty()
+            && !endpoint.is_public
+            && let Some((role, known)) = named_role(context, endpoint)
+        {
+            endpoint.roles = vec![role];
+            endpoint.known = known;
+        }
         if is_silent && !endpoint.is_public && endpoint.roles.is_empty() {
             learn_owner(context, endpoint);
         }
@@ -65,6 +72,38 @@ fn is_privileged(context: &Context<'_>, endpoint: &Endpoint) -> bool {
     is_observed || is_named || is_said && !is_own
 }
 
+/// A role that only some identities have, and that an operation names: in words that say so, or in its path.
+fn named_role(context: &Context<'_>, endpoint: &Endpoint) -> Option<(String, Known)> {
+    let mut roles: Vec<&String> = context.sessions.iter().flat_map(|session| &session.roles).collect();
+    roles.sort();
+    roles.dedup();
+    let is_of_all = |role: &String| context.sessions.iter().all(|session| session.roles.contains(role));
+    let words: Vec<String> = endpoint.words.split(|one: char| !one.is_alphanumeric()).map(str::to_owned).collect();
+    let said = words.join(" ");
+    // What comes after the role keeps a collection apart, such as the `/sellers` that everybody may look at.
+    let segments: Vec<&str> = endpoint.template.split('/').collect();
+    let followed = segments.iter().zip(segments.iter().skip(1)).filter(|(_, next)| !next.contains('{'));
+    let followed: Vec<String> = followed.map(|(segment, _)| plain(segment)).collect();
+    let known = |role: &String| {
+        let name = role.to_lowercase();
+        if is_of_all(role) || ORDINARY.contains(&plain(role).as_str()) || name.len() < 3 {
+            return None;
+        }
+        let sayings = ["for NAMEs", "NAMEs only", "NAME only", "only NAMEs", "NAME role", "requires NAME", "as NAME"];
+        let is_said = sayings.iter().any(|saying| {
+            let saying = saying.replace("NAME", &name);
+            format!(" {said} ").contains(&format!(" {saying} "))
+        });
+        let is_placed = followed.contains(&plain(role));
+        match (is_said || is_placed && is_power(role), is_placed) {
+            (true, _) => Some((role.clone(), Known::Inferred)),
+            (false, true) => Some((role.clone(), Known::Guessed)),
+            (false, false) => None,
+        }
+    };
+    roles.into_iter().find_map(known)
+}
+
 /// The roles of administrators among the identities.
 fn privileged_roles(context: &Context<'_>) -> Vec<String> {
     let mut roles: Vec<String> = context.sessions.iter().flat_map(|session| session.roles.clone()).collect();
@@ -76,7 +115,7 @@ fn privileged_roles(context: &Context<'_>) -> Vec<String> {
 
 fn is_power(role: &str) -> bool {
     let role = role.to_lowercase();
-    ["admin", "manager", "owner", "root", "staff", "super"].iter().any(|word| role.contains(word))
+    ["admin", "manager", "moderator", "operator", "owner", "root", "staff", "super"].iter().any(|word| role.contains(word))
 }
 
 /// Finds out what is whose for an operation with an id in its path.
@@ -335,6 +374,9 @@ fn is_shared(noun: &str) -> bool {
 }
 
 const CLAIMS: [&str; 8] = ["sub", "id", "uuid", "username", "email", "user_id", "uid", "preferred_username"];
+/// Roles that everybody has who is somebody.
+const ORDINARY: [&str; 10] =
+    ["account", "basic", "client", "customer", "default", "guest", "member", "person", "standard", "user"];
 const OWNERS: [&str; 12] = [
     "account",
     "author",

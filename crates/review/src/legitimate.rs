@@ -104,7 +104,7 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
     for (session, values) in tries.into_iter().take(MAXIMUM_TRIES) {
         let answer = attempt(context, endpoint, &values, session).await?;
         let name = session.map(|_| context.name(session).to_owned());
-        reach.status = answer.status.as_u16();
+        reach.status = answer.meaning().as_u16();
         reach.blocked_by = answer.blocked_by();
         reach.identity = name;
         if answer.is_success() {
@@ -170,7 +170,7 @@ async fn attempt(
             context.memory.learn(surface, endpoint, served);
             return Ok(answer);
         }
-        if let (StatusCode::FORBIDDEN, Some(session)) = (answer.status, session) {
+        if let (StatusCode::FORBIDDEN, Some(session)) = (answer.meaning(), session) {
             context.memory.refused.push((endpoint.id.clone(), session));
         }
         let marker = context.marker();

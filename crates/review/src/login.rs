@@ -5,6 +5,8 @@ use std::fmt;
 use http::Method;
 use serde_json::Value;
 
+use crate::surface::Surface;
+
 /// How an identity comes by its credential.
 #[derive(Clone)]
 pub enum Login {
@@ -247,6 +249,27 @@ pub(crate) fn is_password(name: &str) -> bool {
     matches!(name.as_str(), "pin" | "secret") || ["pass", "pwd"].iter().any(|word| name.contains(word))
 }
 
+/// A password that a schema takes: as many digits as it wants where it wants digits, else something of every kind.
+pub(crate) fn fresh_password(surface: &Surface, schema: &Value, start: &str, marker: &str) -> String {
+    let schema = surface.resolve(schema);
+    let strong = format!("{start}{marker}");
+    let limit = |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
+    let (least, most) = (limit("minLength").unwrap_or(0), limit("maxLength").unwrap_or(usize::MAX));
+    let pattern = schema.get("pattern").and_then(Value::as_str);
+    let is_of_digits = |pattern: &str| {
+        let rest = pattern.replace("[0-9]", "").replace("\\d", "");
+        rest.len() < pattern.len() && rest.chars().all(|one| "^${},+*".contains(one) || one.is_ascii_digit())
+    };
+    if pattern.is_some_and(is_of_digits) {
+        let counted = pattern.and_then(|pattern| pattern.split(['{', ',', '}']).nth(1)?.parse::<usize>().ok());
+        let wanted = counted.unwrap_or_else(|| least.max(6)).clamp(1, MAXIMUM_PIN);
+        let digits = marker.bytes().rev().map(|byte| char::from(b'0' + (byte.wrapping_mul(7)) % 10));
+        return digits.cycle().take(wanted).collect();
+    }
+    let length = strong.chars().count().max(least).min(most);
+    strong.chars().chain(std::iter::repeat('x')).take(length).collect()
+}
+
 /// Whether two names of properties mean the same: `userName` and `user_name`, and also `login` and `username`.
 fn alike(known: &str, name: &str) -> bool {
     let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
@@ -257,6 +280,8 @@ fn alike(known: &str, name: &str) -> bool {
         || ["identifier", "login", "name", "user", "userid", "username"].contains(&name.as_str())
             && ["login", "name", "user", "username"].contains(&known.as_str())
 }
+
+const MAXIMUM_PIN: usize = 20;
 
 #[cfg(test)]
 mod tests {

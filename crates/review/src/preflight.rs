@@ -51,8 +51,8 @@ pub(crate) async fn controls(context: &Context<'_>) -> Result<Vec<Control>, Send
                 control = Control::Good;
                 break;
             }
-            if answer.status == StatusCode::UNAUTHORIZED && !endpoint.is_public {
-                control = Control::Refused { operation: endpoint.id.clone(), status: answer.status.as_u16() };
+            if answer.meaning() == StatusCode::UNAUTHORIZED && !endpoint.is_public {
+                control = Control::Refused { operation: endpoint.id.clone(), status: answer.meaning().as_u16() };
             }
         }
         controls.push(control);

@@ -20,7 +20,7 @@ pub(crate) fn repair(
     let lower = text.to_lowercase();
     let is_taken =
         ["already", "conflict", "duplicate", "exist", "taken", "unique"].iter().any(|word| lower.contains(word));
-    match answer.status {
+    match answer.meaning() {
         StatusCode::CONFLICT => return body.as_mut().is_some_and(|body| freshen(body, marker)),
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {}
         _ => return false,

@@ -149,10 +149,10 @@ async fn place(context: &Context<'_>) -> Result<Option<Surface>, SendError> {
     for (bare, placed) in plain.take(MAXIMUM_PLACES) {
         let values = context.surface().sample_values(bare);
         let is_there = |status: StatusCode| status != StatusCode::NOT_FOUND;
-        if is_there(context.client.send(&context.call(bare, &values, None, Some(0))).await?.status) {
+        if is_there(context.client.send(&context.call(bare, &values, None, Some(0))).await?.meaning()) {
             return Ok(None);
         }
-        if is_there(context.client.send(&context.call(placed, &values, None, Some(0))).await?.status) {
+        if is_there(context.client.send(&context.call(placed, &values, None, Some(0))).await?.meaning()) {
             return Ok(Some(below));
         }
     }
@@ -322,7 +322,7 @@ impl RunError {
             (true, missing) => format!(", with {missing}"),
         };
         let request = format!("{} {}", call.method, call.path.split('?').next().unwrap_or_default());
-        Self::Login { identity: identity.name.clone(), request, status: answer.status.as_u16(), detail }
+        Self::Login { identity: identity.name.clone(), request, status: answer.meaning().as_u16(), detail }
     }
 }
 

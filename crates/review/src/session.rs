@@ -303,7 +303,7 @@ async fn patiently(client: &ScopedClient, call: &Call) -> Result<Answer, SendErr
         let answer = client.send_plainly(call).await?;
         let seconds = answer.header("retry-after").and_then(|value| value.parse().ok());
         match seconds.filter(|seconds| *seconds <= MAXIMUM_SECONDS) {
-            Some(seconds) if answer.status == StatusCode::TOO_MANY_REQUESTS => {
+            Some(seconds) if answer.meaning() == StatusCode::TOO_MANY_REQUESTS => {
                 sleep(Duration::from_secs(seconds)).await
             }
             _ => return Ok(answer),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::identity::Identity;
-use crate::login::{Account, Grant, Login, is_password};
+use crate::login::{Account, Grant, Login, fresh_password, is_password};
 use crate::scope::SendError;
 use crate::session::{Session, granted};
 use crate::surface::{Endpoint, Surface};
@@ -38,7 +38,9 @@ pub(crate) async fn make(context: &Context<'_>, number: usize) -> Result<Option<
     let surface = context.surface();
     let Some(endpoint) = registration(surface) else { return Ok(None) };
     let marker = context.marker();
-    let password = format!("Aa1!{marker}");
+    let schema = endpoint.body.as_ref().map(|body| surface.properties(&body.schema)).unwrap_or_default();
+    let schema = schema.into_iter().find(|(name, _)| is_password(name)).map_or(&Value::Null, |(_, schema)| schema);
+    let password = fresh_password(surface, schema, "Aa1!", &marker);
     let mut names = Vec::new();
     let body = body(surface, endpoint, &marker, &password, &mut names);
     let call = context.call(endpoint, &surface.sample_values(endpoint), Some(body), None);

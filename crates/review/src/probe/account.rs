@@ -268,7 +268,7 @@ async fn take(
             docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
             return Ok(());
         }
-        let reason = format!("acting on another account is answered with {}", answer.status.as_u16());
+        let reason = format!("acting on another account is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
     }
     Ok(())

@@ -112,7 +112,7 @@ async fn without_token(context: &Context<'_>, docket: &mut Docket, control: &Con
         let summary = format!("the operation is served {how}, though the contract asks for a credential");
         docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);
     } else {
-        let reason = format!("a request without a token is answered with {}", none.status.as_u16());
+        let reason = format!("a request without a token is answered with {}", none.meaning().as_u16());
         docket.withstand(&rule::AUTHENTICATION_MISSING, site, reason, trail);
     }
     Ok(())
@@ -135,11 +135,11 @@ async fn making(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
     let names =
         |answer: &Answer| answer.json().and_then(Value::as_object).map(|body| body.keys().cloned().collect::<Vec<_>>());
     let is_same = names(&valid) == names(&answer) && (names(&valid).is_some() || valid.text == answer.text);
-    if answer.status == valid.status && is_same {
+    if answer.meaning() == valid.meaning() && is_same {
         let summary = "the operation is done without a credential, though the contract asks for one".to_owned();
         docket.prove(&rule::AUTHENTICATION_MISSING, site, summary, trail);
     } else {
-        let reason = format!("a request without a token is answered with {}", answer.status.as_u16());
+        let reason = format!("a request without a token is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::AUTHENTICATION_MISSING, site, reason, trail);
     }
     Ok(())
@@ -164,7 +164,7 @@ async fn undeclared(context: &Context<'_>, docket: &mut Docket) -> Result<(), Se
         let answer = context.send(&mut trail, Label::Attack, &nobody.call(context, endpoint)).await?;
         answers.push((endpoint, answer, trail));
     }
-    let is_closed = answers.iter().any(|(_, answer, _)| matches!(answer.status.as_u16(), 401 | 403));
+    let is_closed = answers.iter().any(|(_, answer, _)| matches!(answer.meaning().as_u16(), 401 | 403));
     for (endpoint, answer, trail) in answers.into_iter().filter(|(_, answer, _)| answer.is_success()) {
         let site = Site { operation: &endpoint.id, insertion: AUTHORIZATION };
         let held = answer.json().map(sensitive).unwrap_or_default();

@@ -76,7 +76,7 @@ async fn page(
             docket.skip(format!("there are too few items to fill a page of `{}`", endpoint.id));
         }
         _ => {
-            let reason = format!("a page too large is answered with {}", answer.status.as_u16());
+            let reason = format!("a page too large is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::PAGE_UNBOUNDED, site, reason, trail);
         }
     }

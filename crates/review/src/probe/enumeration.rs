@@ -84,7 +84,7 @@ async fn ask(
         let stranger = format!("{}{ends}", context.marker());
         for (name, label, answers) in [(name, Label::Attack, &mut yes), (&stranger, Label::Control, &mut no)] {
             let answer = context.send(&mut trail, label, &call(name)).await?;
-            if matches!(answer.status.as_u16(), 423 | 429) || answer.status.is_server_error() {
+            if matches!(answer.meaning().as_u16(), 423 | 429) || answer.meaning().is_server_error() {
                 docket.withstand(&rule::ACCOUNT_ENUMERABLE, site, "names cannot be tried at will", trail);
                 return Ok(());
             }

@@ -91,7 +91,7 @@ async fn evaluate(
         let answer =
             context.send(&mut trail, Label::Attack, &point.text(context, &form.write(point, &mark, 41, 271))).await?;
         if !answer.text.contains(&format!("{mark}11111{mark}")) {
-            let reason = format!("what could be run is answered with {}", answer.status.as_u16());
+            let reason = format!("what could be run is answered with {}", answer.meaning().as_u16());
             docket.withstand(rule, site, reason, trail);
             continue;
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
+use crate::exchange::Answer;
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
@@ -93,9 +94,9 @@ async fn repeat(
             continue;
         }
         if number == 1 {
-            docket.skip(format!("`{}` is answered with {} the first time", endpoint.id, answer.status.as_u16()));
+            docket.skip(format!("`{}` is answered with {} the first time", endpoint.id, answer.meaning().as_u16()));
         } else {
-            let reason = format!("call {number} is answered with {}", answer.status.as_u16());
+            let reason = format!("call {number} is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::FLOW_UNBOUNDED, site, reason, trail);
         }
         return Ok(());
@@ -127,7 +128,7 @@ async fn again(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) 
         let label = if number == 1 { Label::Control } else { Label::Attack };
         let answer = context.send(&mut trail, label, &base.call(context, endpoint)).await?;
         let Some(body) = answer.json().filter(|_| answer.is_success()) else {
-            let reason = format!("using it again is answered with {}", answer.status.as_u16());
+            let reason = format!("using it again is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::FLOW_REPEATED, site, reason, trail);
             return Ok(());
         };
@@ -168,6 +169,7 @@ fn is_amount(context: &Context<'_>, point: &Point<'_>) -> bool {
     let is_counted = ["quantity", "qty", "amount", "price", "count", "points"].iter().any(|word| {
         point.plain_name() == *word || point.plain_name().starts_with(word) || point.plain_name().ends_with(word)
     });
+    let is_counted = is_counted && !point.plain_name().ends_with("account");
     point.spot == Spot::Body && point.is_number(context.surface()) && is_counted && point.base.session.is_some()
 }
 
@@ -193,17 +195,62 @@ async fn negative(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>)
         })
     };
     let below = answer.json().filter(|_| answer.is_success()).and_then(computed);
-    match below.filter(|_| control.json().is_some_and(|body| computed(body).is_none())) {
+    let below = below.filter(|_| control.json().is_some_and(|body| computed(body).is_none()));
+    if below.is_none()
+        && let Some(name) = turned(context, point, &answer, &mut trail).await?
+    {
+        let summary = format!("a negative `{}` is counted with: `{name}` moves the other way", point.name);
+        docket.prove(&rule::AMOUNT_UNCHECKED, site, summary, trail);
+        return Ok(());
+    }
+    match below {
         Some(name) => {
             let summary = format!("a negative `{}` is counted with: `{name}` is below nothing", point.name);
             docket.prove(&rule::AMOUNT_UNCHECKED, site, summary, trail);
         }
         None => {
-            let reason = format!("a negative amount is answered with {}", answer.status.as_u16());
+            let reason = format!("a negative amount is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::AMOUNT_UNCHECKED, site, reason, trail);
         }
     }
     Ok(())
+}
+
+/// The name of a number that an ordinary amount moves one way, and a negative one just as far the other way.
+async fn turned(
+    context: &Context<'_>,
+    point: &Point<'_>,
+    served: &Answer,
+    trail: &mut Trail,
+) -> Result<Option<String>, SendError> {
+    if !served.is_success() {
+        return Ok(None);
+    }
+    let Some(amount) = point.seed_text().parse::<f64>().ok().filter(|amount| *amount > 0.0) else { return Ok(None) };
+    let less = if point.seed.is_i64() {
+        point.seed.as_i64().map_or(Value::Null, |whole| Value::from(-whole))
+    } else {
+        Value::from(-amount)
+    };
+    let mut bodies = Vec::new();
+    let (same, label) = (point.seed.clone(), Label::Control);
+    for (value, label) in [(same.clone(), label), (same, label), (less.clone(), Label::Attack), (less, Label::Verify)] {
+        let answer = context.send(trail, label, &point.call(context, &value)).await?;
+        let Some(body) = answer.json().filter(|_| answer.is_success()) else { return Ok(None) };
+        bodies.push(body.clone());
+    }
+    let [first, second, third, fourth] = bodies.as_slice() else { return Ok(None) };
+    let mut numbers = Vec::new();
+    leaves(first, "", &mut numbers);
+    Ok(numbers.into_iter().find_map(|(path, name)| {
+        let at = |body: &Value| body.pointer(&path).and_then(Value::as_f64);
+        let (first, second, third, fourth) = (at(first)?, at(second)?, at(third)?, at(fourth)?);
+        let (forth, back, again) = (second - first, third - second, fourth - third);
+        let is_turned =
+            (forth + back).abs() < 1e-6 && (back - again).abs() < 1e-6 && (forth.abs() - amount).abs() < 1e-6;
+        let is_value = plain(&name) != point.plain_name() && VALUES.iter().any(|word| plain(&name).contains(word));
+        (is_turned && is_value).then_some(name)
+    }))
 }
 
 const VALUES: [&str; 10] = ["amount", "balance", "cents", "cost", "credit", "points", "price", "sum", "total", "votes"];

@@ -120,7 +120,7 @@ async fn forge(
             proved.push(rule.slug);
             docket.prove(rule, site, format!("a token {how} is believed"), trail);
         } else {
-            let reason = format!("a token {how} is answered with {}", answer.status.as_u16());
+            let reason = format!("a token {how} is answered with {}", answer.meaning().as_u16());
             docket.withstand(rule, site, reason, trail);
         }
     }
@@ -231,7 +231,7 @@ async fn fetched_keys(
             let summary = format!("the service asks the address in `{name}` of a token for its key");
             docket.prove(&rule::TOKEN_KEYED, site, summary, trail);
         } else {
-            let reason = format!("a token that names its key's address is answered with {}", answer.status.as_u16());
+            let reason = format!("a token that names its key's address is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::TOKEN_KEYED, site, reason, trail);
         }
     }
@@ -272,7 +272,7 @@ async fn expired(
     if is_alike(&valid, &answer) {
         docket.prove(&rule::TOKEN_EXPIRED, site, "a token that expired in 1970 is believed".to_owned(), trail);
     } else {
-        let reason = format!("an expired token is answered with {}", answer.status.as_u16());
+        let reason = format!("an expired token is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::TOKEN_EXPIRED, site, reason, trail);
     }
     Ok(())
@@ -295,7 +295,7 @@ async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endp
         let summary = format!("{} becomes {} by writing another subject into the token", forger.name, owner.name);
         docket.prove(&rule::TOKEN_SUBJECT, site, summary, trail);
     } else {
-        let reason = format!("a token with another subject is answered with {}", answer.status.as_u16());
+        let reason = format!("a token with another subject is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::TOKEN_SUBJECT, site, reason, trail);
     }
     Ok(())

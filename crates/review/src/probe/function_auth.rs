@@ -16,7 +16,7 @@ use crate::probe::point::{Base, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Surface};
+use crate::surface::{Endpoint, Known, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -116,12 +116,16 @@ async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
                 format!("{} is served what needs the role `{}`", context.name(Some(stranger)), roles.join("` or `"))
             }
         };
-        docket.prove(&rule::FUNCTION_EXPOSED, site, summary, trail);
+        // A name alone may mean something else.
+        match endpoint.known {
+            Known::Guessed => docket.suspect(&rule::FUNCTION_EXPOSED, site, summary, trail),
+            Known::Declared | Known::Inferred => docket.prove(&rule::FUNCTION_EXPOSED, site, summary, trail),
+        }
         return Ok(());
     }
-    let reason = format!("somebody without the role is answered with {}", answer.status.as_u16());
+    let reason = format!("somebody without the role is answered with {}", answer.meaning().as_u16());
     docket.withstand(&rule::FUNCTION_EXPOSED, site, reason, trail.clone());
-    if matches!(answer.status.as_u16(), 401 | 403 | 404 | 405) && endpoint.is_read() {
+    if matches!(answer.meaning().as_u16(), 401 | 403 | 404 | 405) && endpoint.is_read() {
         return other_ways(context, docket, endpoint, Ways { call: as_session(Some(stranger)), control, trail }).await;
     }
     Ok(())
@@ -185,7 +189,7 @@ async fn other_ways(
             docket.prove(&rule::FUNCTION_BYPASSED, site, summary, trail);
             return Ok(());
         }
-        let reason = format!("another way in is answered with {}", answer.status.as_u16());
+        let reason = format!("another way in is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::FUNCTION_BYPASSED, site, reason, trail);
     }
     Ok(())

@@ -74,12 +74,12 @@ impl Probe for Guessing {
                 .iter()
                 .any(|word| answer.text.to_ascii_lowercase().contains(word));
             let is_slowed = matches!(
-                answer.status,
+                answer.meaning(),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
             );
             if is_slowed || is_closed {
                 let trail = if is_shown { trail } else { unseen };
-                let reason = format!("guess {number} is answered with {}", answer.status.as_u16());
+                let reason = format!("guess {number} is answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, reason, trail);
                 return Ok(());
             }

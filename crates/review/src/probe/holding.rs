@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::memory::{is_envelope, texts};
 use crate::probe::point::plain;
 use crate::surface::schema::text_of;
+use crate::surface::template::singular;
 use crate::surface::{Endpoint, Parameter, Values};
 
 /// What is known about an account: names and values that stand for it.
@@ -109,8 +110,8 @@ pub(crate) fn held(context: &Context<'_>, endpoint: &Endpoint, session: usize) -
     options
 }
 
-/// Whether a list shows a value to one session and not to the other, who was shown the list as well.
-pub(crate) fn is_listed_for_one(context: &Context<'_>, value: &str, one: usize, other: usize) -> bool {
+/// Whether a list of such things shows a value to one session and not to the other, who was shown the list as well.
+pub(crate) fn is_listed_for_one(context: &Context<'_>, noun: &str, value: &str, one: usize, other: usize) -> bool {
     let shows = |session: usize, id: &str| {
         context.memory.served(id).find(|served| served.session == Some(session)).and_then(|served| served.body.as_ref())
     };
@@ -118,7 +119,8 @@ pub(crate) fn is_listed_for_one(context: &Context<'_>, value: &str, one: usize, 
         .surface()
         .endpoints
         .iter()
-        .filter(|endpoint| endpoint.is_read() && endpoint.path_parameters().next().is_none());
+        .filter(|endpoint| endpoint.is_read() && endpoint.path_parameters().next().is_none())
+        .filter(|endpoint| endpoint.template.split('/').any(|segment| singular(segment) == singular(noun)));
     reads.into_iter().any(|list| {
         shows(one, &list.id)
             .zip(shows(other, &list.id))

@@ -72,10 +72,16 @@ enum Outcome {
 /// What is compared: the whole answer to a read, without an echo of what was sent; of a change only its status, for its
 /// answer has new ids.
 fn sign(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
-    if point.endpoint.is_read() && answer.is_success() {
+    if (point.endpoint.is_read() || is_search(point.endpoint)) && answer.is_success() {
         return without_echo(answer, sent);
     }
-    answer.status.to_string()
+    answer.meaning().to_string()
+}
+
+/// Whether something is posted only to be looked for.
+fn is_search(endpoint: &Endpoint) -> bool {
+    let last = endpoint.template.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    ["filter", "find", "lookup", "query", "search"].iter().any(|word| last.contains(word))
 }
 
 async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<Outcome, SendError> {
@@ -93,7 +99,7 @@ async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -
         let send = |left: u32, right: u32| form.write(&seed, left, right);
         let truth = context.send(&mut trail, Label::Attack, &point.text(context, &send(7, 7))).await?;
         if sign(point, &truth, &send(7, 7)) != expected {
-            let reason = format!("a true condition is answered with {}", truth.status.as_u16());
+            let reason = format!("a true condition is answered with {}", truth.meaning().as_u16());
             docket.withstand(&rule::SQL_INJECTED, site, reason, trail);
             continue;
         }
@@ -185,7 +191,7 @@ async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let attack = point.text(context, &format!("{seed}{quote}"));
         let answer = context.send(&mut trail, Label::Attack, &attack).await?;
         let Some(word) = speaks(&answer) else {
-            let reason = format!("a quote is answered with {}", answer.status.as_u16());
+            let reason = format!("a quote is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::SQL_ERROR, site, reason, trail);
             continue;
         };

@@ -47,7 +47,7 @@ impl Probe for Inventory {
             let mut trail = controls.clone();
             let mut answer = context.send(&mut trail, Label::Attack, &Call::get(path.clone())).await?;
             // It exists, and wants to know who asks.
-            if matches!(answer.status.as_u16(), 401 | 403)
+            if matches!(answer.meaning().as_u16(), 401 | 403)
                 && answer.blocked_by().is_none()
                 && let Some(session) = context.sessions.first()
             {
@@ -57,7 +57,7 @@ impl Probe for Inventory {
             let operation = format!("{} {path}", Method::GET);
             let site = Site { operation: &operation, insertion: "path" };
             if !holds_something(&answer) {
-                let reason = format!("undeclared paths are answered with {}", answer.status.as_u16());
+                let reason = format!("undeclared paths are answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::OPERATION_UNDECLARED, site, reason, trail);
                 continue;
             }
@@ -141,10 +141,9 @@ fn candidates(surface: &Surface) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for endpoint in &surface.endpoints {
         for stem in stems(&endpoint.template) {
-            let (version, rest) = split_version(&stem);
-            if let Some(version) = version {
+            if let (before, Some(version), rest) = split_version(&stem) {
                 for other in siblings(version) {
-                    paths.insert(format!("/{other}{rest}"));
+                    paths.insert(format!("{before}/{other}{rest}"));
                 }
             }
             paths.insert(stem);
@@ -162,11 +161,17 @@ fn stems(template: &str) -> Vec<String> {
     if fixed.len() < 2 { Vec::new() } else { vec![format!("/{}", fixed.join("/"))] }
 }
 
-fn split_version(path: &str) -> (Option<&str>, &str) {
-    let rest = path.trim_start_matches('/');
-    let (first, _) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_version = first.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
-    if is_version { (Some(first), rest.strip_prefix(first).unwrap_or_default()) } else { (None, path) }
+/// What is before the first version in a path, the version, and what is after it.
+fn split_version(path: &str) -> (&str, Option<&str>, &str) {
+    let mut before = 0;
+    for segment in path.split('/').skip(1) {
+        let after = before + 1 + segment.len();
+        if segment.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok()) {
+            return (path.get(..before).unwrap_or_default(), Some(segment), path.get(after..).unwrap_or_default());
+        }
+        before = after;
+    }
+    (path, None, "")
 }
 
 fn siblings(version: &str) -> Vec<String> {
@@ -245,8 +250,9 @@ mod tests {
 
     #[test]
     fn versions_have_siblings() {
-        assert_eq!(split_version("/v1/users"), (Some("v1"), "/users"));
-        assert_eq!(split_version("/vault/users"), (None, "/vault/users"));
+        assert_eq!(split_version("/v1/users"), ("", Some("v1"), "/users"));
+        assert_eq!(split_version("/api/v2/users/v1"), ("/api", Some("v2"), "/users/v1"));
+        assert_eq!(split_version("/vault/users"), ("/vault/users", None, ""));
         assert_eq!(siblings("v1"), ["v0", "v2", "beta", "internal"]);
         assert_eq!(siblings("v0"), ["v1", "beta", "internal"]);
     }

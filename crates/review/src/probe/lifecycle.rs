@@ -77,7 +77,7 @@ impl Probe for Lifecycle {
         let left = context.send(&mut trail, Label::Control, &leave.with_credential(session.credential())).await?;
         let site = Site { operation: &exit.id, insertion: "header/authorization" };
         if !left.is_success() {
-            docket.skip(format!("`{}` is answered with {}", exit.id, left.status.as_u16()));
+            docket.skip(format!("`{}` is answered with {}", exit.id, left.meaning().as_u16()));
             return Ok(());
         }
         let after = context.send(&mut trail, Label::Attack, &mine).await?;
@@ -85,7 +85,7 @@ impl Probe for Lifecycle {
             let summary = "a token that was signed out is served as before".to_owned();
             docket.prove(&rule::SESSION_OUTLIVES, site, summary, trail);
         } else {
-            let reason = format!("a token that was signed out is answered with {}", after.status.as_u16());
+            let reason = format!("a token that was signed out is answered with {}", after.meaning().as_u16());
             docket.withstand(&rule::SESSION_OUTLIVES, site, reason, trail);
         }
         Ok(())

@@ -59,7 +59,7 @@ async fn operators(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
     let mut trail = Trail::default();
     let attack = context.send(&mut trail, Label::Attack, &with_operator(context, point, "$ne", &nonsense)).await?;
     if !finds(&attack) {
-        let reason = format!("an operator is answered with {}", attack.status.as_u16());
+        let reason = format!("an operator is answered with {}", attack.meaning().as_u16());
         docket.withstand(&rule::NOSQL_INJECTED, site, reason, trail);
         return Ok(());
     }
@@ -87,7 +87,7 @@ async fn script(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -
     let mut trail = Trail::default();
     let truth = context.send(&mut trail, Label::Attack, &point.text(context, &write(7, 7))).await?;
     if !finds(&truth) {
-        let reason = format!("a true condition is answered with {}", truth.status.as_u16());
+        let reason = format!("a true condition is answered with {}", truth.meaning().as_u16());
         docket.withstand(&rule::NOSQL_INJECTED, site, reason, trail);
         return Ok(());
     }

@@ -23,6 +23,7 @@ use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
 use crate::surface::schema::text_of;
+use crate::surface::template::singular;
 use crate::surface::{Endpoint, Parameter, Values};
 
 /// The probe.
@@ -86,10 +87,29 @@ pub(super) fn is_somebodys(
     let (victim, attacker) = pair;
     let is_about_account = endpoint.path_parameters().any(|parameter| names_account(endpoint, parameter));
     endpoint.is_owned()
-        || endpoint.path_parameters().filter(|one| !names_account(endpoint, one)).any(|one| {
-            values.in_path(&one.name).is_some_and(|value| is_listed_for_one(context, value, victim, attacker))
+        || endpoint.path_parameters().filter(|one| !names_somebody(context, endpoint, one, victim, values)).any(|one| {
+            let noun = endpoint.noun_of(&one.name);
+            values.in_path(&one.name).is_some_and(|value| is_listed_for_one(context, &noun, value, victim, attacker))
         })
         || is_personal(context, body, victim, is_about_account) && !names_owner(context, body, attacker)
+}
+
+/// Whether a parameter names a person: an account of a bank, say, is not what its holder is known by.
+fn names_somebody(
+    context: &Context<'_>,
+    endpoint: &Endpoint,
+    parameter: &Parameter,
+    victim: usize,
+    values: &Values,
+) -> bool {
+    let is_thing = singular(&endpoint.noun_of(&parameter.name)) == "account"
+        && context.surface().endpoints.iter().any(|list| {
+            let below = format!("{}/{{{}}}", list.template, parameter.name);
+            list.is_read() && endpoint.template.starts_with(&below)
+        });
+    let value = values.in_path(&parameter.name).unwrap_or_default();
+    let is_name = || context.sessions.get(victim).is_some_and(|session| session.names().iter().any(|one| one == value));
+    names_account(endpoint, parameter) && (!is_thing || value.parse::<u64>().is_err() && is_name())
 }
 
 async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -> Result<(), SendError> {
@@ -126,7 +146,7 @@ async fn read(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
                 let summary = format!("{reader} reads what {owner} does by naming its id; nothing says whose it is");
                 docket.suspect(&rule::OBJECT_READ, site, summary, trail);
             } else {
-                let reason = format!("an object of somebody else is answered with {}", answer.status.as_u16());
+                let reason = format!("an object of somebody else is answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::OBJECT_READ, site, reason, trail);
             }
             return Ok(());
@@ -195,7 +215,7 @@ async fn change(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
                 docket.suspect(&rule::OBJECT_WRITTEN, site, format!("{summary}; nothing says whose it is"), trail);
             }
         } else {
-            let reason = format!("a change of somebody else's object is answered with {}", answer.status.as_u16());
+            let reason = format!("a change of somebody else's object is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
         }
         return Ok(());
@@ -271,7 +291,7 @@ async fn delete(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint)
             };
             docket.prove(&rule::OBJECT_WRITTEN, site, summary, trail);
         } else {
-            let reason = format!("deleting somebody else's object is answered with {}", answer.status.as_u16());
+            let reason = format!("deleting somebody else's object is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::OBJECT_WRITTEN, site, reason, trail);
         }
     }

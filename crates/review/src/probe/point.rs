@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::exchange::{Answer, Call};
+use crate::login::is_password;
 use crate::plan::Mode;
 use crate::surface::schema::text_of;
 use crate::surface::{Endpoint, Place, Surface, Values};
@@ -207,8 +208,13 @@ pub(crate) fn with_own_password(
 /// Whether an operation makes accounts: it takes a password, and is not the sign-in.
 pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    let named =
-        ["register", "signup", "users", "accounts", "customers", "members"].iter().any(|word| path.contains(word));
+    let named = ["register", "registration", "signup", "users", "accounts", "customers", "members", "clients"]
+        .iter()
+        .any(|word| path.contains(word));
+    let takes_password = endpoint
+        .body
+        .as_ref()
+        .is_some_and(|body| surface.properties(&body.schema).into_iter().any(|(name, _)| is_password(name)));
     let takes = |words: &[&str]| {
         endpoint.body.as_ref().is_some_and(|body| {
             surface
@@ -220,7 +226,7 @@ pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
     endpoint.method == Method::POST
         && named
         && endpoint.path_parameters().next().is_none()
-        && takes(&["password", "passwd", "pwd"])
+        && takes_password
         && takes(&["user", "email", "login", "name"])
         && !["login", "signin", "reset", "forgot"].iter().any(|word| path.contains(word))
 }

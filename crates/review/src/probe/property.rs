@@ -146,7 +146,7 @@ async fn assigns(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
         let insertion = format!("body/{name}");
         let site = Site { operation: &endpoint.id, insertion: &insertion };
         if after.json().and_then(|body| record(body)?.get(&name)) != Some(&value) {
-            let reason = format!("setting `{name}` is answered with {}", answer.status.as_u16());
+            let reason = format!("setting `{name}` is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::PROPERTY_ASSIGNED, site, reason, trail);
             continue;
         }
@@ -243,7 +243,7 @@ async fn wish(context: &Context<'_>, docket: &mut Docket, wish: Wish<'_>) -> Res
         .collect();
     let site = Site { operation: &endpoint.id, insertion: "body" };
     let Some((first, new)) = set.first().zip(new) else {
-        let reason = format!("a body with more than it has is answered with {}", answer.status.as_u16());
+        let reason = format!("a body with more than it has is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::PROPERTY_ASSIGNED, site, reason, trail);
         return Ok(if answer.is_success() { Reaction::Ignored } else { Reaction::Refused });
     };

@@ -60,7 +60,7 @@ async fn leave(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let mut trail = Trail::default();
         let answer = context.send(&mut trail, Label::Attack, &point.text(context, &address)).await?;
         if !leads_to(&answer, &host) {
-            let reason = format!("a foreign address is answered with {}", answer.status.as_u16());
+            let reason = format!("a foreign address is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::REDIRECT_OPEN, site, reason, trail);
             continue;
         }
@@ -92,7 +92,7 @@ async fn split(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let summary = format!("a line break in `{}` begins a header of its own", point.name);
         docket.prove(&rule::HEADER_INJECTED, site, summary, trail);
     } else {
-        let reason = format!("a line break is answered with {}", answer.status.as_u16());
+        let reason = format!("a line break is answered with {}", answer.meaning().as_u16());
         docket.withstand(&rule::HEADER_INJECTED, site, reason, trail);
     }
     Ok(())

@@ -67,7 +67,7 @@ async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
             docket.prove(&rule::REQUEST_FORGED, site, summary, trail);
             return Ok(());
         }
-        let reason = format!("an inner address is answered with {}, and not fetched", answer.status.as_u16());
+        let reason = format!("an inner address is answered with {}, and not fetched", answer.meaning().as_u16());
         docket.withstand(&rule::REQUEST_FORGED, site, reason, trail);
         // What takes the address and asks nobody does so for every spelling.
         if answer.is_success() {

@@ -78,7 +78,7 @@ async fn relay(
             docket.prove(&rule::PARTNER_TRUSTED, site, summary, trail);
         }
         None => {
-            let reason = format!("a hostile partner leads to {}", answer.status.as_u16());
+            let reason = format!("a hostile partner leads to {}", answer.meaning().as_u16());
             docket.withstand(&rule::PARTNER_TRUSTED, site, reason, trail);
         }
     }

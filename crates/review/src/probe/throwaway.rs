@@ -8,7 +8,7 @@ use crate::docket::Trail;
 use crate::exchange::{Call, Payload};
 use crate::finding::Label;
 use crate::identity::Identity;
-use crate::login::{JsonLogin, Login, is_password};
+use crate::login::{JsonLogin, Login, fresh_password, is_password};
 use crate::plan::Mode;
 use crate::probe::point::{is_registration, plain};
 use crate::scope::SendError;
@@ -101,7 +101,8 @@ fn body(context: &Context<'_>, endpoint: &Endpoint, extra: &[(String, Value)]) -
         for (name, schema) in declared {
             let plain = plain(name);
             if is_password(name) {
-                members.insert(name.to_owned(), Value::from(format!("Zq9!{mark}")));
+                let password = fresh_password(context.surface(), schema, "Zq9!", &mark);
+                members.insert(name.to_owned(), Value::from(password));
             } else if plain.contains("email") {
                 members.insert(name.to_owned(), Value::from(format!("{mark}@example.com")));
             } else if ["username", "login", "user", "name", "handle"].contains(&plain.as_str()) {

@@ -60,7 +60,7 @@ async fn climb(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let write = |file: &str| form.replace("FILE", file);
         let answer = context.send(&mut trail, Label::Attack, &point.text(context, &write("etc/passwd"))).await?;
         if !is_passwd(&answer.text) {
-            let reason = format!("a path out of the folder is answered with {}", answer.status.as_u16());
+            let reason = format!("a path out of the folder is answered with {}", answer.meaning().as_u16());
             docket.withstand(&rule::FILE_READ, site, reason, trail);
             continue;
         }

@@ -74,7 +74,7 @@ async fn provoke(context: &Context<'_>, docket: &mut Docket, site: Site<'_>, cal
             docket.prove(&rule::VERBOSE_ERROR, site, summary, trail);
         }
         None => {
-            let reason = format!("nonsense is answered with {} and no detail", answer.status.as_u16());
+            let reason = format!("nonsense is answered with {} and no detail", answer.meaning().as_u16());
             docket.withstand(&rule::VERBOSE_ERROR, site, reason, trail);
         }
     }

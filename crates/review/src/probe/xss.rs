@@ -73,7 +73,7 @@ async fn reflect(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendE
         let answer = context.send(&mut trail, Label::Attack, &point.text(context, &payload)).await?;
         let is_page = answer.media_type() == Some("text/html");
         if !is_page || !answer.text.contains(&payload) {
-            let reason = format!("markup is answered with {}, and not as a page", answer.status.as_u16());
+            let reason = format!("markup is answered with {}, and not as a page", answer.meaning().as_u16());
             docket.withstand(&rule::SCRIPT_REFLECTED, site, reason, trail);
             continue;
         }
@@ -127,7 +127,7 @@ async fn store(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, 
     let insertion = format!("body/{}", spot.name);
     let site = Site { operation: &endpoint.id, insertion: &insertion };
     if !stored.is_success() {
-        let reason = format!("a text with markup is answered with {}", stored.status.as_u16());
+        let reason = format!("a text with markup is answered with {}", stored.meaning().as_u16());
         docket.withstand(&rule::SCRIPT_STORED, site, reason, trail);
         return Ok(());
     }

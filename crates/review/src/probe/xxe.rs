@@ -80,7 +80,7 @@ async fn resolve(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
     }
     // What takes no XML needs no second question.
     if media.is_none() && !asked.is_success() {
-        let reason = format!("an XML body is answered with {}", asked.status.as_u16());
+        let reason = format!("an XML body is answered with {}", asked.meaning().as_u16());
         docket.withstand(&rule::ENTITY_RESOLVED, site, reason, trail);
         return Ok(());
     }
@@ -89,7 +89,7 @@ async fn resolve(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
         let summary = "an entity in an XML body shows a file of the service's".to_owned();
         docket.prove(&rule::ENTITY_RESOLVED, site, summary, trail);
     } else {
-        let reason = format!("an external entity is answered with {}", read.status.as_u16());
+        let reason = format!("an external entity is answered with {}", read.meaning().as_u16());
         docket.withstand(&rule::ENTITY_RESOLVED, site, reason, trail);
     }
     Ok(())

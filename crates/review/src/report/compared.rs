@@ -36,7 +36,8 @@ impl Comparison {
             self.count(Standing::RuleWithoutAttack)
         );
         let width = self.lines.iter().map(|line| line.operation.chars().count()).max().unwrap_or(0).min(40);
-        for line in self.ranked() {
+        // What the service withstands alone is counted above, and in the other formats.
+        for line in self.ranked().into_iter().filter(|line| line.standing() != Standing::Sound) {
             let _ = writeln!(
                 text,
                 "  {:<19} {:<9} {:width$} {:<12} -> {:<12} {}",

@@ -139,7 +139,7 @@ impl ScopedClient {
         if answer.is_success() && call.method == Method::GET {
             keeper.served(call);
         }
-        let is_refused = matches!(answer.status, StatusCode::UNAUTHORIZED);
+        let is_refused = answer.meaning() == StatusCode::UNAUTHORIZED;
         if is_refused && self.renew(keeper, &call.credential).await? {
             return self.send_plainly(&call.clone().with_credential(keeper.credential())).await;
         }
@@ -184,7 +184,7 @@ impl ScopedClient {
         if keeper.credential() != *refused {
             return Ok(true);
         }
-        if self.send_plainly(&control).await?.status != StatusCode::UNAUTHORIZED {
+        if self.send_plainly(&control).await?.meaning() != StatusCode::UNAUTHORIZED {
             return Ok(false);
         }
         match Box::pin(sign_in(self, &keeper.identity)).await {

@@ -70,7 +70,8 @@ impl Guard {
         if let Some(route) = route.filter(|route| route.resets) {
             return Some(format!("`{}` could reset the target, and with it what is tested", route.id));
         }
-        if !route.is_some_and(|route| route.danger) && !self.changes_account(call) {
+        let is_dangerous = route.is_some_and(|route| route.danger) || self.deletes_account(call);
+        if !is_dangerous && !self.changes_account(call) {
             return None;
         }
         let is_given = |keeper: &&std::sync::Arc<Keeper>| {
@@ -96,6 +97,16 @@ impl Guard {
             Some(Payload::Secret(..)) | None => {}
         }
         names.iter().find(|name| words.contains(&name.as_str()) || texts.contains(name)).cloned()
+    }
+
+    /// Whether a request would delete what has the name of a given account, whatever the contract calls it. A bare number
+    /// may be anything's.
+    fn deletes_account(&self, call: &Call) -> bool {
+        let path = call.path.split('?').next().unwrap_or_default();
+        let last = percent_decode_str(path.rsplit('/').next().unwrap_or_default()).decode_utf8_lossy();
+        call.method == Method::DELETE
+            && last.chars().any(|character| !character.is_ascii_digit())
+            && lock(&self.names).iter().any(|name| *name == last)
     }
 
     /// Whether a request would write a password, or anew what somebody signs in with.
@@ -189,9 +200,10 @@ pub(crate) fn is_dangerous(endpoint: &Endpoint) -> bool {
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     let is_deleting = endpoint.method == Method::DELETE
         || has(&["close", "deactivate", "delete", "disable", "erase", "remove", "suspend", "terminate", "unregister"]);
-    let is_of_account = has(&["account", "accounts", "me", "member", "members", "profile", "user", "users"]);
-    // What is below an account, such as the orders of a user, is not the account.
-    let last = endpoint.template.split('/').rfind(|segment| !segment.contains('{')).unwrap_or_default();
+    let is_of_account = words.iter().any(|word| is_account(word));
+    // What is below an account, such as the orders of a user, is not the account; a version says nothing.
+    let is_telling = |segment: &&str| !segment.contains('{') && !is_version(segment);
+    let last = endpoint.template.split('/').rfind(is_telling).unwrap_or_default();
     let ends_in_account = words_of(last).iter().any(|word| is_account(word)) || has(&["unregister", "deactivate"]);
     let is_sign_out = has(&["logout", "signout", "logoff"]) || pairs(&words, &["log", "sign"], &["out", "off"]);
     let is_secret = endpoint.method != Method::GET
@@ -201,7 +213,15 @@ pub(crate) fn is_dangerous(endpoint: &Endpoint) -> bool {
 }
 
 fn is_account(word: &str) -> bool {
-    matches!(word, "account" | "accounts" | "me" | "member" | "members" | "profile" | "user" | "users")
+    let word = word.strip_suffix('s').unwrap_or(word);
+    let people = ["account", "client", "customer", "employee", "member", "patient", "person", "people", "student"];
+    people.contains(&word) || matches!(word, "me" | "profile" | "self" | "user")
+}
+
+/// `v1`, which stands for nothing that can be deleted.
+fn is_version(segment: &str) -> bool {
+    let number = segment.strip_prefix(['v', 'V']).unwrap_or_default();
+    !number.is_empty() && number.chars().all(|character| character.is_ascii_digit() || character == '.')
 }
 
 /// `deleteUser` and `/users/delete-me` in small words.
@@ -275,6 +295,8 @@ mod tests {
             ("put", "/users/v1/{username}/password", "updatePassword"),
             ("post", "/api/account/change-email", "changeEmail"),
             ("delete", "/users/{id}", "removeUser"),
+            ("delete", "/users/v1/{username}", "x"),
+            ("delete", "/customers/{id}", "x"),
             ("delete", "/me", "x"),
             ("post", "/auth/logout", "x"),
             ("get", "/auth/logout", "x"),

@@ -6,8 +6,12 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use http::Method;
 use palisade_core::diagnostic::Source;
-use palisade_review::{Confidence, Identity, Login, Mode, Plan, Report, Target, run};
+use palisade_review::{
+    Confidence, Grant, Identity, Login, LoginPayload, LoginRequest, Mode, PartPlace, Plan, Report, Target, TokenSource,
+    run,
+};
 use serde_json::{Value, json};
 
 /// A running service. It ends when its standard input does.
@@ -59,6 +63,8 @@ fn proved(report: &Report) -> BTreeSet<(&str, &str)> {
 async fn check(program: &str, file: &str, contract: &Source, identities: &[Identity], expect: &[(&str, &str)]) {
     let fixed = Stranger::start(program, file, "fixed").review(contract, identities.to_vec()).await;
     assert_eq!(proved(&fixed), BTreeSet::new(), "{file} fixed: {:#?}", fixed.findings().collect::<Vec<_>>());
+    // An account that was given is there afterwards, whoever may delete accounts.
+    assert_eq!(fixed.ending.locked_out, Vec::<String>::new(), "{file}");
     let broken = Stranger::start(program, file, "broken").review(contract, identities.to_vec()).await;
     let found = proved(&broken);
     let reached: Vec<_> =
@@ -103,6 +109,7 @@ async fn a_shop_with_envelopes_and_uuids() {
     let contract = contract("shop.json", include_str!("../targets/shop.json"));
     let expect = [
         ("cors-reflected", ""),
+        ("function-exposed", "GET /operator/customers"),
         ("object-read", "GET /carts/{cartId}"),
         ("object-read", "GET /carts/{cartId}/lines"),
         ("object-written", "DELETE /carts/{cartId}"),
@@ -132,6 +139,42 @@ async fn a_desk_with_keys_and_numbers() {
         ("property-exposed", "GET /profile"),
     ];
     check("python3", "tenants.py", &contract, &identities, &expect).await;
+}
+
+#[tokio::test]
+async fn a_bank_that_says_no_with_success() {
+    let login = |name: &str, pin: &str| {
+        let token = Grant::Token {
+            from: TokenSource::Body("/result/authToken".to_owned()),
+            place: PartPlace::Header,
+            name: "X-Auth-Token".to_owned(),
+            template: "{token}".to_owned(),
+        };
+        let login = LoginRequest {
+            method: Method::POST,
+            path: "/api/v2/sessions".to_owned(),
+            headers: Vec::new(),
+            payload: LoginPayload::Json(json!({ "username": name, "pin": pin })),
+            grant: token,
+        };
+        Identity::new(name, Login::Request(Box::new(login)))
+    };
+    let identities = [login("wilma", "4711"), login("xaver", "0815"), login("yara", "2357")];
+    let contract = contract("bank.yaml", include_str!("../targets/bank.yaml"));
+    let expect = [
+        ("amount-unchecked", "POST /transfers"),
+        ("file-read", "GET /statements"),
+        ("function-exposed", "GET /reports/totals"),
+        ("guessing-unbounded", "POST /sessions"),
+        ("object-read", "GET /accounts/{accountId}"),
+        ("object-read", "GET /accounts/{accountId}/movements"),
+        ("operation-undeclared", "GET /api/v1/accounts"),
+        ("property-assigned", "POST /customers"),
+        ("request-forged", "PUT /customers/me/picture"),
+        ("sql-injected", "GET /movements/search"),
+        ("sql-injected", "POST /movements/search"),
+    ];
+    check("python3", "bank.py", &contract, &identities, &expect).await;
 }
 
 #[test]
