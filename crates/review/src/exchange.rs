@@ -242,8 +242,9 @@ fn is_refusal(body: &Value) -> bool {
     let only = |known: &[&str]| {
         body.as_object().is_some_and(|members| members.keys().all(|name| known.contains(&name.as_str())))
     };
-    let holds_error = body.get("error").is_some_and(|error| error.is_object() || error.as_str().is_some_and(|text| !text.is_empty()))
-        && only(&["code", "data", "error", "message", "status", "timestamp"]);
+    let holds_error =
+        body.get("error").is_some_and(|error| error.is_object() || error.as_str().is_some_and(|text| !text.is_empty()))
+            && only(&["code", "data", "error", "message", "status", "timestamp"]);
     let number = ["code", "status", "statusCode"].iter().find_map(|name| body.get(*name)?.as_u64());
     let holds_number = number.is_some_and(|number| (400..600).contains(&number))
         && only(&["code", "data", "message", "msg", "path", "reason", "status", "statusCode", "timestamp"]);

@@ -115,7 +115,9 @@ fn privileged_roles(context: &Context<'_>) -> Vec<String> {
 
 fn is_power(role: &str) -> bool {
     let role = role.to_lowercase();
-    ["admin", "manager", "moderator", "operator", "owner", "root", "staff", "super"].iter().any(|word| role.contains(word))
+    ["admin", "manager", "moderator", "operator", "owner", "root", "staff", "super"]
+        .iter()
+        .any(|word| role.contains(word))
 }
 
 /// Finds out what is whose for an operation with an id in its path.
