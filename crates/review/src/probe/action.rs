@@ -79,8 +79,9 @@ pub(super) async fn act(context: &Context<'_>, docket: &mut Docket, endpoint: &E
         return Ok(());
     }
     // Where lists show each user other objects, or the object is refused to others, it is not for everybody.
+    let noun = endpoint.noun_of(&parameter.name);
     let is_apart = owned.iter().any(|values| {
-        values.in_path(&parameter.name).is_some_and(|id| is_listed_for_one(context, id, victim, attacker))
+        values.in_path(&parameter.name).is_some_and(|id| is_listed_for_one(context, &noun, id, victim, attacker))
     });
     let body = before.json();
     let is_own = is_hidden
