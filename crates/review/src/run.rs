@@ -116,7 +116,8 @@ pub async fn legitimate(plan: &Plan, target: Target) -> Result<Vec<OperationReac
     Ok(operations)
 }
 
-/// Makes accounts of our own: for a full run, because it may spoil them; else only to have two of a kind.
+/// Makes accounts of our own: for a full run, because it may spoil them; else to have two of a kind, and where there is
+/// something that the given ones are spared from.
 async fn add_throwaways(context: &mut Context<'_>, ending: &mut Ending) -> Result<(), RunError> {
     let has_pair = context
         .sessions
@@ -125,7 +126,7 @@ async fn add_throwaways(context: &mut Context<'_>, ending: &mut Ending) -> Resul
         .any(|(at, one)| context.sessions.iter().skip(at + 1).any(|other| one.roles == other.roles));
     let wanted = match context.plan.mode {
         Mode::Safe => 0,
-        Mode::Active if has_pair => 0,
+        Mode::Active if has_pair && !context.surface().endpoints.iter().any(is_dangerous) => 0,
         Mode::Active => 2,
         Mode::Full => 2,
     };

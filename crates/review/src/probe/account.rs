@@ -72,7 +72,7 @@ impl Probe for Registration {
             is_refused = false;
             let after = shown(context, &mut trail, Label::Verify, &greedy).await?;
             let is_set = |(name, value): &&(String, Value)| {
-                member(&after, name) == Some(value) && member(&before, name) != Some(value)
+                has(&after, name, value) && !has(&before, name, value)
                     || greedy
                         .session
                         .claim(name)
@@ -143,8 +143,10 @@ fn record_of(body: &Value, names: &[(String, String)]) -> Option<Value> {
     }
 }
 
-fn member<'v>(records: &'v Value, name: &str) -> Option<&'v Value> {
-    records.as_array()?.iter().find_map(|record| record.get(name))
+/// Whether a record has a member of this value; databases write what is true as 1.
+fn has(records: &Value, name: &str, value: &Value) -> bool {
+    let is_same = |own: &Value| own == value || *value == Value::Bool(true) && *own == json!(1);
+    records.as_array().into_iter().flatten().filter_map(|record| record.get(name)).any(is_same)
 }
 
 fn own_values(context: &Context<'_>, endpoint: &Endpoint, names: &[(String, String)]) -> Vec<Values> {
@@ -283,7 +285,7 @@ fn text(value: &Value) -> String {
 }
 
 const MAXIMUM_NAMES: usize = 3;
-const MAXIMUM_RECORDS: usize = 2;
+const MAXIMUM_RECORDS: usize = 6;
 /// What means power, money or trust in most services, and a value that nobody gets by default.
 pub(crate) const WISHES: [(&str, &str); 16] = [
     ("admin", "true"),

@@ -90,6 +90,7 @@ async fn a_library_with_names_for_ids() {
         ("account-enumerable", "POST /users/v1/login"),
         ("guessing-unbounded", "POST /users/v1/login"),
         ("object-read", "GET /books/v1/{book_title}"),
+        ("property-assigned", "POST /users/v1/register"),
         ("object-written", "PUT /users/v1/{username}/email"),
         ("property-exposed", "GET /users/v1/_debug"),
         ("sql-injected", "GET /users/v1/{username}"),
