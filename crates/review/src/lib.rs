@@ -49,6 +49,7 @@ mod infer;
 mod input;
 mod keeper;
 mod legitimate;
+mod likeness;
 mod login;
 mod mask;
 mod memory;

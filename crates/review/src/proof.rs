@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::exchange::Answer;
 use crate::finding::{Label, RequestSummary};
-use crate::memory::likeness;
+use crate::likeness::likeness;
 
 /// One thing that has to be so, of an exchange that is counted from zero.
 ///

@@ -316,10 +316,10 @@ fn a_stop_file_ends_the_run_and_what_was_found_is_reported() {
     let shop = Shop::open(Weaknesses::none());
     let stop = dir.path().join("stop");
     let writer = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_secs(3));
         std::fs::write(stop, "").unwrap();
     });
-    // Slow enough that the file comes in the middle.
+    // At 40 requests a second it takes more than seven seconds, so that the file comes in the middle.
     let found = review(&dir, &shop.url(), "--mode active --rate 40 --stop-file stop --format json");
     writer.join().unwrap();
     assert_eq!(found.code, 2, "{}", found.stderr);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
-use crate::memory::longest_list;
+use crate::likeness::longest_list;
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
 use crate::row::Row;

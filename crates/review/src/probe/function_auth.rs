@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
-use crate::memory::likeness;
+use crate::likeness::likeness;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::holding::is_privileged;

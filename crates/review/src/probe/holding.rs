@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::memory::{is_envelope, texts};
+use crate::likeness::texts;
+use crate::memory::is_envelope;
 use crate::probe::point::plain;
 use crate::surface::schema::text_of;
 use crate::surface::template::singular;

@@ -24,6 +24,7 @@ mod pattern;
 pub(crate) mod point;
 mod property;
 mod redirect;
+mod secret;
 mod ssrf;
 mod third_party;
 mod throwaway;

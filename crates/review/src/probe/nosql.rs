@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
-use crate::memory::longest_list;
+use crate::likeness::longest_list;
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
 use crate::probe::point::{Point, Spot, all_points, without_echo};

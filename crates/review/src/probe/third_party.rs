@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
-use crate::memory::texts;
+use crate::likeness::texts;
 use crate::partner::HostilePartner;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
