@@ -373,10 +373,8 @@ where
                 request.extensions_mut().insert(ClientAddr(client));
             }
             std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
-            service
-                .call(Permitted { permit, request, until: head.facts.until.clone() })
-                .await
-                .and_then(crate::extract::settle)
+            let response = service.call(Permitted { permit, request, until: head.facts.until.clone() }).await?;
+            crate::extract::settle(head, response)
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod client_addr;
 mod nonce;
+mod noted;
 mod principal;
 mod refusal;
 #[cfg(feature = "valid")]
@@ -9,6 +10,7 @@ mod valid;
 
 pub use client_addr::ClientAddr;
 pub use nonce::NoPages;
+pub use noted::Noted;
 pub use principal::Principal;
 pub use refusal::Refusal;
 pub(crate) use refusal::settle;

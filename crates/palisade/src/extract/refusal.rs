@@ -6,8 +6,9 @@ use palisade_core::denial::Denial;
 use palisade_core::id::RequestId;
 use palisade_core::problem::{self, Dialect};
 
+use super::Noted;
 use crate::body::Body;
-use crate::stage::{Outcome, Stop};
+use crate::stage::{Head, Outcome, Stop};
 
 /// A refusal as an answer of a handler.
 ///
@@ -59,8 +60,9 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What came back from an application, where a refusal is one again.
-pub(crate) fn settle(mut response: http::Response<Body>) -> Outcome {
+/// What came back from an application, where a refusal is one again and its events are the request's.
+pub(crate) fn settle(head: &mut Head, mut response: http::Response<Body>) -> Outcome {
+    head.facts.notes.append(&mut Noted::take(&mut response));
     match response.extensions_mut().remove::<Refusal>() {
         None => Ok(response),
         Some(refusal) => Err(Stop::Deny(refusal.denial)),

@@ -5,12 +5,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
 use expect_test::expect_file;
+use palisade::extract::{Noted, Refusal};
 use palisade::observe::{JsonLines, Sink as _, event_schema, to_json};
-use palisade_core::denial::{DenialCode, Evidence};
+use palisade_core::denial::{Denial, DenialCode, Evidence};
 use palisade_core::event::{EventKind, Outcome, SecurityEvent, Took};
 use palisade_core::id::{OperationId, PolicyVersion, RequestId, RouteName, UserId};
 use palisade_core::principal::Subject;
+use palisade_core::stage::StageId;
 use palisade_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -133,6 +137,26 @@ fn keeps_to(schema: &Value, value: &Value) -> bool {
         "$schema" | "description" | "format" | "title" => true,
         other => panic!("the check does not know the rule {other}"),
     })
+}
+
+#[tokio::test]
+async fn what_a_handler_notes_is_an_event_of_its_request() {
+    let stand = Stand::new();
+    let noted = || Noted::default().with(EventKind::WouldDeny, &[("reason", "an old client")]);
+    let refused = || Refusal::from(Denial::new(DenialCode::ObjectForbidden, StageId::Forward));
+    let routes = Router::new()
+        .route("/open", get(move || async move { (noted(), "done") }))
+        .route("/refused", get(move || async move { (noted(), refused()) }));
+    let app = stand.preset().public("GET /refused").protect(routes, &stand.world).unwrap();
+    let kinds = async |path: &str| {
+        let answer = ask(&app, stand.request(&format!("GET {path}\nhost: a"))).await;
+        let events = stand.kept.take();
+        let id = answer.header("x-request-id").unwrap();
+        assert!(events.iter().all(|event| event.request.as_str() == id), "{events:?}");
+        events.iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds("/open").await, [EventKind::WouldDeny, EventKind::Access]);
+    assert_eq!(kinds("/refused").await, [EventKind::AuthorizationDenied, EventKind::WouldDeny, EventKind::Access]);
 }
 
 #[derive(Clone, Default)]
