@@ -228,6 +228,11 @@ pub enum Challenge {
         /// The name of the header.
         header: String,
     },
+    /// A session, in this cookie.
+    Session {
+        /// The name of the cookie.
+        cookie: Box<str>,
+    },
 }
 
 /// What a protected resource says of itself beside every challenge for a token.

@@ -329,6 +329,13 @@ name_sets! {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Attributes(BTreeMap<String, Attribute>);
 
+impl Attributes {
+    /// The facts in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
+        self.0.iter().map(|(name, attribute)| (name.as_str(), attribute))
+    }
+}
+
 impl<K: Into<String>> FromIterator<(K, Attribute)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (K, Attribute)>>(facts: I) -> Self {
         Self(facts.into_iter().map(|(name, attribute)| (name.into(), attribute)).collect())

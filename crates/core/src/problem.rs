@@ -209,6 +209,7 @@ fn challenge_text(challenge: &Challenge, protection: Option<&Protection>) -> Str
             "DPoP"
         }
         Challenge::Key { header } => return format!("ApiKey header=\"{header}\""),
+        Challenge::Session { cookie } => return format!("Cookie cookie-name=\"{cookie}\""),
     };
     parts.extend(protection.and_then(|protection| protection.metadata.as_deref()).map(resource_metadata));
     let algorithms = protection.map_or("", |protection| &*protection.proof_algorithms);

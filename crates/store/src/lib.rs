@@ -17,6 +17,8 @@ pub mod clock;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod digest;
 pub mod entropy;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod holder;
 pub mod lease;
 pub mod memory;
 pub mod moment;
@@ -26,6 +28,8 @@ pub mod postgres;
 pub mod records;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod session_row;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]

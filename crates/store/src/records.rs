@@ -1,7 +1,11 @@
 //! The durable records of people and their credentials behind one URL.
 
 use std::fmt;
+use std::sync::Arc;
 
+use palisade_core::port::SessionStore;
+
+use crate::memory::MemorySessions;
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -22,19 +26,34 @@ pub struct Records {
     // factors
     // keys
     // refresh
-    // sessions
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
 }
 
 impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self {}),
+            Some(("memory", "")) => Ok(Self { sessions: Arc::new(MemorySessions::default()) }),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
+                crate::sqlite::SqliteStore::open(path).await.map(Self::of)
+            }
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                crate::postgres::PostgresStore::open(place).await.map(Self::of)
+            }
             _ => Err(OpenError::Unknown {
                 url: place.url.clone(),
                 help: "write `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`",
             }),
         }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn of(store: impl SessionStore) -> Self {
+        let store = Arc::new(store);
+        Self { sessions: store }
     }
 }
 

@@ -8,12 +8,14 @@ pub mod clock;
 pub mod counter;
 pub mod entropy;
 pub mod once;
+pub mod session;
 mod tally;
 
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
 pub use once::OnceStore;
+pub use session::SessionStore;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
 ///

@@ -10,6 +10,7 @@
 mod counter;
 mod migration;
 mod once;
+mod session;
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -11,6 +11,7 @@
 mod counter;
 mod migration;
 mod once;
+mod session;
 
 use std::path::Path;
 use std::time::Duration;

@@ -4,9 +4,11 @@
 
 mod counter;
 mod once;
+mod session;
 
 pub use counter::assert_counter_store;
 pub use once::assert_once_store;
+pub use session::assert_session_store;
 
 /// How many tasks fight over one key.
 const TASKS: usize = 64;
