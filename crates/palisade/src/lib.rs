@@ -12,7 +12,7 @@
 //! - [`stage`]: one file for each stage, all of one shape, each usable alone as a tower layer;
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
 //! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
-//! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
+//! - [`token`], [`credential`] and [`session`]: JSON Web Tokens, key sets, API keys, people who have signed in;
 //! - [`observe`]: where events go;
 //! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
 //!
@@ -34,6 +34,7 @@ pub mod observe;
 pub mod origin;
 pub mod plan;
 pub mod preset;
+pub mod session;
 pub mod settings;
 pub mod stage;
 #[cfg(any(test, feature = "testing"))]

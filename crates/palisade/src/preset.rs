@@ -24,6 +24,7 @@ use crate::chain::{Chain, ChainError, Guarded, Permitted};
 use crate::credential::api_key::ApiKeys;
 use crate::observe::Sink;
 use crate::origin::{Origin, OriginError};
+use crate::session::Sessions;
 use crate::settings::PerRoute;
 use crate::stage::Stop;
 use crate::stage::admit::Admit;
@@ -217,6 +218,13 @@ impl Preset {
     #[must_use]
     pub fn api_keys(self, keys: ApiKeys) -> Self {
         self.credential(Credential::Key { header: HeaderName::from_static("x-api-key"), keys: Arc::new(keys) })
+    }
+
+    /// Takes the sessions of people who have signed in: see [`crate::session`]. Where they do should be named with
+    /// [`Preset::login`].
+    #[must_use]
+    pub fn sessions(self, sessions: &Sessions) -> Self {
+        self.credential(Credential::Session(sessions.clone()))
     }
 
     /// Takes this kind of credential.

@@ -40,6 +40,11 @@ impl<'h> Cookies<'h> {
         }
     }
 
+    /// Whether there is a cookie with this name, whatever its value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.pairs().any(|(found, _)| found == name.as_bytes())
+    }
+
     /// The names and values that are well-formed, repeated ones included.
     pub fn iter(&self) -> impl Iterator<Item = (&'h str, &'h str)> {
         self.pairs().filter_map(|(name, value)| {

@@ -76,6 +76,16 @@ impl SetCookie {
         Ok(Self { kind, name: format!("{prefix}{name}").into(), value: value.into(), max_age: None })
     }
 
+    /// The cookie `__Host-session` without a value.
+    pub(crate) fn empty_session() -> Self {
+        Self { kind: Kind::Session, name: "__Host-session".into(), value: "".into(), max_age: None }
+    }
+
+    /// The same cookie with another value, which is base64url and so needs no check.
+    pub(crate) fn carrying(&self, base64url: &str) -> Self {
+        Self { value: base64url.into(), ..self.clone() }
+    }
+
     /// The same cookie, kept for a while after the browser is closed; at most 400 days count.
     #[must_use]
     pub fn lasting(self, max_age: Duration) -> Self {

@@ -2,9 +2,11 @@
 
 use axum_core::response::IntoResponse;
 use http::HeaderMap;
-use palisade_core::denial::Denial;
+use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::id::RequestId;
+use palisade_core::port::StoreError;
 use palisade_core::problem::{self, Dialect};
+use palisade_core::stage::StageId;
 
 use super::Noted;
 use crate::body::Body;
@@ -47,6 +49,13 @@ impl Refusal {
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         Self { denial, dialect: Dialect::default() }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    /// What a handler needed to decide is not to be had: `unavailable`.
+    fn from(error: StoreError) -> Self {
+        Denial::new(DenialCode::Unavailable, StageId::Forward).because("error", error.to_string()).into()
     }
 }
 

@@ -13,11 +13,14 @@
 //! 7. A route may leave the check to its backend: then a credential must be present where one is needed, the principal
 //!    has no claims, and rules about roles, scopes and owners refuse.
 //!
+//! 8. A session is looked up with every request, see `authenticate/session.rs`.
+//!
 //! What is remembered of a credential is the finished principal: a token that was verified a moment ago costs one hash
 //! and one look into a table. Whether the sign-in behind it is strong and recent enough is not asked here but by a later
 //! stage, which knows what the operation needs.
 
 mod bearer;
+mod session;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +39,7 @@ use super::{Head, Stage, Verdict};
 use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
 use crate::credential::certificate::{Certificates, ClientCertificate};
+use crate::session::{Presented as Cookie, Sessions};
 use crate::settings::PerRoute;
 use crate::token::claims::claimed_issuer;
 use crate::token::error::TokenError;
@@ -89,6 +93,8 @@ pub enum Credential {
         /// The keys that are known.
         keys: Arc<ApiKeys>,
     },
+    /// The session of somebody who has signed in, in its cookie.
+    Session(Sessions),
 }
 
 impl fmt::Debug for Authenticate {
@@ -105,6 +111,7 @@ impl fmt::Debug for Credential {
             Self::Certificate(_) => "Certificate",
             Self::Identity(_) => "Identity",
             Self::Key { .. } => "Key",
+            Self::Session(_) => "Session",
         })
     }
 }
@@ -119,7 +126,7 @@ impl Credential {
     fn issuer(&self) -> Option<&str> {
         match self {
             Self::Bearer(bearer) | Self::Identity(bearer) => Some(bearer.verifier.rules().issuer()),
-            Self::Backend { .. } | Self::Certificate(_) | Self::Key { .. } => None,
+            Self::Backend { .. } | Self::Certificate(_) | Self::Key { .. } | Self::Session(_) => None,
         }
     }
 
@@ -132,6 +139,9 @@ impl Credential {
             Self::Certificate(_) => None,
             Self::Identity(_) => Some(identity::HEADER).filter(has),
             Self::Key { header, .. } => Some(header.clone()).filter(has),
+            Self::Session(sessions) => {
+                sessions.settings().cookie.is_in(&head.parts.headers).then_some(header::COOKIE)
+            }
         }
     }
 
@@ -151,6 +161,7 @@ impl Credential {
             Self::Certificate(_) => false,
             Self::Identity(_) => *name == identity::HEADER,
             Self::Key { header, .. } => header == name,
+            Self::Session(_) => name == header::COOKIE,
         }
     }
 
@@ -163,6 +174,7 @@ impl Credential {
             Self::Certificate(_) => Challenge::Certificate,
             Self::Identity(_) => Challenge::Key { header: identity::HEADER.to_string() },
             Self::Key { header, .. } => Challenge::Key { header: header.to_string() },
+            Self::Session(sessions) => session::challenge(sessions),
         }
     }
 
@@ -183,6 +195,7 @@ enum Presented<'a> {
     Header(&'a Credential, HeaderName, HeaderValue),
     Nothing,
     Query,
+    Session(&'a Sessions, Cookie),
 }
 
 /// What is known of a credential: at once, or after waiting.
@@ -228,6 +241,9 @@ impl Authenticate {
             }
             several = true;
         }
+        if let Credential::Session(sessions) = kind {
+            return Ok(Presented::Session(sessions, sessions.settings().cookie.read(&head.parts.headers)));
+        }
         let mut values = head.parts.headers.get_all(&header).iter();
         match (values.next(), values.next()) {
             (Some(value), None) if several => Ok(Presented::Header(named(kinds, kind, value)?, header, value.clone())),
@@ -246,8 +262,8 @@ impl Authenticate {
                     bearer.scheme(text).ok_or_else(|| invalid("scheme").challenging(rejected(kind)))?;
                 remembered(bearer, scheme, token, value, head)
             }
-            // It has no header, so that it is never found here.
-            Credential::Certificate(_) => Err(invalid("scheme").challenging(rejected(kind))),
+            // The one has no header and the other one among many cookies, so that they are never found here.
+            Credential::Certificate(_) | Credential::Session(_) => Err(invalid("scheme").challenging(rejected(kind))),
             Credential::Identity(bearer) => remembered(bearer, Scheme::Identity, text, value, head),
             Credential::Key { keys, .. } => {
                 let kept = keys.kept(text, self.clock.now());
@@ -340,6 +356,9 @@ impl Stage for Authenticate {
                 };
             }
             Ok(Presented::Header(kind, header, value)) => (kind, header, value),
+            Ok(Presented::Session(sessions, cookie)) => {
+                return Verdict::Later(Box::pin(async move { Ok(session::establish(sessions, cookie, head).await?) }));
+            }
         };
         match self.find(kind, &value, head) {
             Err(denial) => Verdict::from(Err(denial)),

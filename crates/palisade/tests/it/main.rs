@@ -21,6 +21,8 @@ mod scores;
 #[cfg(test)]
 mod seeds;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod ui;
 #[cfg(test)]
 mod valid;

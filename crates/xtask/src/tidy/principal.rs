@@ -10,6 +10,7 @@ use crate::workspace::File;
 const ALLOWED: &[&str] = &[
     "crates/palisade/src/stage/authenticate.rs",
     "crates/palisade/src/stage/authenticate/bearer.rs",
+    "crates/palisade/src/stage/authenticate/session.rs",
     "crates/palisade/src/testing/inner.rs",
 ];
 
