@@ -1,7 +1,11 @@
 //! The durable records of people and their credentials behind one URL.
 
 use std::fmt;
+use std::sync::Arc;
 
+use palisade_core::port::RefreshStore;
+
+use crate::memory::MemoryRefresh;
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -21,7 +25,8 @@ pub struct Records {
     // accounts
     // factors
     // keys
-    // refresh
+    /// Families of refresh tokens.
+    pub refresh: Arc<dyn RefreshStore>,
     // sessions
 }
 
@@ -29,12 +34,26 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self {}),
+            Some(("memory", "")) => Ok(Self { refresh: Arc::new(MemoryRefresh::default()) }),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
+                Ok(Self::of(crate::sqlite::SqliteStore::open_durable(path).await?))
+            }
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(Self::of(crate::postgres::PostgresStore::open(place).await?))
+            }
             _ => Err(OpenError::Unknown {
                 url: place.url.clone(),
                 help: "write `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`",
             }),
         }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn of(store: impl RefreshStore) -> Self {
+        let store = Arc::new(store);
+        Self { refresh: store }
     }
 }
 

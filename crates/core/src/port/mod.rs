@@ -8,12 +8,15 @@ pub mod clock;
 pub mod counter;
 pub mod entropy;
 pub mod once;
+pub mod refresh;
+mod rotation;
 mod tally;
 
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
 pub use once::OnceStore;
+pub use refresh::RefreshStore;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
 ///

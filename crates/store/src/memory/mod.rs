@@ -9,7 +9,9 @@
 
 mod counter;
 mod once;
+mod refresh;
 mod shard;
 
 pub use counter::MemoryCounters;
 pub use once::MemoryOnce;
+pub use refresh::MemoryRefresh;

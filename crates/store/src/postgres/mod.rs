@@ -10,6 +10,7 @@
 mod counter;
 mod migration;
 mod once;
+mod refresh;
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod file;
+mod refresh;
 mod server;
 mod url;
 

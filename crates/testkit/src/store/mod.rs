@@ -4,9 +4,11 @@
 
 mod counter;
 mod once;
+mod refresh;
 
 pub use counter::assert_counter_store;
 pub use once::assert_once_store;
+pub use refresh::{assert_refresh_store, family};
 
 /// How many tasks fight over one key.
 const TASKS: usize = 64;
