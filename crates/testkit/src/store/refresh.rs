@@ -164,7 +164,7 @@ async fn is_answered_as_the_pure_step_answers<S: RefreshStore>(store: S) {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
-    for number in 0..30 {
+    for number in 0..12 {
         let family = family(number, "s", "u");
         let id = begin(&store, &family).await;
         let mut model = Progress::begin(family.idle, family.until, NOW);
