@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::SessionStore;
+use palisade_core::port::{RefreshStore, SessionStore};
 
-use crate::memory::MemorySessions;
+use crate::memory::{MemoryRefresh, MemorySessions};
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -25,7 +25,8 @@ pub struct Records {
     // accounts
     // factors
     // keys
-    // refresh
+    /// Families of refresh tokens.
+    pub refresh: Arc<dyn RefreshStore>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
 }
@@ -34,10 +35,12 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self { sessions: Arc::new(MemorySessions::default()) }),
+            Some(("memory", "")) => {
+                Ok(Self { refresh: Arc::new(MemoryRefresh::default()), sessions: Arc::new(MemorySessions::default()) })
+            }
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
-                crate::sqlite::SqliteStore::open(path).await.map(Self::of)
+                crate::sqlite::SqliteStore::open_durable(path).await.map(Self::of)
             }
             #[cfg(feature = "postgres")]
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
@@ -51,9 +54,9 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl SessionStore) -> Self {
+    fn of(store: impl RefreshStore + SessionStore) -> Self {
         let store = Arc::new(store);
-        Self { sessions: store }
+        Self { refresh: Arc::clone(&store) as Arc<dyn RefreshStore>, sessions: store }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the stores that speak SQL have in common.
 
+pub(crate) mod refresh;
+
 use palisade_core::port::StoreError;
 use palisade_core::time::Timestamp;
 

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod counter;
 pub mod entropy;
 pub mod once;
+pub mod refresh;
+mod rotation;
 pub mod session;
 mod tally;
 
@@ -15,6 +17,7 @@ pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
 pub use once::OnceStore;
+pub use refresh::RefreshStore;
 pub use session::SessionStore;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].

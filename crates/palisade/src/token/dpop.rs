@@ -129,18 +129,31 @@ impl Dpop {
 
     /// Whether `proof` is one for what is asked, and uses it up. Gives back a newer nonce where it is time for one.
     pub async fn verify(&self, proof: &str, asked: &Asked<'_>) -> Result<Option<String>, ProofError> {
+        let Asked { method, url, token, key } = *asked;
+        let wanted = Wanted { method, url, token: Some(token), key: Some(key) };
+        let (_, nonce) = self.use_up(proof, &wanted).await?;
+        Ok(nonce)
+    }
+
+    /// The key that whoever asks for a token has, by a proof for this request that names no token yet (RFC 9449 section
+    /// 5), which is used up. Gives back a newer nonce where it is time for one.
+    pub async fn prove(&self, proof: &str, method: &str, url: &str) -> Result<(ProvenKey, Option<String>), ProofError> {
+        self.use_up(proof, &Wanted { method, url, token: None, key: None }).await
+    }
+
+    async fn use_up(&self, proof: &str, wanted: &Wanted<'_>) -> Result<(ProvenKey, Option<String>), ProofError> {
         let now = self.clock.now();
-        let checked = self.check(proof, asked, now)?;
-        let key = OnceKey::new("dpop", &checked.name);
-        match self.once.take(&key, WINDOW + SKEW + Duration::from_secs(1), now).await {
-            Ok(Taken::First) => Ok(self.nonce().filter(|_| checked.renew)),
+        let checked = self.check(proof, wanted, now)?;
+        let name = OnceKey::new("dpop", &checked.name);
+        match self.once.take(&name, WINDOW + SKEW + Duration::from_secs(1), now).await {
+            Ok(Taken::First) => Ok((ProvenKey(checked.key), self.nonce().filter(|_| checked.renew))),
             Ok(Taken::Again) => Err(ProofError::Replayed),
             Err(error) => Err(ProofError::Unavailable(error)),
         }
     }
 
     /// Everything but whether it was used before.
-    fn check(&self, proof: &str, asked: &Asked<'_>, now: Timestamp) -> Result<Checked, ProofError> {
+    fn check(&self, proof: &str, asked: &Wanted<'_>, now: Timestamp) -> Result<Checked, ProofError> {
         let (unverified, key, thumbprint) = Unverified::parse_proof(proof).map_err(ProofError::Invalid)?;
         let header = unverified.header();
         if !ALGORITHMS.contains(&header.algorithm) {
@@ -149,7 +162,7 @@ impl Dpop {
         if !header.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("dpop+jwt")) {
             return Err(ProofError::Invalid(TokenError::TypeMismatch));
         }
-        if thumbprint != *asked.key {
+        if asked.key.is_some_and(|key| *key != thumbprint) {
             return Err(ProofError::OtherKey);
         }
         let payload = unverified.verify(&key).map_err(ProofError::Invalid)?;
@@ -162,7 +175,9 @@ impl Dpop {
         if Target::parse(asked.url) != Some(target) {
             return Err(ProofError::OtherTarget);
         }
-        if text("ath")? != hash(asked.token) {
+        if let Some(token) = asked.token
+            && text("ath")? != hash(token)
+        {
             return Err(ProofError::OtherToken);
         }
         let renew = self.fresh(&claims, now)?;
@@ -170,7 +185,7 @@ impl Dpop {
         if id.is_empty() || id.len() > MAX_ID {
             return Err(ProofError::ClaimInvalid("jti"));
         }
-        Ok(Checked { name: hash(&format!("{}:{id}", thumbprint.as_str())), renew })
+        Ok(Checked { name: hash(&format!("{}:{id}", thumbprint.as_str())), renew, key: thumbprint })
     }
 
     /// Whether the proof was made for now, and whether it is time for a newer nonce.
@@ -187,6 +202,17 @@ impl Dpop {
         let given = claims.get("nonce").and_then(Value::as_str).ok_or(ProofError::NonceNeeded)?;
         let age = nonce_age(key, given, now.as_secs()).ok_or(ProofError::NonceNeeded)?;
         Ok(age > NONCE_LIFE / 2)
+    }
+}
+
+/// A key that the caller of this request has proven to have. Only [`Dpop::prove`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProvenKey(KeyThumbprint);
+
+impl ProvenKey {
+    /// Its thumbprint.
+    pub fn thumbprint(&self) -> &KeyThumbprint {
+        &self.0
     }
 }
 
@@ -271,6 +297,15 @@ impl ProofError {
 struct Checked {
     name: String,
     renew: bool,
+    key: KeyThumbprint,
+}
+
+/// What a proof must be for, where the token is known and where it is not.
+struct Wanted<'a> {
+    method: &'a str,
+    url: &'a str,
+    token: Option<&'a str>,
+    key: Option<&'a KeyThumbprint>,
 }
 
 /// An address in the form in which two are compared (RFC 3986 sections 6.2.2 and 6.2.3).

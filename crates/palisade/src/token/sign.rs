@@ -173,6 +173,9 @@ pub enum SignError {
     /// The key is not one for its algorithm, or too short.
     #[error("the key was refused")]
     KeyRejected,
+    /// There is no key that may sign now.
+    #[error("there is no key that may sign now")]
+    NoKey,
     /// Claims are an object (RFC 7519 section 4).
     #[error("the claims are not an object")]
     NoObject,

@@ -3,6 +3,7 @@
 mod attack;
 mod dpop;
 mod keys;
+mod refresh;
 mod verifier;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use palisade::body::inflate::{Bounds, Coding, Inflate};
 use palisade::cookie::{CookieSettings, Cookies};
 use palisade::token::dpop::{Asked, Dpop};
 use palisade::token::error::TokenError;
+use palisade::token::refresh::RefreshToken;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, jwt::Verifier, sign::Signer};
 use palisade_core::canon::{host::CanonicalHost, path::CanonicalPath, query};
 use palisade_core::id::KeyThumbprint;
@@ -116,6 +117,13 @@ async fn no_proof_of_an_attacker_counts() {
     let asked = Asked { method: "GET", url: "https://api.example.com/orders", token: "token", key: &key };
     for (name, proof) in seeds("dpop") {
         assert!(dpop.verify(&proof, &asked).await.is_err(), "{name}");
+    }
+}
+
+#[test]
+fn refresh_tokens_have_one_spelling() {
+    for (name, text) in seeds("refresh_token") {
+        assert_eq!(RefreshToken::parse(text.trim_end_matches('\n')).is_some(), name.starts_with("kept"), "{name}");
     }
 }
 

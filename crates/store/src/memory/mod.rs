@@ -9,9 +9,11 @@
 
 mod counter;
 mod once;
+mod refresh;
 mod session;
 mod shard;
 
 pub use counter::MemoryCounters;
 pub use once::MemoryOnce;
+pub use refresh::MemoryRefresh;
 pub use session::MemorySessions;

@@ -10,6 +10,7 @@
 mod counter;
 mod migration;
 mod once;
+mod refresh;
 mod session;
 
 use std::str::FromStr as _;

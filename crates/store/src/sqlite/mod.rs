@@ -9,8 +9,10 @@
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
 mod counter;
+mod group;
 mod migration;
 mod once;
+mod refresh;
 mod session;
 
 use std::path::Path;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
+use self::group::Group;
 use crate::OpenError;
 
 /// How long a call waits for its turn, and how long for another process.
@@ -47,11 +50,22 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    group: Group,
 }
 
 impl SqliteStore {
     /// Opens the file, creates it if it is missing, and brings its schema to this version.
     pub async fn open(path: &str) -> Result<Self, OpenError> {
+        Self::open_with(path, SqliteSynchronous::Normal).await
+    }
+
+    /// The same for records of people and their credentials: no write counts before it is on the disk, so that a power
+    /// cut cannot bring back what was revoked.
+    pub async fn open_durable(path: &str) -> Result<Self, OpenError> {
+        Self::open_with(path, SqliteSynchronous::Full).await
+    }
+
+    async fn open_with(path: &str, synchronous: SqliteSynchronous) -> Result<Self, OpenError> {
         let failed = |reason: String| OpenError::File { path: path.to_owned(), reason };
         create_private(path).map_err(|error| failed(error.to_string()))?;
         let options = SqliteConnectOptions::new()
@@ -59,7 +73,7 @@ impl SqliteStore {
             .filename(Path::new(".").join(path))
             .busy_timeout(PATIENCE)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+            .synchronous(synchronous)
             .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -69,7 +83,7 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let store = Self { pool };
+        let store = Self { group: Group::new(pool.clone()), pool };
         migration::apply(&store, path).await?;
         Ok(store)
     }

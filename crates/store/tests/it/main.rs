@@ -3,6 +3,7 @@
 
 mod file;
 mod records;
+mod refresh;
 mod server;
 mod url;
 

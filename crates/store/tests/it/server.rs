@@ -36,7 +36,7 @@ async fn redis(server: &Valkey, count: &AtomicU32) -> RedisStore {
 }
 
 /// The same for PostgreSQL.
-async fn postgres(server: &Postgres, count: &AtomicU32) -> PostgresStore {
+pub(crate) async fn postgres(server: &Postgres, count: &AtomicU32) -> PostgresStore {
     let schema = format!("s{}", count.fetch_add(1, Ordering::SeqCst));
     execute(server, &format!("CREATE SCHEMA {schema}")).await;
     let url = format!("{}?options=-csearch_path%3D{schema}", server.url());
@@ -44,7 +44,7 @@ async fn postgres(server: &Postgres, count: &AtomicU32) -> PostgresStore {
 }
 
 /// Asks the database itself, beside the store.
-async fn execute(server: &Postgres, sql: &str) {
+pub(crate) async fn execute(server: &Postgres, sql: &str) {
     let options: sqlx::postgres::PgConnectOptions = server.url().parse().unwrap();
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();

@@ -4,10 +4,12 @@
 
 mod counter;
 mod once;
+mod refresh;
 mod session;
 
 pub use counter::assert_counter_store;
 pub use once::assert_once_store;
+pub use refresh::{assert_refresh_store, family};
 pub use session::assert_session_store;
 
 /// How many tasks fight over one key.

@@ -1,0 +1,475 @@
+//! Refresh tokens that work once: whoever uses a stolen one ends it for the thief and for its owner (RFC 9700 section
+//! 4.14.2), and whoever only asks twice at once is not logged out.
+//!
+//! A token is `prt_`, then in base64url the name of its family, the number of its generation, and an HMAC over both and
+//! over a salt that only the store has. Nothing else is in it, and no token is kept anywhere: the store has one row for
+//! each family, with the number of the newest generation. So
+//!
+//! - the successor of a token can be computed again: a request that comes twice gets the same answer twice;
+//! - order is a number and never a time;
+//! - whoever has stolen the store, or the key, but not both, can make no token.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use palisade::core::{id::{ClientId, UserId}, port::refresh::Grant, principal::ScopeSet, secret::Secret};
+//! use palisade::testing::{SeededEntropy, StillClock};
+//! use palisade::token::refresh::{Redeem, RefreshError, RefreshKeys, RefreshTokens};
+//! use palisade_store::memory::MemoryRefresh;
+//!
+//! let clock = StillClock::default();
+//! let keys = RefreshKeys::new("2026-11", &Secret::new([7; 32]))?;
+//! let store = Arc::new(MemoryRefresh::default());
+//! let tokens = RefreshTokens::new(store, keys, Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1)));
+//!
+//! let app = ClientId::new("app");
+//! let scopes = ScopeSet::from_iter(["orders:read"]);
+//! let first = tokens.begin(Grant { scopes, ..Grant::new(app.clone(), UserId::new("u-alice")) }).await?;
+//! let second = tokens.redeem(&Redeem::new(first.expose(), &app)).await?;
+//! // The answer was lost: the same again.
+//! assert_eq!(tokens.redeem(&Redeem::new(first.expose(), &app)).await?.token.expose(), second.token.expose());
+//!
+//! clock.advance(std::time::Duration::from_secs(60));
+//! let reused = tokens.redeem(&Redeem::new(first.expose(), &app)).await.unwrap_err();
+//! assert!(matches!(reused, RefreshError::Replayed(_)));
+//! // And with it the newest is gone: nobody can say who of the two is the thief.
+//! assert!(tokens.redeem(&Redeem::new(second.token.expose(), &app)).await.is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use palisade_core::event::EventKind;
+use palisade_core::id::ClientId;
+use palisade_core::port::refresh::{Binding, Family, FamilyId, Grace, Grant, Outcome, Presented, Turn, Whose};
+use palisade_core::port::{Clock, Entropy, RefreshStore, StoreError};
+use palisade_core::principal::ScopeSet;
+use palisade_core::secret::Secret;
+
+use super::base64url;
+use super::dpop::ProvenKey;
+use super::jwk::KeyError;
+use crate::credential::certificate::ClientCertificate;
+
+/// Gives out refresh tokens and takes them back.
+pub struct RefreshTokens {
+    store: Arc<dyn RefreshStore>,
+    keys: RefreshKeys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: RefreshSettings,
+}
+
+/// How long families last, and what is forgiven.
+///
+/// ```
+/// use std::time::Duration;
+/// use palisade::token::refresh::RefreshSettings;
+///
+/// let days = |days| Duration::from_secs(days * 86_400);
+/// assert_eq!(RefreshSettings::default().idle, days(7));
+/// let short = RefreshSettings { idle: days(1), ..RefreshSettings::default() };
+/// # let _ = short;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshSettings {
+    /// For how long the token before the newest is answered with the newest.
+    pub grace: Grace,
+    /// How long a family lasts without being used.
+    pub idle: Duration,
+    /// How long it lasts in all; then the person signs in again (NIST SP 800-63B-4 section 2.1.3).
+    pub absolute: Duration,
+}
+
+impl Default for RefreshSettings {
+    /// Ten seconds, seven days, thirty days.
+    fn default() -> Self {
+        let day = Duration::from_secs(86_400);
+        Self { grace: Grace::default(), idle: 7 * day, absolute: 30 * day }
+    }
+}
+
+/// A text that is shown once, to whom it belongs. It cannot be printed by accident.
+#[derive(Clone)]
+pub struct TokenText(Secret);
+
+impl TokenText {
+    pub(super) fn new(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// The text, for the one place that hands it out.
+    pub fn expose(&self) -> &str {
+        std::str::from_utf8(self.0.expose()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenText(..)")
+    }
+}
+
+/// Who presents a token, and what else it brings and wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Redeem<'a> {
+    /// The token.
+    pub token: &'a str,
+    /// The client that presents it, which has shown who it is where it can.
+    pub client: &'a ClientId,
+    /// Whether a token is replaced.
+    pub rotation: Rotation,
+    /// The key that the request has proven.
+    pub key: Option<&'a ProvenKey>,
+    /// The certificate that the request came with.
+    pub certificate: Option<&'a ClientCertificate>,
+    /// What the next access token is for, where that is less than was granted.
+    pub scopes: Option<&'a ScopeSet>,
+    /// Where it is for (RFC 8707), where that is less than was granted.
+    pub resources: Option<&'a [Box<str>]>,
+}
+
+impl<'a> Redeem<'a> {
+    /// A token of a public client, for everything that was granted.
+    pub fn new(token: &'a str, client: &'a ClientId) -> Self {
+        let rotation = Rotation::Always;
+        Self { token, client, rotation, key: None, certificate: None, scopes: None, resources: None }
+    }
+}
+
+/// Whether a token is replaced when it is used, as the client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// At every use: for public clients, from which a token can be stolen unnoticed.
+    Always,
+    /// Only if it is bound to no key: for clients that show who they are, for which losing a token in an answer is the
+    /// greater harm (FAPI 2.0 security profile section 5.3.2.1).
+    UnlessBound,
+}
+
+impl Rotation {
+    fn turn(self, binding: Option<&Binding>) -> Turn {
+        match (self, binding) {
+            (Self::UnlessBound, Some(_)) => Turn::Keep,
+            (Self::Always, _) | (Self::UnlessBound, None) => Turn::Rotate,
+        }
+    }
+}
+
+/// What came of a good token.
+#[derive(Clone, Debug)]
+pub struct Redeemed {
+    /// The token to use from now on; the one that was presented, where it stays.
+    pub token: TokenText,
+    /// What the access token is made from: no more than was granted, bound to what was shown.
+    pub grant: Grant,
+    /// The family, for events and for `note_used`.
+    pub family: FamilyId,
+    /// Its newest generation.
+    pub generation: u32,
+    /// Whether somebody had the same answer a moment ago.
+    pub again: bool,
+}
+
+impl RefreshTokens {
+    /// Tokens of the families in `store`.
+    pub fn new(
+        store: Arc<dyn RefreshStore>,
+        keys: RefreshKeys,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { store, keys, clock, entropy, settings: RefreshSettings::default() }
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: RefreshSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The first token of a new family.
+    pub async fn begin(&self, grant: Grant) -> Result<TokenText, StoreError> {
+        let (mut id, mut salt) = ([0; 16], [0; 16]);
+        self.entropy.fill(&mut id);
+        self.entropy.fill(&mut salt);
+        let (now, RefreshSettings { idle, absolute, .. }) = (self.clock.now(), self.settings);
+        let (id, until) = (FamilyId::from_bytes(id), now.plus(absolute));
+        let key = self.keys.newest.clone();
+        let family = Family { id, salt, key, grant, begun: now, idle, until };
+        self.store.begin(&family, now).await?;
+        self.keys.token(&family, 0).ok_or_else(|| StoreError::Damaged { reason: "the key is gone".to_owned() })
+    }
+
+    /// Uses a token: gives its successor, or says why not. A token that was used before revokes its family; whoever is
+    /// told so must not take back the cookies of the one who has the newest.
+    pub async fn redeem(&self, redeem: &Redeem<'_>) -> Result<Redeemed, RefreshError> {
+        let (token, family) = self.prove(redeem.token).await?;
+        if family.grant.client != *redeem.client {
+            return Err(RefreshError::OtherClient);
+        }
+        let mut grant = family.grant.clone();
+        grant.binding = bound(family.grant.binding.as_ref(), redeem)?;
+        if let Some(scopes) = redeem.scopes {
+            if grant.scopes.first_missing(scopes).is_some() {
+                return Err(RefreshError::ScopeWidened);
+            }
+            grant.scopes = scopes.clone();
+        }
+        if let Some(resources) = redeem.resources {
+            if !resources.iter().all(|resource| grant.resources.contains(resource)) {
+                return Err(RefreshError::ResourceWidened);
+            }
+            grant.resources = resources.to_vec();
+        }
+        // The binding of the family, and not what this request has shown, says whether its token can be stolen.
+        let turn = redeem.rotation.turn(family.grant.binding.as_ref());
+        let presented = Presented { generation: token.generation, turn, grace: self.settings.grace };
+        let outcome = self.store.redeem(family.id, presented, self.clock.now()).await;
+        let (generation, again) = match outcome.map_err(RefreshError::Unavailable)? {
+            Outcome::Again { generation } => (generation, true),
+            Outcome::Kept => (token.generation, false),
+            Outcome::Rotated { generation } => (generation, false),
+            Outcome::Expired => return Err(RefreshError::Expired),
+            Outcome::Replayed => return Err(RefreshError::Replayed(Box::new(family))),
+            Outcome::Revoked => return Err(RefreshError::Revoked),
+            Outcome::Unknown => return Err(RefreshError::Unknown),
+        };
+        let token = self.keys.token(&family, generation).ok_or(RefreshError::KeyUnknown)?;
+        Ok(Redeemed { token, grant, family: family.id, generation, again })
+    }
+
+    /// Ends the family of a token, whichever of its generations it is (RFC 7009). Says whether it had not ended before.
+    pub async fn revoke(&self, token: &str, client: &ClientId) -> Result<bool, RefreshError> {
+        let (_, family) = self.prove(token).await?;
+        if family.grant.client != *client {
+            return Err(RefreshError::OtherClient);
+        }
+        let revoked = self.store.revoke(Whose::Family(family.id), self.clock.now()).await;
+        Ok(revoked.map_err(RefreshError::Unavailable)? != 0)
+    }
+
+    /// The families, to list them, to end them, and to note what was used.
+    pub fn store(&self) -> &Arc<dyn RefreshStore> {
+        &self.store
+    }
+
+    /// A token that one of our keys has made, and its family. What is read of the store here never changes.
+    async fn prove(&self, text: &str) -> Result<(RefreshToken, Family), RefreshError> {
+        let token = RefreshToken::parse(text).ok_or(RefreshError::Malformed)?;
+        let family = self.store.find(token.family).await.map_err(RefreshError::Unavailable)?;
+        let family = family.ok_or(RefreshError::Unknown)?;
+        let key = self.keys.keys.get(&family.key).ok_or(RefreshError::KeyUnknown)?;
+        // In constant time.
+        hmac::verify(key, &message(&family, token.generation), &token.proof).map_err(|_| RefreshError::Forged)?;
+        Ok((token, family))
+    }
+}
+
+impl fmt::Debug for RefreshTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshTokens").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What the next access token is bound to: what the family is, which the request must show; else whatever it shows.
+fn bound(binding: Option<&Binding>, redeem: &Redeem<'_>) -> Result<Option<Binding>, RefreshError> {
+    let key = redeem.key.map(|key| key.thumbprint().clone());
+    let certificate = redeem.certificate.map(|certificate| certificate.thumbprint().clone());
+    match binding {
+        Some(Binding::Key(bound)) if key.as_ref() != Some(bound) => Err(RefreshError::OtherKey),
+        Some(Binding::Certificate(bound)) if certificate.as_ref() != Some(bound) => Err(RefreshError::OtherKey),
+        Some(binding) => Ok(Some(binding.clone())),
+        None => Ok(key.map(Binding::Key).or(certificate.map(Binding::Certificate))),
+    }
+}
+
+/// The keys that tokens are proven with, by name. New families get the newest; older ones keep theirs, so that a key can
+/// be replaced without anybody noticing, and taken away with everything that was proven with it.
+pub struct RefreshKeys {
+    newest: Box<str>,
+    keys: BTreeMap<Box<str>, hmac::Key>,
+}
+
+impl RefreshKeys {
+    /// One key of at least 32 random bytes.
+    pub fn new(id: &str, secret: &Secret) -> Result<Self, KeyError> {
+        Self { newest: id.into(), keys: BTreeMap::new() }.and_older(id, secret)
+    }
+
+    /// The same and a key of earlier families.
+    pub fn and_older(mut self, id: &str, secret: &Secret) -> Result<Self, KeyError> {
+        if secret.expose().len() < 32 {
+            return Err(KeyError::Weak("the secret has fewer than 32 bytes"));
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        if self.keys.insert(id.into(), key).is_some() {
+            return Err(KeyError::DuplicateId(id.to_owned()));
+        }
+        Ok(self)
+    }
+
+    fn token(&self, family: &Family, generation: u32) -> Option<TokenText> {
+        let tag = hmac::sign(self.keys.get(&family.key)?, &message(family, generation));
+        let bytes = [family.id.as_bytes().as_slice(), &generation.to_be_bytes(), tag.as_ref()].concat();
+        Some(TokenText::new(format!("{PREFIX}{}", base64url::encode(&bytes))))
+    }
+}
+
+impl fmt::Debug for RefreshKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshKeys").field("newest", &self.newest).finish_non_exhaustive()
+    }
+}
+
+/// What is proven. Every part has its length, so that none can run into another.
+fn message(family: &Family, generation: u32) -> Vec<u8> {
+    [PURPOSE, family.id.as_bytes(), &generation.to_be_bytes(), &family.salt].concat()
+}
+
+/// A token that was taken apart and not yet believed.
+///
+/// ```
+/// use palisade::token::refresh::RefreshToken;
+///
+/// assert!(RefreshToken::parse("prt_AAAA").is_none());
+/// let zeros = format!("prt_{}", "A".repeat(70));
+/// assert_eq!(RefreshToken::parse(&zeros).map(|token| token.generation()), Some(0));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    family: FamilyId,
+    generation: u32,
+    proof: [u8; 32],
+}
+
+impl RefreshToken {
+    /// Takes a text apart. Every token has one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let body = text.strip_prefix(PREFIX).filter(|body| body.len() == 70)?;
+        let bytes = base64url::decode(body)?;
+        let (family, rest) = bytes.split_first_chunk()?;
+        let (generation, proof) = rest.split_first_chunk()?;
+        Some(Self {
+            family: FamilyId::from_bytes(*family),
+            generation: u32::from_be_bytes(*generation),
+            proof: proof.try_into().ok()?,
+        })
+    }
+
+    /// The family that it names.
+    pub fn family(&self) -> FamilyId {
+        self.family
+    }
+
+    /// The generation that it names.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshToken").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+/// Why a token is worth nothing; for events, and for the word that tells a client what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The time of the family is over.
+    #[error("the refresh token is expired")]
+    Expired,
+    /// No key of ours has made it.
+    #[error("the refresh token is forged")]
+    Forged,
+    /// The key that it was made with was taken away.
+    #[error("the key of the refresh token is gone")]
+    KeyUnknown,
+    /// It is no refresh token.
+    #[error("the refresh token is malformed")]
+    Malformed,
+    /// It is another client's.
+    #[error("the refresh token is another client's")]
+    OtherClient,
+    /// It is bound to a key or certificate that the request has not shown.
+    #[error("the refresh token is bound to another key")]
+    OtherKey,
+    /// It was used before; its family is revoked now.
+    #[error("the refresh token was used before")]
+    Replayed(Box<Family>),
+    /// More places are asked for than were granted.
+    #[error("more resources are asked for than were granted")]
+    ResourceWidened,
+    /// Its family was revoked.
+    #[error("the refresh token was revoked")]
+    Revoked,
+    /// More is asked for than was granted (RFC 6749 section 6).
+    #[error("more scopes are asked for than were granted")]
+    ScopeWidened,
+    /// Nobody can tell what it is worth.
+    #[error("{0}")]
+    Unavailable(StoreError),
+    /// There is no such family.
+    #[error("the refresh token is unknown")]
+    Unknown,
+}
+
+impl RefreshError {
+    /// The reason as one word for events.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Forged => "forged",
+            Self::KeyUnknown => "key_unknown",
+            Self::Malformed => "malformed",
+            Self::OtherClient => "other_client",
+            Self::OtherKey => "other_key",
+            Self::Replayed(_) => "replayed",
+            Self::ResourceWidened => "resource_widened",
+            Self::Revoked => "revoked",
+            Self::ScopeWidened => "scope_widened",
+            Self::Unavailable(_) => "store_unavailable",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What the client is told (RFC 6749 section 5.2, RFC 8707 section 2): not why a token is worth nothing.
+    pub fn error(&self) -> &'static str {
+        match self {
+            Self::ScopeWidened => "invalid_scope",
+            Self::ResourceWidened => "invalid_target",
+            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Expired
+            | Self::Forged
+            | Self::KeyUnknown
+            | Self::Malformed
+            | Self::OtherClient
+            | Self::OtherKey
+            | Self::Replayed(_)
+            | Self::Revoked
+            | Self::Unknown => "invalid_grant",
+        }
+    }
+
+    /// The event that it is.
+    pub fn event(&self) -> EventKind {
+        match self {
+            Self::Replayed(_) => EventKind::TokenReuseDetected,
+            Self::Unavailable(_) => EventKind::ServiceFailed,
+            _ => EventKind::TokenRefused,
+        }
+    }
+}
+
+/// What every token begins with, so that scanners for leaked secrets find it.
+const PREFIX: &str = "prt_";
+
+/// What an HMAC with these keys is for, so that none of another purpose can be taken for one.
+const PURPOSE: &[u8] = b"palisade refresh token 1\0";
