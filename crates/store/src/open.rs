@@ -200,7 +200,7 @@ pub(crate) async fn within<T>(patience: Duration, call: impl Future<Output = T>)
 }
 
 /// Forms that other programs know and that would silently create a file of an odd name here.
-fn misspelled(path: &str) -> Option<&'static str> {
+pub(crate) fn misspelled(path: &str) -> Option<&'static str> {
     if path.is_empty() {
         Some("write a path after `sqlite:`")
     } else if path.starts_with("//") {

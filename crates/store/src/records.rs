@@ -1,7 +1,13 @@
 //! The durable records of people and their credentials behind one URL.
 
 use std::fmt;
+use std::sync::Arc;
 
+use palisade_core::port::AccountStore;
+
+use crate::memory::MemoryAccounts;
+#[cfg(feature = "sqlite")]
+use crate::open::misspelled;
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -18,7 +24,8 @@ use crate::{OpenError, Place};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Records {
-    // accounts
+    /// Accounts of people, with their passwords.
+    pub accounts: Arc<dyn AccountStore>,
     // factors
     // keys
     // refresh
@@ -29,12 +36,27 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self {}),
+            Some(("memory", "")) => Ok(Self { accounts: Arc::new(MemoryAccounts::default()) }),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) => match misspelled(path) {
+                None => crate::sqlite::SqliteStore::open(path).await.map(Self::of),
+                Some(help) => Err(OpenError::Unknown { url: place.url.clone(), help }),
+            },
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                crate::postgres::PostgresStore::open(place).await.map(Self::of)
+            }
             _ => Err(OpenError::Unknown {
                 url: place.url.clone(),
                 help: "write `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`",
             }),
         }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    fn of(store: impl AccountStore) -> Self {
+        let store = Arc::new(store);
+        Self { accounts: store }
     }
 }
 

@@ -4,12 +4,14 @@
 //! question and an answer. `palisade-store` keeps these ports in memory and in SQLite; the conformance suite in
 //! `testkit` is the contract they must meet.
 
+pub mod account;
 pub mod clock;
 pub mod counter;
 pub mod entropy;
 pub mod once;
 mod tally;
 
+pub use account::AccountStore;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;

@@ -7,9 +7,11 @@
 //!   what the forgotten ones had used. Nobody is granted more by being forgotten.
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
+mod account;
 mod counter;
 mod once;
 mod shard;
 
+pub use account::MemoryAccounts;
 pub use counter::MemoryCounters;
 pub use once::MemoryOnce;

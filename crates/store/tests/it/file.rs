@@ -43,7 +43,7 @@ async fn scalar(path: &str, sql: &'static str) -> i64 {
 }
 
 /// Changes the file itself.
-async fn execute(path: &str, sql: &'static str) {
+pub(super) async fn execute(path: &str, sql: &'static str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
@@ -127,10 +127,10 @@ async fn rows_that_are_over_are_removed_as_new_ones_come() {
 async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let dir = TempDir::new();
     SqliteStore::open(&path(&dir)).await.unwrap().close().await;
-    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 2);
+    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 3);
     scalar(&path(&dir), "INSERT INTO schema_version (version) VALUES (99) RETURNING version").await;
     let error = SqliteStore::open(&path(&dir)).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
     assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 99);
 }
 
