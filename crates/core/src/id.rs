@@ -56,6 +56,8 @@ ids! {
     RequestId;
     /// One event.
     EventId;
+    /// One means of signing in of one account: its password, one passkey.
+    AuthenticatorId;
     /// One route of the configuration.
     RouteName;
     /// One decision, so that a permit can be traced to the event that explains it.

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::{RefreshStore, SessionStore};
+use palisade_core::port::{AccountStore, RefreshStore, SessionStore};
 
-use crate::memory::{MemoryRefresh, MemorySessions};
+use crate::memory::{MemoryAccounts, MemoryRefresh, MemorySessions};
+#[cfg(feature = "sqlite")]
+use crate::open::misspelled;
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -22,7 +24,8 @@ use crate::{OpenError, Place};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Records {
-    // accounts
+    /// Accounts of people, with their passwords.
+    pub accounts: Arc<dyn AccountStore>,
     // factors
     // keys
     /// Families of refresh tokens.
@@ -35,13 +38,16 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => {
-                Ok(Self { refresh: Arc::new(MemoryRefresh::default()), sessions: Arc::new(MemorySessions::default()) })
-            }
+            Some(("memory", "")) => Ok(Self {
+                accounts: Arc::new(MemoryAccounts::default()),
+                refresh: Arc::new(MemoryRefresh::default()),
+                sessions: Arc::new(MemorySessions::default()),
+            }),
             #[cfg(feature = "sqlite")]
-            Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
-                crate::sqlite::SqliteStore::open_durable(path).await.map(Self::of)
-            }
+            Some(("sqlite", path)) => match misspelled(path) {
+                None => crate::sqlite::SqliteStore::open_durable(path).await.map(Self::of),
+                Some(help) => Err(OpenError::Unknown { url: place.url.clone(), help }),
+            },
             #[cfg(feature = "postgres")]
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 crate::postgres::PostgresStore::open(place).await.map(Self::of)
@@ -54,9 +60,13 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl RefreshStore + SessionStore) -> Self {
+    fn of(store: impl AccountStore + RefreshStore + SessionStore) -> Self {
         let store = Arc::new(store);
-        Self { refresh: Arc::clone(&store) as Arc<dyn RefreshStore>, sessions: store }
+        Self {
+            accounts: Arc::clone(&store) as Arc<dyn AccountStore>,
+            refresh: Arc::clone(&store) as Arc<dyn RefreshStore>,
+            sessions: store,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! question and an answer. `palisade-store` keeps these ports in memory and in SQLite; the conformance suite in
 //! `testkit` is the contract they must meet.
 
+pub mod account;
 pub mod clock;
 pub mod counter;
 pub mod entropy;
@@ -13,6 +14,7 @@ mod rotation;
 pub mod session;
 mod tally;
 
+pub use account::AccountStore;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;

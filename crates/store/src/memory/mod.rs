@@ -7,12 +7,14 @@
 //!   what the forgotten ones had used. Nobody is granted more by being forgotten.
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
+mod account;
 mod counter;
 mod once;
 mod refresh;
 mod session;
 mod shard;
 
+pub use account::MemoryAccounts;
 pub use counter::MemoryCounters;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;

@@ -6,8 +6,9 @@ use crate::OpenError;
 /// The steps; the place in the list, from one, is the schema version. A step that was released is never edited.
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_tallies_and_once.sql"),
-    include_str!("migrations/0002_sessions.sql"),
-    include_str!("migrations/0003_refresh_families.sql"),
+    include_str!("migrations/0002_accounts.sql"),
+    include_str!("migrations/0003_sessions.sql"),
+    include_str!("migrations/0004_refresh_families.sql"),
 ];
 
 /// The lock under which the schema is changed: of several gateways that start at once, one changes it.

@@ -7,8 +7,9 @@ use crate::OpenError;
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_counters_and_once.sql"),
     include_str!("migrations/0002_tallies.sql"),
-    include_str!("migrations/0003_sessions.sql"),
-    include_str!("migrations/0004_refresh_families.sql"),
+    include_str!("migrations/0003_accounts.sql"),
+    include_str!("migrations/0004_sessions.sql"),
+    include_str!("migrations/0005_refresh_families.sql"),
 ];
 
 /// Applies the steps that the file lacks. Of several processes that open the file at once, one applies them and the

@@ -8,6 +8,7 @@
 //!   call ever pays for a large clean-up.
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
+mod account;
 mod counter;
 mod group;
 mod migration;

@@ -43,7 +43,7 @@ async fn scalar(path: &str, sql: &'static str) -> i64 {
 }
 
 /// Changes the file itself.
-async fn execute(path: &str, sql: &'static str) {
+pub(super) async fn execute(path: &str, sql: &'static str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();

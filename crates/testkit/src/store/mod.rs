@@ -2,11 +2,13 @@
 //!
 //! A suite takes a function that makes a new, empty store, and panics with the name of the promise that was broken.
 
+mod account;
 mod counter;
 mod once;
 mod refresh;
 mod session;
 
+pub use account::assert_account_store;
 pub use counter::assert_counter_store;
 pub use once::assert_once_store;
 pub use refresh::{assert_refresh_store, family};
