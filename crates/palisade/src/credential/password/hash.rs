@@ -55,7 +55,7 @@ impl Cost {
     }
 
     /// Any cost that may be run.
-    fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
+    pub(crate) fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
         let filled = u64::from(memory_kib) * u64::from(passes);
         let runs = lanes >= 1 && lanes <= MOST_LANES && passes >= 1 && memory_kib >= 8 * lanes;
         (runs && memory_kib <= MOST_MEMORY_KIB && filled <= MOST_FILLED_KIB).then_some(Self {
@@ -180,11 +180,6 @@ impl StoredHash {
             }
             _ => Err(HashError::Malformed),
         }
-    }
-
-    /// A hash that no password has, and that costs as much as one.
-    pub(super) fn of_nobody(cost: Cost, salt: &[u8], hash: &[u8]) -> Self {
-        Self { scheme: Scheme::Argon2id(cost), salt: salt.to_vec(), hash: hash.to_vec(), key: None }
     }
 
     fn new(scheme: Scheme, salt: Vec<u8>, hash: Vec<u8>) -> Result<Self, HashError> {

@@ -82,7 +82,8 @@ pub struct Hasher {
     cost: Cost,
     pepper: Option<Pepper>,
     older: Vec<Pepper>,
-    nobody: Arc<StoredHash>,
+    /// A hash that no password has.
+    nobody: Secret,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -109,7 +110,8 @@ impl Hasher {
         let (mut salt, mut hash) = ([0; SALT], [0; HASH]);
         entropy.fill(&mut salt);
         entropy.fill(&mut hash);
-        let nobody = Arc::new(StoredHash::of_nobody(cost, &salt, &hash));
+        let id = pepper.as_ref().map(|pepper| &*pepper.id);
+        let nobody = Secret::new(phc(cost, id, &salt, &hash));
         Ok(Self { pool, cost, pepper, older, nobody, entropy })
     }
 
@@ -136,27 +138,25 @@ impl Hasher {
     /// Whether a password is the one whose hash is kept. Without a hash, and with one that cannot be run, this takes as
     /// long as with one of the present cost.
     pub async fn verify(&self, password: &Password, kept: Option<&Secret>) -> Result<Verified, Busy> {
-        let read = kept.map(|kept| self.read(kept));
-        let (stored, pepper) = match &read {
-            Some(Ok((stored, pepper))) => (stored, *pepper),
-            None | Some(Err(_)) => (&self.nobody, self.pepper.as_ref()),
+        let read = self.read(kept.unwrap_or(&self.nobody));
+        let unusable = read.as_ref().err().copied();
+        let (stored, pepper) = match read.or_else(|_| self.read(&self.nobody)) {
+            Ok(read) => read,
+            Err(error) => return Ok(Verified::Unusable(error)),
         };
+        let current = self.pepper.as_ref().map(|pepper| &*pepper.id);
+        let upgrade = !stored.has_cost(self.cost) || stored.pepper() != current;
         let secret = if stored.is_ours() { peppered(password, pepper) } else { password.0.clone() };
-        let job = Arc::clone(stored);
-        let matches = self.pool.run(move |arena| job.matches(secret.expose(), arena)).await?;
-        Ok(match read {
+        let matches = self.pool.run(move |arena| stored.matches(secret.expose(), arena)).await?;
+        Ok(match unusable {
+            Some(error) => Verified::Unusable(error),
+            None if matches && kept.is_some() => Verified::Yes { upgrade },
             None => Verified::No,
-            Some(Err(error)) => Verified::Unusable(error),
-            Some(Ok(_)) if !matches => Verified::No,
-            Some(Ok((stored, _))) => {
-                let current = self.pepper.as_ref().map(|pepper| &*pepper.id);
-                Verified::Yes { upgrade: !stored.has_cost(self.cost) || stored.pepper() != current }
-            }
         })
     }
 
     /// A kept hash, and the pepper that it needs.
-    fn read(&self, kept: &Secret) -> Result<(Arc<StoredHash>, Option<&Pepper>), HashError> {
+    fn read(&self, kept: &Secret) -> Result<(StoredHash, Option<&Pepper>), HashError> {
         let text = std::str::from_utf8(kept.expose()).map_err(|_| HashError::Malformed)?;
         let stored = StoredHash::parse(text)?;
         let pepper = match stored.pepper() {
@@ -166,7 +166,7 @@ impl Hasher {
                 Some(known.ok_or(HashError::PepperMissing)?)
             }
         };
-        Ok((Arc::new(stored), pepper))
+        Ok((stored, pepper))
     }
 }
 
