@@ -20,6 +20,8 @@
 //! `testing` is for `[dev-dependencies]`.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "accounts")]
+pub mod account;
 pub mod body;
 pub mod chain;
 pub mod cookie;

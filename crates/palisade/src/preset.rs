@@ -227,6 +227,16 @@ impl Preset {
         self.credential(Credential::Session(sessions.clone()))
     }
 
+    /// Lets everybody reach the routes of sign-in, judges requests from other sites there, and takes the sessions that
+    /// sign-in starts. Where it gives tokens, [`Preset::bearer`] takes them.
+    #[cfg(feature = "accounts")]
+    #[must_use]
+    pub fn accounts(self, accounts: &crate::account::Accounts) -> Self {
+        let known = accounts.sessions().into_iter().fold(self, Self::sessions);
+        let open = |preset: Self, path: &String| preset.public(&format!("POST {path}")).login(path);
+        accounts.public().iter().fold(known, open)
+    }
+
     /// Takes this kind of credential.
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {

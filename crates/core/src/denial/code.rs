@@ -230,6 +230,10 @@ codes! {
         "The credential does not cover this"
         "The token or key lacks a scope that the operation needs."
         "Ask for the scope that the challenge names when obtaining the token."
+    SessionsExhausted "sessions-exhausted" CONFLICT LimitExceeded
+        "There are as many sessions as allowed"
+        "Somebody with a good credential has as many sessions as `SessionSettings::limit` allows, and its `when_full` is `Refuse`."
+        "Let the user end a session elsewhere, or let the oldest one make room (`WhenFull::EvictOldest`)."
     Throttled "throttled" TOO_MANY_REQUESTS LimitExceeded
         "Too many requests"
         "The client sent more requests than the route's `throttle` allows."

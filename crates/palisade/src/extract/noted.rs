@@ -33,6 +33,13 @@ impl Noted {
         self
     }
 
+    /// These events and then those.
+    #[must_use]
+    pub fn and(mut self, mut later: Self) -> Self {
+        self.0.append(&mut later.0);
+        self
+    }
+
     /// What is to be written down, out of the answer that carries it.
     pub(crate) fn take<B>(response: &mut http::Response<B>) -> Vec<Note> {
         response.extensions_mut().remove::<Self>().unwrap_or_default().0

@@ -49,6 +49,7 @@ use palisade_core::port::refresh::{Binding, Family, FamilyId, Grace, Grant, Outc
 use palisade_core::port::{Clock, Entropy, RefreshStore, StoreError};
 use palisade_core::principal::ScopeSet;
 use palisade_core::secret::Secret;
+use palisade_core::time::Timestamp;
 
 use super::base64url;
 use super::dpop::ProvenKey;
@@ -244,14 +245,26 @@ impl RefreshTokens {
         Ok(Redeemed { token, grant, family: family.id, generation, again })
     }
 
-    /// Ends the family of a token, whichever of its generations it is (RFC 7009). Says whether it had not ended before.
-    pub async fn revoke(&self, token: &str, client: &ClientId) -> Result<bool, RefreshError> {
+    /// Ends the family of a token, whichever of its generations it is (RFC 7009), and gives it back unless it had ended
+    /// before.
+    pub async fn revoke(&self, token: &str, client: &ClientId) -> Result<Option<Family>, RefreshError> {
         let (_, family) = self.prove(token).await?;
         if family.grant.client != *client {
             return Err(RefreshError::OtherClient);
         }
         let revoked = self.store.revoke(Whose::Family(family.id), self.clock.now()).await;
-        Ok(revoked.map_err(RefreshError::Unavailable)? != 0)
+        let revoked = revoked.map_err(RefreshError::Unavailable)?;
+        Ok((revoked != 0).then_some(family))
+    }
+
+    /// The present moment, as families are judged by it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long a family lasts at most.
+    pub fn longest(&self) -> Duration {
+        self.settings.absolute
     }
 
     /// The families, to list them, to end them, and to note what was used.

@@ -231,7 +231,8 @@ mod tests {
         let bcrypt = "$2b$04$abcdefghijklmnopqrstuumXvyWaL7cldsohRmMKChpAd5ns9hrB6";
         check(&now, "an otter under the moon", bcrypt, Verified::Yes { upgrade: true }).await;
         check(&now, "an otter under the sun", bcrypt, Verified::No).await;
-        let stronger = "$argon2id$v=19$m=512,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$k0Ir6KLSmhO56QAmhkeiklKLpAVKUnYDZm5sgoGGGkc";
+        let stronger =
+            "$argon2id$v=19$m=512,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$k0Ir6KLSmhO56QAmhkeiklKLpAVKUnYDZm5sgoGGGkc";
         check(&now, "otter under 3 blue moons ✓", stronger, Verified::Yes { upgrade: true }).await;
         check(&now, "x", "hunter2", Verified::Unusable(HashError::Malformed)).await;
         let huge = "$argon2id$v=19$m=4194304,t=9,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODw";

@@ -42,6 +42,11 @@ impl DeviceKey {
         (key.len() >= 32).then(|| Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), lasts })
     }
 
+    /// How long a device is remembered.
+    pub(super) fn lasts(&self) -> std::time::Duration {
+        self.lasts
+    }
+
     /// A device that is new to an account.
     pub(super) fn fresh(entropy: &dyn Entropy) -> Device {
         let mut nonce = [0; NONCE];

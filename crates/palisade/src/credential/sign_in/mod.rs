@@ -195,6 +195,11 @@ impl SignIn {
         Self { settings, parts, nobody }
     }
 
+    /// How long a device that has signed in is known again.
+    pub fn remembers_devices_for(&self) -> Duration {
+        self.parts.devices.lasts()
+    }
+
     /// Decides about one attempt. On an error of a store nobody is signed in.
     pub async fn attempt(&self, attempt: &Attempt<'_>) -> Result<SignInOutcome, StoreError> {
         let begun = Instant::now();
@@ -327,11 +332,7 @@ impl SignIn {
 }
 
 /// Why an account cannot be signed in to, whatever the password is.
-fn hindrance(
-    name: Option<&SignInName>,
-    account: Option<&Account>,
-    locked: Option<Timestamp>,
-) -> Option<RefusedReason> {
+fn hindrance(name: Option<&SignInName>, account: Option<&Account>, locked: Option<Timestamp>) -> Option<RefusedReason> {
     match account {
         None if name.is_none() => Some(RefusedReason::NoName),
         None => Some(RefusedReason::Unknown),

@@ -1,0 +1,121 @@
+//! The routes of sign-in, ready to mount: password, second factor, refresh, the list of sessions, sign-out.
+//!
+//! Who writes these by hand tells with the wording or the time of an answer which accounts exist, keeps refresh tokens
+//! where scripts read them, or forgets that a changed password has to end the other sessions. Here each route is one
+//! rule of this library and nothing else:
+//!
+//! | route | what it does | the rule |
+//! |---|---|---|
+//! | `POST /sign-in` | a name and a password | [`crate::credential::sign_in`] |
+//! | `POST /refresh` | the next tokens | [`crate::token::refresh`] |
+//! | `GET /sessions`, `DELETE /sessions/{id}` | where somebody is signed in | [`crate::session`], or families of tokens |
+//! | `POST /password` | another password; the other sessions end | [`crate::credential::sign_in::PasswordChange`] |
+//! | `POST /sign-out` | this session ends | |
+//!
+//! Somebody who has signed in has a [`Ticket`] from then on: a session in a cookie, or tokens. With tokens the refresh
+//! token travels in a cookie that no script can read, unless the client is no browser and asks for it in the body
+//! ([`Delivery`]).
+//!
+//! [`Preset::accounts`](crate::preset::Preset::accounts) makes public what must be, and judges requests from other sites
+//! there, with or without a credential (login CSRF). The example `accounts` puts all of it together.
+
+mod answer;
+mod password;
+mod sessions;
+mod sign_in;
+mod tokens;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+use palisade_core::port::AccountStore;
+
+use crate::credential::password::PasswordPolicy;
+use crate::credential::sign_in::SignIn;
+use crate::session::Sessions;
+pub use tokens::{Delivery, Tokens};
+
+/// Sign-in for an application. Clones are the same.
+#[derive(Clone)]
+pub struct Accounts {
+    accounts: Arc<dyn AccountStore>,
+    sign_in: Arc<SignIn>,
+    policy: Arc<PasswordPolicy>,
+    ticket: Ticket,
+    under: Arc<str>,
+}
+
+/// What somebody who has signed in is known by from then on.
+#[derive(Clone, Debug)]
+pub enum Ticket {
+    /// A session in a cookie: for applications whose pages come from the same site. It ends at once wherever it is ended.
+    Session(Sessions),
+    /// Access tokens that live for minutes, and a refresh token.
+    Tokens(Tokens),
+}
+
+impl Accounts {
+    /// Routes for the accounts of a store.
+    pub fn new(accounts: Arc<dyn AccountStore>, sign_in: SignIn, ticket: Ticket) -> Self {
+        let (sign_in, policy, under) = (Arc::new(sign_in), Arc::default(), "".into());
+        Self { accounts, sign_in, policy, ticket, under }
+    }
+
+    /// The same under a path, such as `/auth`.
+    #[must_use]
+    pub fn under(self, path: &str) -> Self {
+        Self { under: path.trim_end_matches('/').into(), ..self }
+    }
+
+    /// The same with another policy for new passwords.
+    #[must_use]
+    pub fn policy(self, policy: PasswordPolicy) -> Self {
+        Self { policy: Arc::new(policy), ..self }
+    }
+
+    /// The routes. They belong behind a chain whose preset knows them: `preset.accounts(&accounts)`.
+    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let at = |path: &str| format!("{}{path}", self.under);
+        let routes = Router::new()
+            .route(&at(SIGN_IN), post(sign_in::sign_in))
+            .route(&at(PASSWORD), post(password::change))
+            .route(&at(SESSIONS), get(sessions::list))
+            .route(&at(SESSION), delete(sessions::end));
+        let routes = match &self.ticket {
+            Ticket::Session(_) => routes.route(&at(SIGN_OUT), post(sessions::sign_out)),
+            Ticket::Tokens(_) => {
+                routes.route(&at(SIGN_OUT), post(tokens::sign_out)).route(&at(REFRESH), post(tokens::refresh))
+            }
+        };
+        routes.with_state(self.clone())
+    }
+
+    /// The paths at which somebody without a credential is expected.
+    pub(crate) fn public(&self) -> Vec<String> {
+        let refresh = matches!(self.ticket, Ticket::Tokens(_)).then_some(REFRESH);
+        [SIGN_IN, SIGN_OUT].into_iter().chain(refresh).map(|path| format!("{}{path}", self.under)).collect()
+    }
+
+    /// The sessions that sign-in starts, if it does.
+    pub(crate) fn sessions(&self) -> Option<&Sessions> {
+        match &self.ticket {
+            Ticket::Session(sessions) => Some(sessions),
+            Ticket::Tokens(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").field("under", &self.under).field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+const SIGN_IN: &str = "/sign-in";
+const SIGN_OUT: &str = "/sign-out";
+const REFRESH: &str = "/refresh";
+const PASSWORD: &str = "/password";
+const SESSIONS: &str = "/sessions";
+const SESSION: &str = "/sessions/{id}";

@@ -1,0 +1,126 @@
+//! `POST /sign-in`: a name and a password become a ticket.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use http::header::USER_AGENT;
+use palisade_core::denial::DenialCode;
+use palisade_core::id::TenantId;
+use palisade_core::port::session::{Device, Holder, Rights};
+use palisade_core::principal::{Assurance, Level, MethodSet, RoleSet, ScopeSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{busy, denied, throttled};
+use super::{Accounts, Ticket};
+use crate::cookie::{Cookies, SetCookie};
+use crate::credential::sign_in::{Attempt, SignInOutcome, SignedIn};
+use crate::extract::{ClientAddr, Noted, Refusal, Valid};
+use crate::session::{Sessions, Started};
+
+/// Who signs in.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Credentials {
+    /// The organization, where an application has several.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    tenant: Option<String>,
+    #[schemars(length(max = 1024))]
+    name: String,
+    // How long a password may be is the rule's to say; a body has a limit of its own.
+    password: String,
+}
+
+/// Who has signed in, where the ticket is a cookie.
+#[derive(Serialize)]
+struct Welcome<'a> {
+    user: &'a str,
+    session: &'a str,
+}
+
+pub(super) async fn sign_in(
+    State(accounts): State<Accounts>,
+    address: Option<ClientAddr>,
+    headers: HeaderMap,
+    Valid(Json(who)): Valid<Json<Credentials>>,
+) -> Result<Response, (Noted, Refusal)> {
+    let refused = |refusal: Refusal| (Noted::default(), refusal);
+    let tenant = who.tenant.map(TenantId::new);
+    let attempt = Attempt {
+        tenant: tenant.as_ref(),
+        address: address.map(|ClientAddr(address)| address),
+        device: Cookies::of(&headers).get(DEVICE),
+        ..Attempt::new(&who.name, &who.password)
+    };
+    let outcome = accounts.sign_in.attempt(&attempt).await.map_err(|error| refused(error.into()))?;
+    let kind = outcome.event();
+    match outcome {
+        SignInOutcome::Busy { retry_after } => Err(refused(busy(retry_after).into())),
+        SignInOutcome::Throttled { retry_after } => Err(refused(throttled(retry_after).into())),
+        SignInOutcome::Refused(why) => {
+            let account = why.account.as_ref().map_or("-", |id| id.as_str());
+            let noted = Noted::default().with(kind, &[("reason", why.reason.as_str()), ("account", account)]);
+            Err((noted, denied(DenialCode::CredentialInvalid, "sign_in").into()))
+        }
+        SignInOutcome::SignedIn(signed_in) => {
+            let noted = Noted::default().with(kind, &[("account", signed_in.account.id.as_str())]);
+            let device = Device { label: label(&headers), address: attempt.address };
+            accounts.welcome(&signed_in, device, &headers, noted).await
+        }
+    }
+}
+
+impl Accounts {
+    /// Gives somebody who has shown who they are what they are known by from now on.
+    async fn welcome(
+        &self,
+        signed_in: &SignedIn,
+        device: Device,
+        headers: &HeaderMap,
+        noted: Noted,
+    ) -> Result<Response, (Noted, Refusal)> {
+        let refused = |refusal: Refusal| (noted.clone(), refusal);
+        if signed_in.must_second_factor {
+            // A short password is worth nothing alone, and no other factor can be shown here yet.
+            return Err(refused(denied(DenialCode::AssuranceInsufficient, "second_factor_needed").into()));
+        }
+        let remembered = SetCookie::strict_session(DEVICE_NAME, &signed_in.device);
+        let remembered = remembered.ok().map(|cookie| cookie.lasting(self.sign_in.remembers_devices_for()));
+        match &self.ticket {
+            Ticket::Tokens(tokens) => {
+                let answer = tokens.begin(&signed_in.account).await.map_err(refused)?;
+                Ok((remembered, noted, answer).into_response())
+            }
+            Ticket::Session(sessions) => {
+                let holder = holder(signed_in, device, sessions);
+                let started = sessions.start(holder, headers).await.map_err(|error| refused(error.into()))?;
+                let noted = noted.and(started.noted());
+                let Started::Started { id, session, .. } = &started else {
+                    return Err((noted, denied(DenialCode::SessionsExhausted, "sessions").into()));
+                };
+                let user = session.holder.user.as_str();
+                let welcome = Json(Welcome { user, session: session.handle.as_str() });
+                Ok((remembered, sessions.cookie(Some(id)), noted, welcome).into_response())
+            }
+        }
+    }
+}
+
+fn holder(signed_in: &SignedIn, device: Device, sessions: &Sessions) -> Holder {
+    let account = &signed_in.account;
+    let assurance = Assurance { methods: MethodSet::from_iter(["pwd"]), ..Assurance::new(Level::Aal1, sessions.now()) };
+    let roles = RoleSet::from_iter(account.roles.iter().map(String::as_str));
+    let scopes = ScopeSet::from_iter(account.scopes.iter().map(String::as_str));
+    let rights = Rights { roles, scopes, ..Rights::new(assurance.clone()) };
+    Holder { tenant: account.tenant.clone(), device, rights, ..Holder::new(account.id.clone(), assurance) }
+}
+
+/// What a person may recognize a device by.
+fn label(headers: &HeaderMap) -> Box<str> {
+    headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().into()
+}
+
+/// The cookie by which a device is known again: see [`SignedIn::device`]. It signs nobody in.
+const DEVICE: &str = "__Host-device";
+const DEVICE_NAME: &str = "device";

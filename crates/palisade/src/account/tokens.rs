@@ -1,0 +1,223 @@
+//! `POST /refresh`: the next tokens for whoever has the newest refresh token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::event::EventKind;
+use palisade_core::id::ClientId;
+use palisade_core::port::account::{Account, AccountStatus};
+use palisade_core::port::refresh::{FamilyId, Grant, Whose};
+use palisade_core::principal::{Level, MethodSet, RoleSet, ScopeSet};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::answer::denied;
+use super::sessions::revoked;
+use super::{Accounts, Ticket};
+use crate::cookie::{CookieError, Cookies, SetCookie};
+use crate::extract::{Noted, Refusal, Valid};
+use crate::token::issue::{Access, Issued, Issuer};
+use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, TokenText};
+
+/// Tokens as a ticket: who makes them, and how the refresh token travels.
+#[derive(Clone)]
+pub struct Tokens(Arc<Parts>);
+
+struct Parts {
+    issuer: Issuer,
+    refresh: RefreshTokens,
+    client: ClientId,
+    delivery: Delivery,
+}
+
+/// How a refresh token travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// In the body, for clients that are no browsers and keep it where only they can read it.
+    Body,
+    /// In the cookie `__Host-refresh`, which no script can read and no other site can make a browser send.
+    #[default]
+    Cookie,
+}
+
+impl Tokens {
+    /// Tokens of an issuer for the application `client`.
+    pub fn new(issuer: Issuer, refresh: RefreshTokens, client: ClientId, delivery: Delivery) -> Self {
+        Self(Arc::new(Parts { issuer, refresh, client, delivery }))
+    }
+
+    /// The first tokens of somebody who has signed in.
+    pub(super) async fn begin(&self, account: &Account) -> Result<Answer, Refusal> {
+        let grant = Grant {
+            tenant: account.tenant.clone(),
+            scopes: ScopeSet::from_iter(account.scopes.iter().map(String::as_str)),
+            level: Level::Aal1,
+            methods: MethodSet::from_iter(["pwd"]),
+            authenticated: self.0.refresh.now(),
+            ..Grant::new(self.0.client.clone(), account.id.clone())
+        };
+        let token = self.0.refresh.begin(grant.clone()).await?;
+        self.answer(&grant, account, token)
+    }
+
+    /// The refresh token that a request brings.
+    pub(super) fn presented<'r>(&self, headers: &'r HeaderMap, body: Option<&'r str>) -> Option<&'r str> {
+        match self.0.delivery {
+            Delivery::Body => body,
+            Delivery::Cookie => Cookies::of(headers).get(COOKIE),
+        }
+    }
+
+    /// The family of the refresh token that a request brings, whether or not it is worth anything.
+    pub(super) fn family(&self, headers: &HeaderMap) -> Option<FamilyId> {
+        self.presented(headers, None).and_then(RefreshToken::parse).map(|token| token.family())
+    }
+
+    pub(super) fn refresh(&self) -> &RefreshTokens {
+        &self.0.refresh
+    }
+
+    pub(super) fn client(&self) -> &ClientId {
+        &self.0.client
+    }
+
+    /// The cookie that takes the refresh token out of the browser, where there is one.
+    pub(super) fn removal(&self) -> Option<SetCookie> {
+        let cookie = SetCookie::strict_session(COOKIE_NAME, "").ok().map(SetCookie::removed);
+        cookie.filter(|_| self.0.delivery == Delivery::Cookie)
+    }
+
+    fn answer(&self, grant: &Grant, account: &Account, token: TokenText) -> Result<Answer, Refusal> {
+        let access = Access::of(grant).with_roles(RoleSet::from_iter(account.roles.iter().map(String::as_str)));
+        let failed = |error: &dyn fmt::Display| {
+            let denial = denied(DenialCode::Internal, "token_not_issued").because("error", error.to_string());
+            Refusal::from(denial)
+        };
+        let issued = self.0.issuer.issue(&access, None).map_err(|error| failed(&error))?;
+        let (cookie, refresh) = match self.0.delivery {
+            Delivery::Body => (None, Some(token)),
+            Delivery::Cookie => {
+                let cookie = SetCookie::strict_session(COOKIE_NAME, token.expose());
+                (Some(cookie.map_err(|error: CookieError| failed(&error))?.lasting(self.0.refresh.longest())), None)
+            }
+        };
+        Ok(Answer { issued, refresh, cookie })
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("client", &self.0.client).field("delivery", &self.0.delivery).finish()
+    }
+}
+
+/// Tokens on their way to their owner.
+pub(super) struct Answer {
+    issued: Issued,
+    refresh: Option<TokenText>,
+    cookie: Option<SetCookie>,
+}
+
+/// RFC 6749 section 5.1.
+#[derive(Serialize)]
+struct Body<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let body = Body {
+            access_token: self.issued.access.expose(),
+            token_type: self.issued.kind,
+            expires_in: self.issued.expires_in.as_secs(),
+            refresh_token: self.refresh.as_ref().map(TokenText::expose),
+        };
+        (self.cookie, Json(body)).into_response()
+    }
+}
+
+/// The token, for clients that are no browsers.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Presented {
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    refresh_token: Option<String>,
+}
+
+pub(super) async fn refresh(
+    State(accounts): State<Accounts>,
+    headers: HeaderMap,
+    Valid(Json(body)): Valid<Json<Presented>>,
+) -> Result<Response, (Noted, Refusal)> {
+    let refused = |refusal: Refusal| (Noted::default(), refusal);
+    let tokens = accounts.tokens().map_err(|denial| refused(denial.into()))?;
+    let Some(presented) = tokens.presented(&headers, body.refresh_token.as_deref()) else {
+        return Err(refused(denied(DenialCode::CredentialMissing, "refresh_token").into()));
+    };
+    // Of what went wrong the answer says nothing, and it takes no cookie away: another request of the same browser may
+    // have been faster, and its cookie is good.
+    let redeemed = match tokens.refresh().redeem(&Redeem::new(presented, tokens.client())).await {
+        Ok(redeemed) => redeemed,
+        Err(RefreshError::Unavailable(error)) => return Err(refused(error.into())),
+        Err(error) => {
+            let owner = match &error {
+                RefreshError::Replayed(family) => family.grant.subject.as_str(),
+                _ => "-",
+            };
+            let noted = Noted::default().with(error.event(), &[("reason", error.reason()), ("account", owner)]);
+            return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
+        }
+    };
+    let subject = &redeemed.grant.subject;
+    let found = accounts.accounts.find(subject).await.map_err(|error| refused(error.into()))?;
+    let Some(account) = found.filter(|account| account.status == AccountStatus::Active) else {
+        let revoked = tokens.refresh().store().revoke(Whose::Subject(subject), tokens.refresh().now()).await;
+        revoked.map_err(|error| refused(error.into()))?;
+        let facts = [("reason", "account_disabled"), ("account", subject.as_str())];
+        let noted = Noted::default().with(EventKind::TokenRevoked, &facts);
+        return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
+    };
+    let answer = tokens.answer(&redeemed.grant, &account, redeemed.token).map_err(refused)?;
+    let facts = [("account", subject.as_str()), ("family", &redeemed.family.to_string())];
+    Ok((Noted::default().with(EventKind::TokenIssued, &facts), answer).into_response())
+}
+
+/// Ends the family of the token that is presented, and takes it out of the browser. Who has none is signed out already.
+pub(super) async fn sign_out(
+    State(accounts): State<Accounts>,
+    headers: HeaderMap,
+    Valid(Json(body)): Valid<Json<Presented>>,
+) -> Result<Response, Refusal> {
+    let tokens = accounts.tokens()?;
+    let ended = match tokens.presented(&headers, body.refresh_token.as_deref()) {
+        None => None,
+        Some(token) => match tokens.refresh().revoke(token, tokens.client()).await {
+            Err(RefreshError::Unavailable(error)) => return Err(error.into()),
+            ended => ended.unwrap_or_default(),
+        },
+    };
+    let noted = ended.map(|family| revoked(&family.grant.subject, &family.id.to_string(), "sign_out"));
+    Ok((tokens.removal(), noted.unwrap_or_default(), StatusCode::NO_CONTENT).into_response())
+}
+
+impl Accounts {
+    /// The tokens that sign-in gives.
+    fn tokens(&self) -> Result<&Tokens, Denial> {
+        match &self.ticket {
+            Ticket::Session(_) => Err(denied(DenialCode::Internal, "no_tokens_here")),
+            Ticket::Tokens(tokens) => Ok(tokens),
+        }
+    }
+}
+
+const COOKIE: &str = "__Host-refresh";
+const COOKIE_NAME: &str = "refresh";
