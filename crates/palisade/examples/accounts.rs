@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! PASSWORD='a boat full of green tea' cargo run -p palisade --features accounts --example accounts
-//! curl -i -c jar http://127.0.0.1:3000/sign-in -H 'Content-Type: application/json' \
+//! curl -i http://127.0.0.1:3000/sign-in -H 'Sec-Fetch-Site: same-origin' -H 'Content-Type: application/json' \
 //!      -d '{"name":"alice","password":"a boat full of green tea"}'
 //! curl -i http://127.0.0.1:3000/me -H "Authorization: Bearer $ACCESS_TOKEN"
-//! curl -i -b jar -c jar http://127.0.0.1:3000/refresh -H 'Content-Type: application/json' -d '{}'
+//! curl -i http://127.0.0.1:3000/refresh -H 'Sec-Fetch-Site: same-origin' -H 'Content-Type: application/json' \
+//!      -H "Cookie: __Host-refresh=$REFRESH_TOKEN" -d '{}'
 //! ```
 //!
 //! The refresh token is in a cookie that no script can read. The same one twice within ten seconds gives the same
@@ -44,7 +45,7 @@ async fn main() -> Result<(), Failure> {
     let hasher = Arc::new(Hasher::new(HashSettings::default(), Arc::clone(&world.entropy))?);
     register(&records, &hasher, "alice", &std::env::var("PASSWORD")?, &world).await?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    let app = app(&records, hasher, &world)?;
+    let app = app(&records, hasher, &world, Delivery::Cookie)?;
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
@@ -65,7 +66,12 @@ pub(crate) async fn register(
     Ok(())
 }
 
-pub(crate) fn app(records: &Records, hasher: Arc<Hasher>, world: &World) -> Result<Router, Failure> {
+pub(crate) fn app(
+    records: &Records,
+    hasher: Arc<Hasher>,
+    world: &World,
+    delivery: Delivery,
+) -> Result<Router, Failure> {
     // A program that is to be restarted reads these three from where it keeps its secrets.
     let signer = Arc::new(Signer::generate_es256("2026-11")?);
     let (mut device, mut refresh) = ([0; 32], [0; 32]);
@@ -77,7 +83,7 @@ pub(crate) fn app(records: &Records, hasher: Arc<Hasher>, world: &World) -> Resu
     let issuer = Issuer::new(ISSUER, ISSUER, Arc::new(OneKey(signer)), Arc::clone(&clock), Arc::clone(&entropy));
     let families = RefreshKeys::new("2026-11", &Secret::new(refresh))?;
     let refresh = RefreshTokens::new(Arc::clone(&records.refresh), families, Arc::clone(&clock), Arc::clone(&entropy));
-    let ticket = Ticket::Tokens(Tokens::new(issuer, refresh, ClientId::new("web"), Delivery::Cookie));
+    let ticket = Ticket::Tokens(Tokens::new(issuer, refresh, ClientId::new("web"), delivery));
 
     let remembered = Duration::from_secs(180 * 86_400);
     let devices = DeviceKey::new(&Secret::new(device), remembered).ok_or("the key is too short")?;

@@ -227,13 +227,16 @@ impl Preset {
         self.credential(Credential::Session(sessions.clone()))
     }
 
-    /// Lets everybody reach the routes of sign-in, judges requests from other sites there, and takes the sessions that
-    /// sign-in starts. Where it gives tokens, [`Preset::bearer`] takes them.
+    /// Lets everybody reach the routes of sign-in and takes the sessions that it starts; where it gives tokens,
+    /// [`Preset::bearer`] takes them. Where it sets cookies, requests from other sites are judged even without one.
     #[cfg(feature = "accounts")]
     #[must_use]
     pub fn accounts(self, accounts: &crate::account::Accounts) -> Self {
         let known = accounts.sessions().into_iter().fold(self, Self::sessions);
-        let open = |preset: Self, path: &String| preset.public(&format!("POST {path}")).login(path);
+        let open = |preset: Self, path: &String| {
+            let preset = preset.public(&format!("POST {path}"));
+            if accounts.sets_cookies() { preset.login(path) } else { preset }
+        };
         accounts.public().iter().fold(known, open)
     }
 

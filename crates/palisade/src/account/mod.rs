@@ -17,7 +17,7 @@
 //! ([`Delivery`]).
 //!
 //! [`Preset::accounts`](crate::preset::Preset::accounts) makes public what must be, and judges requests from other sites
-//! there, with or without a credential (login CSRF). The example `accounts` puts all of it together.
+//! there, with or without a credential (login CSRF), unless the tokens travel in bodies only. The example `accounts` puts all of it together.
 
 mod answer;
 mod password;
@@ -96,6 +96,14 @@ impl Accounts {
     pub(crate) fn public(&self) -> Vec<String> {
         let refresh = matches!(self.ticket, Ticket::Tokens(_)).then_some(REFRESH);
         [SIGN_IN, SIGN_OUT].into_iter().chain(refresh).map(|path| format!("{}{path}", self.under)).collect()
+    }
+
+    /// Whether what somebody is known by is in a cookie, so that a foreign page could have a browser send it.
+    pub(crate) fn sets_cookies(&self) -> bool {
+        match &self.ticket {
+            Ticket::Session(_) => true,
+            Ticket::Tokens(tokens) => tokens.delivery() == Delivery::Cookie,
+        }
     }
 
     /// The sessions that sign-in starts, if it does.

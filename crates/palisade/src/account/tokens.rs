@@ -78,6 +78,10 @@ impl Tokens {
         self.presented(headers, None).and_then(RefreshToken::parse).map(|token| token.family())
     }
 
+    pub(super) fn delivery(&self) -> Delivery {
+        self.0.delivery
+    }
+
     pub(super) fn refresh(&self) -> &RefreshTokens {
         &self.0.refresh
     }

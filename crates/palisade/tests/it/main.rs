@@ -1,6 +1,7 @@
 //! The library as its users have it: the chain in front of axum, single layers, the examples, and what must not compile.
 
 #[cfg(test)]
+mod accounts;
 mod advisories;
 #[cfg(test)]
 mod browser;
