@@ -13,6 +13,7 @@
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
 //! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
 //! - [`token`] and [`credential`]: JSON Web Tokens, key sets, API keys;
+//! - [`crypto`]: sealing of what is kept;
 //! - [`observe`]: where events go;
 //! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
 //!
@@ -24,6 +25,7 @@ pub mod body;
 pub mod chain;
 pub mod cookie;
 pub mod credential;
+pub mod crypto;
 pub mod csp;
 pub mod csrf;
 pub mod extract;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::RefreshStore;
+use palisade_core::port::{KeyStore, RefreshStore};
 
-use crate::memory::MemoryRefresh;
+use crate::memory::{MemoryKeys, MemoryRefresh};
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -24,7 +24,8 @@ use crate::{OpenError, Place};
 pub struct Records {
     // accounts
     // factors
-    // keys
+    /// Signing keys.
+    pub keys: Arc<dyn KeyStore>,
     /// Families of refresh tokens.
     pub refresh: Arc<dyn RefreshStore>,
     // sessions
@@ -34,7 +35,9 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self { refresh: Arc::new(MemoryRefresh::default()) }),
+            Some(("memory", "")) => {
+                Ok(Self { keys: Arc::new(MemoryKeys::default()), refresh: Arc::new(MemoryRefresh::default()) })
+            }
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
                 Ok(Self::of(crate::sqlite::SqliteStore::open_durable(path).await?))
@@ -51,9 +54,9 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl RefreshStore) -> Self {
+    fn of(store: impl KeyStore + RefreshStore) -> Self {
         let store = Arc::new(store);
-        Self { refresh: store }
+        Self { keys: Arc::clone(&store) as Arc<dyn KeyStore>, refresh: store }
     }
 }
 

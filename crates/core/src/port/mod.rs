@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod counter;
 pub mod entropy;
+pub mod key;
 pub mod once;
 pub mod refresh;
 mod rotation;
@@ -15,6 +16,7 @@ mod tally;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
+pub use key::KeyStore;
 pub use once::OnceStore;
 pub use refresh::RefreshStore;
 

@@ -8,10 +8,12 @@
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
 mod counter;
+mod key;
 mod once;
 mod refresh;
 mod shard;
 
 pub use counter::MemoryCounters;
+pub use key::MemoryKeys;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;

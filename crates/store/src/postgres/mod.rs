@@ -8,6 +8,7 @@
 //! - The schema only moves forward. That of a newer version is refused.
 
 mod counter;
+mod key;
 mod migration;
 mod once;
 mod refresh;

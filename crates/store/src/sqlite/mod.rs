@@ -10,6 +10,7 @@
 
 mod counter;
 mod group;
+mod key;
 mod migration;
 mod once;
 mod refresh;

@@ -3,10 +3,12 @@
 //! A suite takes a function that makes a new, empty store, and panics with the name of the promise that was broken.
 
 mod counter;
+mod key;
 mod once;
 mod refresh;
 
 pub use counter::assert_counter_store;
+pub use key::assert_key_store;
 pub use once::assert_once_store;
 pub use refresh::{assert_refresh_store, family};
 
