@@ -24,6 +24,8 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod jwt;
+pub mod keyring;
+pub mod lifecycle;
 pub mod refresh;
 pub mod remote;
 pub mod revocation;

@@ -2,6 +2,7 @@
 
 mod attack;
 mod dpop;
+mod keyring;
 mod keys;
 mod refresh;
 mod verifier;
