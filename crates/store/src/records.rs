@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::{KeyStore, RefreshStore};
+use palisade_core::port::{KeyStore, RefreshStore, RevocationLog};
 
-use crate::memory::{MemoryKeys, MemoryRefresh};
+use crate::memory::{MemoryKeys, MemoryRefresh, MemoryRevocations};
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -28,6 +28,8 @@ pub struct Records {
     pub keys: Arc<dyn KeyStore>,
     /// Families of refresh tokens.
     pub refresh: Arc<dyn RefreshStore>,
+    /// Revocations.
+    pub revocations: Arc<dyn RevocationLog>,
     // sessions
 }
 
@@ -35,9 +37,11 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => {
-                Ok(Self { keys: Arc::new(MemoryKeys::default()), refresh: Arc::new(MemoryRefresh::default()) })
-            }
+            Some(("memory", "")) => Ok(Self {
+                keys: Arc::new(MemoryKeys::default()),
+                refresh: Arc::new(MemoryRefresh::default()),
+                revocations: Arc::new(MemoryRevocations::default()),
+            }),
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
                 Ok(Self::of(crate::sqlite::SqliteStore::open_durable(path).await?))
@@ -54,9 +58,13 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl KeyStore + RefreshStore) -> Self {
+    fn of(store: impl KeyStore + RefreshStore + RevocationLog) -> Self {
         let store = Arc::new(store);
-        Self { keys: Arc::clone(&store) as Arc<dyn KeyStore>, refresh: store }
+        Self {
+            keys: Arc::clone(&store) as Arc<dyn KeyStore>,
+            refresh: Arc::clone(&store) as Arc<dyn RefreshStore>,
+            revocations: store,
+        }
     }
 }
 

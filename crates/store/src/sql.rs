@@ -2,6 +2,7 @@
 
 pub(crate) mod key;
 pub(crate) mod refresh;
+pub(crate) mod revocation;
 
 use palisade_core::port::StoreError;
 use palisade_core::time::Timestamp;

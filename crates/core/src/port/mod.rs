@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod key;
 pub mod once;
 pub mod refresh;
+pub mod revocation;
 mod rotation;
 mod tally;
 
@@ -19,6 +20,7 @@ pub use entropy::Entropy;
 pub use key::KeyStore;
 pub use once::OnceStore;
 pub use refresh::RefreshStore;
+pub use revocation::RevocationLog;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
 ///

@@ -29,6 +29,7 @@ pub mod lifecycle;
 pub mod refresh;
 pub mod remote;
 pub mod revocation;
+pub mod revocation_feed;
 pub mod sign;
 
 pub(crate) mod base64url;

@@ -42,6 +42,8 @@ struct List {
     tokens: BTreeMap<Name, Timestamp>,
     /// What was issued up to a moment is revoked, and until when that is remembered, by issuer and `sub`.
     subjects: BTreeMap<Name, (Timestamp, Timestamp)>,
+    /// Until when a session is remembered, by issuer and `sid`.
+    sessions: BTreeMap<Name, Timestamp>,
 }
 
 type Name = (Box<str>, Box<str>);
@@ -65,6 +67,13 @@ impl Revocations {
         let until = now.plus(longest).plus(SLACK);
         self.amend(now, |list| {
             list.subjects.insert((issuer.into(), subject.into()), (now, until));
+        })
+    }
+
+    /// Ends every token that came out of a session (`sid`); none of them lives longer than `until`.
+    pub fn revoke_session(&self, issuer: &str, session: &str, until: Timestamp, now: Timestamp) -> Result<(), Full> {
+        self.amend(now, |list| {
+            list.sessions.insert((issuer.into(), session.into()), until.plus(SLACK));
         })
     }
 
@@ -95,8 +104,9 @@ impl Revocations {
         }
         let name = |text: &str| (Box::from(claims.issuer()), Box::from(text));
         let token = claims.get("jti").and_then(Value::as_str).and_then(|id| list.tokens.get(&name(id)));
+        let session = claims.get("sid").and_then(Value::as_str).and_then(|id| list.sessions.get(&name(id)));
         let subject = list.subjects.get(&name(claims.subject()));
-        token.is_some_and(|until| now < *until)
+        token.into_iter().chain(session).any(|until| now < *until)
             || subject.is_some_and(|(at, until)| now < *until && claims.issued().is_none_or(|issued| issued <= *at))
     }
 
@@ -105,6 +115,7 @@ impl Revocations {
         if list.len() >= MAX_REVOKED {
             list.tokens.retain(|_, until| now < *until);
             list.subjects.retain(|_, (_, until)| now < *until);
+            list.sessions.retain(|_, until| now < *until);
         }
         if list.len() >= MAX_REVOKED {
             return Err(Full);
@@ -119,7 +130,7 @@ impl Revocations {
 
 impl List {
     fn len(&self) -> usize {
-        self.tokens.len() + self.subjects.len()
+        self.tokens.len() + self.subjects.len() + self.sessions.len()
     }
 }
 

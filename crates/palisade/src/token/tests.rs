@@ -5,6 +5,7 @@ mod dpop;
 mod keyring;
 mod keys;
 mod refresh;
+mod revocation_feed;
 mod verifier;
 
 use std::sync::Arc;

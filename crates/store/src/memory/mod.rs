@@ -11,9 +11,11 @@ mod counter;
 mod key;
 mod once;
 mod refresh;
+mod revocation;
 mod shard;
 
 pub use counter::MemoryCounters;
 pub use key::MemoryKeys;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;
+pub use revocation::MemoryRevocations;

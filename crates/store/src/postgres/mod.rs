@@ -12,6 +12,7 @@ mod key;
 mod migration;
 mod once;
 mod refresh;
+mod revocation;
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -14,6 +14,7 @@ mod key;
 mod migration;
 mod once;
 mod refresh;
+mod revocation;
 
 use std::path::Path;
 use std::time::Duration;

@@ -10,13 +10,13 @@ use std::time::Duration;
 use palisade_core::port::RefreshStore;
 use palisade_core::port::refresh::{FamilyId, Grace, Outcome, Presented, Turn};
 use palisade_core::time::Timestamp;
-use palisade_store::memory::{MemoryKeys, MemoryRefresh};
+use palisade_store::memory::{MemoryKeys, MemoryRefresh, MemoryRevocations};
 use palisade_store::records::Records;
 use palisade_store::sqlite::SqliteStore;
 use palisade_store::{Place, moment::Moment};
 use palisade_testkit::dir::TempDir;
 use palisade_testkit::server::Postgres;
-use palisade_testkit::store::{assert_key_store, assert_refresh_store, family};
+use palisade_testkit::store::{assert_key_store, assert_refresh_store, assert_revocation_log, family};
 use tokio::task::JoinSet;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_305_600);
@@ -25,6 +25,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_795_305_600);
 async fn memory_keeps_the_contract() {
     assert_refresh_store(async || MemoryRefresh::default()).await;
     assert_key_store(async || MemoryKeys::default()).await;
+    assert_revocation_log(async || MemoryRevocations::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -33,6 +34,7 @@ async fn sqlite_keeps_the_contract() {
     let path = || dir.path().join(format!("{}.db", count.fetch_add(1, Ordering::SeqCst))).display().to_string();
     assert_refresh_store(async || SqliteStore::open_durable(&path()).await.unwrap()).await;
     assert_key_store(async || SqliteStore::open_durable(&path()).await.unwrap()).await;
+    assert_revocation_log(async || SqliteStore::open_durable(&path()).await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -40,6 +42,7 @@ async fn postgres_keeps_the_contract() {
     let (server, count) = (Postgres::start(), AtomicU32::new(0));
     assert_refresh_store(async || crate::server::postgres(&server, &count).await).await;
     assert_key_store(async || crate::server::postgres(&server, &count).await).await;
+    assert_revocation_log(async || crate::server::postgres(&server, &count).await).await;
 }
 
 /// Two processes with one file: each has a connection and a thread of its own.

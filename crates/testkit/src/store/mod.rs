@@ -6,11 +6,13 @@ mod counter;
 mod key;
 mod once;
 mod refresh;
+mod revocation;
 
 pub use counter::assert_counter_store;
 pub use key::assert_key_store;
 pub use once::assert_once_store;
 pub use refresh::{assert_refresh_store, family};
+pub use revocation::assert_revocation_log;
 
 /// How many tasks fight over one key.
 const TASKS: usize = 64;

@@ -10,3 +10,15 @@ CREATE TABLE palisade_signing_key (
     revoked_at  bigint,
     PRIMARY KEY (purpose, number)
 );
+
+-- Revocations: palisade_core::port::revocation. No place is given twice.
+CREATE TABLE palisade_revocation (
+    place      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer     text NOT NULL,
+    kind       text NOT NULL,
+    name       text NOT NULL,
+    revoked_at bigint NOT NULL,
+    until      bigint NOT NULL
+);
+
+CREATE INDEX palisade_revocation_until ON palisade_revocation (until);

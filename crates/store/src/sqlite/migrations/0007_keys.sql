@@ -10,3 +10,15 @@ CREATE TABLE signing_key (
     revoked_at  INTEGER,
     PRIMARY KEY (purpose, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Revocations: palisade_core::port::revocation. No place is given twice.
+CREATE TABLE revocation (
+    place      INTEGER PRIMARY KEY AUTOINCREMENT,
+    issuer     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    revoked_at INTEGER NOT NULL,
+    until      INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX revocation_until ON revocation (until);
