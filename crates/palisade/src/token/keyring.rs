@@ -37,7 +37,7 @@ use serde_json::{Value, json};
 
 use super::algorithm::Algorithm;
 use super::issue::Signing;
-use super::jwk::{KeyError, VerifyKey};
+use super::jwk::KeyError;
 use super::jwks::{KeySet, KeySource, KeySourceError};
 use super::lifecycle::{KeyPolicy, KeyState, Plan};
 use super::sign::{SignError, Signer};
@@ -169,17 +169,14 @@ impl Keyring {
         Ok(self.store.add(&record).await?)
     }
 
-    /// Opens the private halves of keys that sign now or later.
+    /// Opens the private half of every key that is published: nobody who can write to the store, but has not the sealing
+    /// key, can publish a key of his own.
     fn learn(&self, records: Vec<KeyRecord>, now: Timestamp) -> Result<(), KeyringError> {
         let known = self.view();
         let plan = Plan::of(&records, &self.policy, now);
         let (mut signers, mut published) = (BTreeMap::new(), Vec::new());
         for (record, (number, state)) in records.iter().zip(&plan.states) {
-            if state.is_published() {
-                let public: Value = serde_json::from_str(&record.public).map_err(|_| KeyringError::Damaged(*number))?;
-                published.push(VerifyKey::from_jwk(&public)?);
-            }
-            if !matches!(state, KeyState::Active | KeyState::Pending) {
+            if !state.is_published() {
                 continue;
             }
             let kept = known.as_ref().filter(|view| view.records.contains(record));
@@ -187,6 +184,7 @@ impl Keyring {
                 Some(signer) => Arc::clone(signer),
                 None => Arc::new(self.open(record)?),
             };
+            published.push(signer.verify_key()?);
             signers.insert(*number, signer);
         }
         let names = |set: &KeySet| set.keys().iter().map(|key| key.id().map(str::to_owned)).collect::<Vec<_>>();
@@ -210,7 +208,6 @@ impl Keyring {
         let id = public.get("kid").and_then(Value::as_str).ok_or_else(damaged)?;
         let algorithm = Algorithm::parse(&record.algorithm).ok_or_else(damaged)?;
         let signer = Signer::from_pkcs8(algorithm, id, &private)?;
-        // Whoever may write to the store could have published a key of his own beside ours.
         if signer.public_jwk().as_ref() == Some(&public) { Ok(signer) } else { Err(damaged()) }
     }
 

@@ -57,7 +57,7 @@ impl Revocations {
     /// Ends one token, named by its `jti`, which would otherwise end at `expires`.
     pub fn revoke_token(&self, issuer: &str, id: &str, expires: Timestamp, now: Timestamp) -> Result<(), Full> {
         self.amend(now, |list| {
-            list.tokens.insert((issuer.into(), id.into()), expires.plus(SLACK));
+            remember(&mut list.tokens, (issuer, id), expires.plus(SLACK));
         })
     }
 
@@ -66,14 +66,16 @@ impl Revocations {
     pub fn revoke_subject(&self, issuer: &str, subject: &str, now: Timestamp, longest: Duration) -> Result<(), Full> {
         let until = now.plus(longest).plus(SLACK);
         self.amend(now, |list| {
-            list.subjects.insert((issuer.into(), subject.into()), (now, until));
+            // Two processes whose clocks differ may tell of an earlier moment later.
+            let kept = list.subjects.entry((issuer.into(), subject.into())).or_insert((now, until));
+            *kept = (kept.0.max(now), kept.1.max(until));
         })
     }
 
     /// Ends every token that came out of a session (`sid`); none of them lives longer than `until`.
     pub fn revoke_session(&self, issuer: &str, session: &str, until: Timestamp, now: Timestamp) -> Result<(), Full> {
         self.amend(now, |list| {
-            list.sessions.insert((issuer.into(), session.into()), until.plus(SLACK));
+            remember(&mut list.sessions, (issuer, session), until.plus(SLACK));
         })
     }
 
@@ -134,6 +136,12 @@ impl List {
     }
 }
 
+/// Remembers a name until a moment, and never for a shorter time than before.
+fn remember(names: &mut BTreeMap<Name, Timestamp>, (issuer, name): (&str, &str), until: Timestamp) {
+    let kept = names.entry((issuer.into(), name.into())).or_insert(until);
+    *kept = (*kept).max(until);
+}
+
 /// The most revocations that are remembered.
 const MAX_REVOKED: usize = 100_000;
 
@@ -155,5 +163,18 @@ mod tests {
         assert_eq!(revoke(1119), Err(Full));
         assert_eq!(revoke(1120), Ok(()));
         assert_eq!(revocations.len(), 1);
+    }
+
+    #[test]
+    fn a_later_word_of_an_earlier_moment_takes_nothing_back() {
+        let revocations = Revocations::default();
+        for at in [200, 100] {
+            revocations.revoke_subject("i", "s", Timestamp::from_secs(at), Duration::from_secs(60)).unwrap();
+            revocations.revoke_token("i", "j", Timestamp::from_secs(at), Timestamp::default()).unwrap();
+        }
+        let list = revocations.list.read().unwrap();
+        let name = |text: &str| (Box::from("i"), Box::from(text));
+        assert_eq!(list.subjects[&name("s")], (Timestamp::from_secs(200), Timestamp::from_secs(380)));
+        assert_eq!(list.tokens[&name("j")], Timestamp::from_secs(320));
     }
 }

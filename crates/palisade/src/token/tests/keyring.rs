@@ -173,3 +173,25 @@ async fn a_key_that_was_put_into_the_store_by_another_is_not_used() {
         assert!(keyring.signer(clock.now()).is_err());
     }
 }
+
+#[tokio::test]
+async fn no_key_is_published_that_was_not_sealed_by_us() {
+    let (store, clock) = (Arc::<MemoryKeys>::default(), TestClock::default());
+    let ours = keyring(&store, &clock);
+    ours.turn().await.unwrap();
+    ours.rotate().await.unwrap();
+    clock.advance(Duration::from_secs(3660));
+    ours.turn().await.unwrap();
+    let states: Vec<_> = ours.states(clock.now()).into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, [KeyState::Retired, KeyState::Active]);
+    let theirs = Arc::<MemoryKeys>::default();
+    sealed_with([8; 32], &theirs, &clock).turn().await.unwrap();
+    let evil = theirs.list("access").await.unwrap().remove(0);
+    let records = store.list("access").await.unwrap();
+    let copy = Arc::<MemoryKeys>::default();
+    copy.add(&KeyRecord { public: evil.public, ..records[0].clone() }).await.unwrap();
+    copy.add(&records[1]).await.unwrap();
+    let keyring = keyring(&copy, &clock);
+    assert!(matches!(keyring.turn().await, Err(KeyringError::Damaged(1))), "a retired key is still believed");
+    assert_eq!(keyring.jwks(clock.now())["keys"].as_array().map(Vec::len), Some(0));
+}
