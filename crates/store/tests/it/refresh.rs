@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::refresh::{FamilyId, Grace, Outcome, Presented, Turn};
-use palisade_core::port::{KeyStore as _, OnceStore as _, RefreshStore as _};
+use palisade_core::port::{OnceStore as _, RefreshStore as _};
 use palisade_core::time::Timestamp;
 use palisade_store::memory::{MemoryKeys, MemoryRefresh, MemoryRevocations};
 use palisade_store::records::Records;

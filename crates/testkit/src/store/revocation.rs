@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_core::port::RevocationLog;
-use palisade_core::port::revocation::{MOST, Revoked, RevokedAt, What};
+use palisade_core::port::revocation::{Revoked, RevokedAt, What};
 use palisade_core::time::Timestamp;
 use tokio::task::JoinSet;
 
@@ -33,20 +33,21 @@ async fn after(log: &dyn RevocationLog, place: u64, now: Timestamp) -> Vec<Revok
 async fn is_read_in_order_from_any_place<S: RevocationLog>(log: S) {
     assert!(after(&log, 0, NOW).await.is_empty());
     let whats = [What::Token("j-1".into()), What::Subject("älice'".into()), What::Session("s-1".into())];
-    let mut written = Vec::new();
+    let mut written: Vec<RevokedAt> = Vec::new();
     for (what, secs) in whats.into_iter().zip([60, 120, 60]) {
         let revoked = revoked(what, secs);
         written.push(RevokedAt { place: append(&log, &revoked, NOW).await, revoked });
     }
     assert_eq!(after(&log, 0, NOW).await, written);
-    assert_eq!(after(&log, written[0].place, NOW).await, written[1..]);
-    assert!(after(&log, written[2].place, NOW).await.is_empty());
+    let [first, second, third] = written.try_into().unwrap_or_else(|written| panic!("three were written: {written:?}"));
+    assert_eq!(after(&log, first.place, NOW).await, [second.clone(), third.clone()]);
+    assert!(after(&log, third.place, NOW).await.is_empty());
     assert!(after(&log, u64::MAX, NOW).await.is_empty());
     let later = NOW.plus(Duration::from_secs(60));
-    assert_eq!(after(&log, 0, later).await, written[1..2], "what has ended by itself does not matter");
+    assert_eq!(after(&log, 0, later).await, [second], "what has ended by itself does not matter");
     // Those that are over are removed as others come, and no place is given twice.
     let next = append(&log, &revoked(What::Token("j-2".into()), 120), later).await;
-    assert!(next > written[2].place);
+    assert!(next > third.place);
 }
 
 async fn a_reader_misses_nothing_while_others_write<S: RevocationLog>(log: S) {
@@ -71,5 +72,4 @@ async fn a_reader_misses_nothing_while_others_write<S: RevocationLog>(log: S) {
     let mut names: Vec<_> = read.iter().map(|what| what.parts().1.parse().unwrap_or(TASKS)).collect();
     names.sort_unstable();
     assert_eq!(names, (0..TASKS).collect::<Vec<_>>(), "each is read exactly once");
-    assert!(MOST >= 64, "a reader catches up");
 }
