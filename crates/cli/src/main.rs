@@ -33,6 +33,8 @@ enum Command {
     Explain(cmd::explain::Arguments),
     /// Writes a first configuration that lets through what a contract declares and nothing else.
     Init(cmd::init::Arguments),
+    /// Lists, renews and revokes the keys that sign tokens.
+    Key(cmd::key::Arguments),
     /// Tells which recorded requests would fare otherwise under a new configuration: exit 1 if any would.
     Replay(cmd::replay::Arguments),
     /// Attacks a running API by its contract, as several identities: exit 0 if nothing is proved, 1 if something is, 2
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => cmd::demo::run(&arguments),
         Command::Explain(arguments) => cmd::explain::run(&arguments),
         Command::Init(arguments) => cmd::init::run(&arguments),
+        Command::Key(arguments) => cmd::key::run(&arguments),
         Command::Replay(arguments) => cmd::replay::run(&arguments),
         Command::Review(arguments) => cmd::review::run(&arguments),
         Command::Run(arguments) => cmd::run::run(&arguments),

@@ -11,6 +11,7 @@ pub mod drift;
 pub mod explain;
 pub mod init;
 mod inventory;
+pub mod keys;
 pub mod listen;
 mod metrics;
 pub mod reload;

@@ -13,6 +13,7 @@
 //! - [`facts`] and [`plan`]: what stages tell each other and what goes on the response;
 //! - [`csp`], [`cookie`] and [`csrf`]: what browsers are told, and what they are believed;
 //! - [`token`], [`credential`] and [`session`]: JSON Web Tokens, key sets, API keys, people who have signed in;
+//! - [`crypto`]: sealing of what is kept;
 //! - [`observe`]: where events go;
 //! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
 //!
@@ -26,6 +27,7 @@ pub mod body;
 pub mod chain;
 pub mod cookie;
 pub mod credential;
+pub mod crypto;
 pub mod csp;
 pub mod csrf;
 pub mod extract;

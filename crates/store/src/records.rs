@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::{AccountStore, RefreshStore, SessionStore};
+use palisade_core::port::{AccountStore, KeyStore, RefreshStore, RevocationLog, SessionStore};
 
-use crate::memory::{MemoryAccounts, MemoryRefresh, MemorySessions};
+use crate::memory::{MemoryAccounts, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions};
 #[cfg(feature = "sqlite")]
 use crate::open::misspelled;
 use crate::{OpenError, Place};
@@ -26,11 +26,13 @@ use crate::{OpenError, Place};
 pub struct Records {
     /// Accounts of people, with their passwords.
     pub accounts: Arc<dyn AccountStore>,
-    // factors
-    // keys
+    /// Keys that sign tokens, sealed.
+    pub keys: Arc<dyn KeyStore>,
     /// Families of refresh tokens.
     pub refresh: Arc<dyn RefreshStore>,
-    /// Where sessions are kept.
+    /// What was revoked before its time.
+    pub revocations: Arc<dyn RevocationLog>,
+    /// Sessions of people who have signed in.
     pub sessions: Arc<dyn SessionStore>,
 }
 
@@ -40,7 +42,9 @@ impl Records {
         match place.url.split_once(':') {
             Some(("memory", "")) => Ok(Self {
                 accounts: Arc::new(MemoryAccounts::default()),
+                keys: Arc::new(MemoryKeys::default()),
                 refresh: Arc::new(MemoryRefresh::default()),
+                revocations: Arc::new(MemoryRevocations::default()),
                 sessions: Arc::new(MemorySessions::default()),
             }),
             #[cfg(feature = "sqlite")]
@@ -60,11 +64,16 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl AccountStore + RefreshStore + SessionStore) -> Self {
+    fn of<S>(store: S) -> Self
+    where
+        S: AccountStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
+    {
         let store = Arc::new(store);
         Self {
             accounts: Arc::clone(&store) as Arc<dyn AccountStore>,
+            keys: Arc::clone(&store) as Arc<dyn KeyStore>,
             refresh: Arc::clone(&store) as Arc<dyn RefreshStore>,
+            revocations: Arc::clone(&store) as Arc<dyn RevocationLog>,
             sessions: store,
         }
     }

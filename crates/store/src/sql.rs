@@ -1,6 +1,8 @@
 //! What the stores that speak SQL have in common.
 
+pub(crate) mod key;
 pub(crate) mod refresh;
+pub(crate) mod revocation;
 
 use palisade_core::port::StoreError;
 use palisade_core::port::account::{AccountStatus, NewPassword};

@@ -23,6 +23,7 @@ fn the_help_names_every_command() {
           explain  Tells what happens to one request, stage by stage, without sending it: exit 0 if it would
                    pass, 1 if not
           init     Writes a first configuration that lets through what a contract declares and nothing else
+          key      Lists, renews and revokes the keys that sign tokens
           replay   Tells which recorded requests would fare otherwise under a new configuration: exit 1 if
                    any would
           review   Attacks a running API by its contract, as several identities: exit 0 if nothing is
@@ -41,7 +42,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "replay", "review", "run", "schema"];
+    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
@@ -143,6 +144,20 @@ fn every_command_explains_itself() {
               --output <OUTPUT>      Where the configuration is written; an existing file is never
                                      overwritten [default: palisade.toml]
           -h, --help                 Print help
+        ---
+        Lists, renews and revokes the keys that sign tokens
+
+        Usage: palisade key <COMMAND>
+
+        Commands:
+          list    Lists the keys and their states
+          rotate  Makes the next key now; it signs after verifiers have had time to hear of it
+          revoke  Takes a key out of use at once, because somebody else may have it: exit 1 if it was out of
+                  use before
+          help    Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help
         ---
         Tells which recorded requests would fare otherwise under a new configuration: exit 1 if any would
 

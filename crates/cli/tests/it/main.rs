@@ -12,6 +12,7 @@ mod drift;
 mod explain;
 #[cfg(test)]
 mod help;
+mod key;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

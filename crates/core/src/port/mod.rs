@@ -8,8 +8,10 @@ pub mod account;
 pub mod clock;
 pub mod counter;
 pub mod entropy;
+pub mod key;
 pub mod once;
 pub mod refresh;
+pub mod revocation;
 mod rotation;
 pub mod session;
 mod tally;
@@ -18,9 +20,11 @@ pub use account::AccountStore;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
+pub use key::KeyStore;
 pub use once::OnceStore;
 pub use refresh::RefreshStore;
 pub use session::SessionStore;
+pub use revocation::RevocationLog;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
 ///

@@ -24,9 +24,12 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod jwt;
+pub mod keyring;
+pub mod lifecycle;
 pub mod refresh;
 pub mod remote;
 pub mod revocation;
+pub mod revocation_feed;
 pub mod sign;
 
 pub(crate) mod base64url;

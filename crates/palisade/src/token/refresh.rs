@@ -130,7 +130,7 @@ pub struct Redeem<'a> {
     pub certificate: Option<&'a ClientCertificate>,
     /// What the next access token is for, where that is less than was granted.
     pub scopes: Option<&'a ScopeSet>,
-    /// Where it is for (RFC 8707), where that is less than was granted.
+    /// Where it is for (RFC 8707), where that is less than was granted; an empty list asks for all of it.
     pub resources: Option<&'a [Box<str>]>,
 }
 
@@ -222,7 +222,8 @@ impl RefreshTokens {
             }
             grant.scopes = scopes.clone();
         }
-        if let Some(resources) = redeem.resources {
+        // Nothing at all would mean the issuer's own audience, which may not have been granted.
+        if let Some(resources) = redeem.resources.filter(|resources| !resources.is_empty()) {
             if !resources.iter().all(|resource| grant.resources.contains(resource)) {
                 return Err(RefreshError::ResourceWidened);
             }

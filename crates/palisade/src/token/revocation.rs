@@ -42,6 +42,8 @@ struct List {
     tokens: BTreeMap<Name, Timestamp>,
     /// What was issued up to a moment is revoked, and until when that is remembered, by issuer and `sub`.
     subjects: BTreeMap<Name, (Timestamp, Timestamp)>,
+    /// Until when a session is remembered, by issuer and `sid`.
+    sessions: BTreeMap<Name, Timestamp>,
 }
 
 type Name = (Box<str>, Box<str>);
@@ -55,7 +57,7 @@ impl Revocations {
     /// Ends one token, named by its `jti`, which would otherwise end at `expires`.
     pub fn revoke_token(&self, issuer: &str, id: &str, expires: Timestamp, now: Timestamp) -> Result<(), Full> {
         self.amend(now, |list| {
-            list.tokens.insert((issuer.into(), id.into()), expires.plus(SLACK));
+            remember(&mut list.tokens, (issuer, id), expires.plus(SLACK));
         })
     }
 
@@ -64,7 +66,16 @@ impl Revocations {
     pub fn revoke_subject(&self, issuer: &str, subject: &str, now: Timestamp, longest: Duration) -> Result<(), Full> {
         let until = now.plus(longest).plus(SLACK);
         self.amend(now, |list| {
-            list.subjects.insert((issuer.into(), subject.into()), (now, until));
+            // Two processes whose clocks differ may tell of an earlier moment later.
+            let kept = list.subjects.entry((issuer.into(), subject.into())).or_insert((now, until));
+            *kept = (kept.0.max(now), kept.1.max(until));
+        })
+    }
+
+    /// Ends every token that came out of a session (`sid`); none of them lives longer than `until`.
+    pub fn revoke_session(&self, issuer: &str, session: &str, until: Timestamp, now: Timestamp) -> Result<(), Full> {
+        self.amend(now, |list| {
+            remember(&mut list.sessions, (issuer, session), until.plus(SLACK));
         })
     }
 
@@ -95,8 +106,9 @@ impl Revocations {
         }
         let name = |text: &str| (Box::from(claims.issuer()), Box::from(text));
         let token = claims.get("jti").and_then(Value::as_str).and_then(|id| list.tokens.get(&name(id)));
+        let session = claims.get("sid").and_then(Value::as_str).and_then(|id| list.sessions.get(&name(id)));
         let subject = list.subjects.get(&name(claims.subject()));
-        token.is_some_and(|until| now < *until)
+        token.into_iter().chain(session).any(|until| now < *until)
             || subject.is_some_and(|(at, until)| now < *until && claims.issued().is_none_or(|issued| issued <= *at))
     }
 
@@ -105,6 +117,7 @@ impl Revocations {
         if list.len() >= MAX_REVOKED {
             list.tokens.retain(|_, until| now < *until);
             list.subjects.retain(|_, (_, until)| now < *until);
+            list.sessions.retain(|_, until| now < *until);
         }
         if list.len() >= MAX_REVOKED {
             return Err(Full);
@@ -119,8 +132,14 @@ impl Revocations {
 
 impl List {
     fn len(&self) -> usize {
-        self.tokens.len() + self.subjects.len()
+        self.tokens.len() + self.subjects.len() + self.sessions.len()
     }
+}
+
+/// Remembers a name until a moment, and never for a shorter time than before.
+fn remember(names: &mut BTreeMap<Name, Timestamp>, (issuer, name): (&str, &str), until: Timestamp) {
+    let kept = names.entry((issuer.into(), name.into())).or_insert(until);
+    *kept = (*kept).max(until);
 }
 
 /// The most revocations that are remembered.
@@ -144,5 +163,18 @@ mod tests {
         assert_eq!(revoke(1119), Err(Full));
         assert_eq!(revoke(1120), Ok(()));
         assert_eq!(revocations.len(), 1);
+    }
+
+    #[test]
+    fn a_later_word_of_an_earlier_moment_takes_nothing_back() {
+        let revocations = Revocations::default();
+        for at in [200, 100] {
+            revocations.revoke_subject("i", "s", Timestamp::from_secs(at), Duration::from_secs(60)).unwrap();
+            revocations.revoke_token("i", "j", Timestamp::from_secs(at), Timestamp::default()).unwrap();
+        }
+        let list = revocations.list.read().unwrap();
+        let name = |text: &str| (Box::from("i"), Box::from(text));
+        assert_eq!(list.subjects[&name("s")], (Timestamp::from_secs(200), Timestamp::from_secs(380)));
+        assert_eq!(list.tokens[&name("j")], Timestamp::from_secs(320));
     }
 }

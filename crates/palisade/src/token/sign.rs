@@ -50,6 +50,20 @@ impl Signer {
         Ok(Self::new(Algorithm::EdDsa, id, Material::Ed25519(pair)))
     }
 
+    /// A new key for ES256 or EdDSA, and its private half in PKCS #8 DER, to be kept.
+    pub fn generate(algorithm: Algorithm, id: &str) -> Result<(Self, Secret), SignError> {
+        let random = SystemRandom::new();
+        let der = match algorithm {
+            Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8(&random),
+            Algorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
+            Algorithm::Es384 | Algorithm::Hs256 | Algorithm::Ps256 | Algorithm::Rs256 => {
+                return Err(SignError::Unsupported(algorithm));
+            }
+        };
+        let private = Secret::new(der.map_err(|_| SignError::Failed)?.as_ref());
+        Ok((Self::from_pkcs8(algorithm, id, &private)?, private))
+    }
+
     /// A private key in PKCS #8 DER (RFC 5958), for ES256 or EdDSA.
     pub fn from_pkcs8(algorithm: Algorithm, id: &str, der: &Secret) -> Result<Self, SignError> {
         let material = match algorithm {

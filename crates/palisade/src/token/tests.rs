@@ -2,8 +2,10 @@
 
 mod attack;
 mod dpop;
+mod keyring;
 mod keys;
 mod refresh;
+mod revocation_feed;
 mod verifier;
 
 use std::sync::Arc;

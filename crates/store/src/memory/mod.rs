@@ -9,13 +9,17 @@
 
 mod account;
 mod counter;
+mod key;
 mod once;
 mod refresh;
 mod session;
+mod revocation;
 mod shard;
 
 pub use account::MemoryAccounts;
 pub use counter::MemoryCounters;
+pub use key::MemoryKeys;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;
 pub use session::MemorySessions;
+pub use revocation::MemoryRevocations;

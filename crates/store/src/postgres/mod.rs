@@ -9,10 +9,12 @@
 
 mod account;
 mod counter;
+mod key;
 mod migration;
 mod once;
 mod refresh;
 mod session;
+mod revocation;
 
 use std::str::FromStr as _;
 use std::time::Duration;

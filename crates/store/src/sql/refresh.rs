@@ -127,7 +127,7 @@ where
     Ok(Kept { family: family(row)?, progress: progress(row)? })
 }
 
-fn moment<'r, R: Readable<'r>>(row: &'r R, name: &str) -> Result<Timestamp, StoreError>
+pub(super) fn moment<'r, R: Readable<'r>>(row: &'r R, name: &str) -> Result<Timestamp, StoreError>
 where
     i64: Decode<'r, R::Database> + Type<R::Database>,
     R::Database: Database,
@@ -145,7 +145,7 @@ fn binding(text: &str) -> Result<Binding, StoreError> {
     }
 }
 
-fn damaged(column: &str, found: &(impl Display + ?Sized)) -> StoreError {
+pub(super) fn damaged(column: &str, found: &(impl Display + ?Sized)) -> StoreError {
     StoreError::Damaged { reason: format!("`{column}` is {found}") }
 }
 

@@ -54,7 +54,7 @@ impl Group {
                 told
             })
         });
-        let gone = || StoreError::Unreachable { reason: "the store is closed".to_owned() };
+        let gone = || StoreError::Unreachable { reason: "nothing could be written".to_owned() };
         self.jobs()?.send(job).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }

@@ -11,10 +11,12 @@
 mod account;
 mod counter;
 mod group;
+mod key;
 mod migration;
 mod once;
 mod refresh;
 mod session;
+mod revocation;
 
 use std::path::Path;
 use std::time::Duration;
