@@ -253,10 +253,8 @@ pub struct FailureLimit {
 
 impl FailureLimit {
     /// Ten failures disable for half an hour (PCI DSS 4.0.1 requirement 8.3.4).
-    pub const PCI_DSS: Self = Self {
-        failures: NonZeroU32::MIN.saturating_add(9),
-        lasts: Some(Duration::from_secs(30 * 60)),
-    };
+    pub const PCI_DSS: Self =
+        Self { failures: NonZeroU32::MIN.saturating_add(9), lasts: Some(Duration::from_secs(30 * 60)) };
 
     /// Until when a failure at `now` disables.
     pub fn until(self, now: Timestamp) -> Timestamp {

@@ -95,9 +95,8 @@ impl Default for BlockList {
 /// Whether a text is one short piece again and again.
 fn is_repeated(letters: &[char]) -> bool {
     let half = letters.len() / 2;
-    (1..=half.min(LONGEST_PIECE)).any(|period| {
-        letters.iter().zip(letters.iter().skip(period)).all(|(letter, later)| letter == later)
-    })
+    (1..=half.min(LONGEST_PIECE))
+        .any(|period| letters.iter().zip(letters.iter().skip(period)).all(|(letter, later)| letter == later))
 }
 
 /// Whether each key is beside the one before, in the alphabet, among the digits or on a keyboard, always in one

@@ -120,6 +120,11 @@ impl Hasher {
         self.cost
     }
 
+    /// How many hashes were run since the start, for metrics. One that has just answered may not be among them yet.
+    pub fn done(&self) -> u64 {
+        self.pool.done()
+    }
+
     /// The hash of a password, as it is kept.
     pub async fn hash(&self, password: &Password) -> Result<Secret, Busy> {
         let mut salt = [0; SALT];
@@ -231,7 +236,8 @@ mod tests {
         let bcrypt = "$2b$04$abcdefghijklmnopqrstuumXvyWaL7cldsohRmMKChpAd5ns9hrB6";
         check(&now, "an otter under the moon", bcrypt, Verified::Yes { upgrade: true }).await;
         check(&now, "an otter under the sun", bcrypt, Verified::No).await;
-        let stronger = "$argon2id$v=19$m=512,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$k0Ir6KLSmhO56QAmhkeiklKLpAVKUnYDZm5sgoGGGkc";
+        let stronger =
+            "$argon2id$v=19$m=512,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$k0Ir6KLSmhO56QAmhkeiklKLpAVKUnYDZm5sgoGGGkc";
         check(&now, "otter under 3 blue moons ✓", stronger, Verified::Yes { upgrade: true }).await;
         check(&now, "x", "hunter2", Verified::Unusable(HashError::Malformed)).await;
         let huge = "$argon2id$v=19$m=4194304,t=9,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODw";

@@ -116,12 +116,7 @@ impl PasswordRefusal {
 impl PasswordPolicy {
     /// Whether a new password may be chosen, and what it suffices for: `needs` says what it has to suffice for, `user`
     /// what the user is called.
-    pub fn check(
-        &self,
-        text: &str,
-        needs: Strength,
-        user: &[&str],
-    ) -> Result<(Password, Strength), PasswordRefusal> {
+    pub fn check(&self, text: &str, needs: Strength, user: &[&str]) -> Result<(Password, Strength), PasswordRefusal> {
         let password = Password::new(text)?;
         let characters = password.text().chars().count();
         let at_least = match needs {

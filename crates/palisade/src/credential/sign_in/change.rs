@@ -114,11 +114,7 @@ impl SignIn {
         settled
     }
 
-    async fn settle(
-        &self,
-        change: &PasswordChange<'_>,
-        policy: &PasswordPolicy,
-    ) -> Result<ChangeSettled, StoreError> {
+    async fn settle(&self, change: &PasswordChange<'_>, policy: &PasswordPolicy) -> Result<ChangeSettled, StoreError> {
         let (now, accounts) = (self.parts.clock.now(), &self.parts.accounts);
         let account = accounts.find(change.account).await?;
         let account = account.filter(|account| account.status == AccountStatus::Active);
@@ -129,11 +125,8 @@ impl SignIn {
             Ok(checked) => checked,
         };
         if let Proof::Current(current) = change.proof {
-            let key = |index| LimitKey {
-                rule: ["sign-in", "change", ""],
-                index,
-                holder: Holder::Name(account.id.as_str()),
-            };
+            let key =
+                |index| LimitKey { rule: ["sign-in", "change", ""], index, holder: Holder::Name(account.id.as_str()) };
             let asks = self.settings.per_device.iter().enumerate().map(|(index, rate)| Ask::new(key(index), *rate));
             if let Some(retry_after) = self.take(&mut asks.collect::<Vec<_>>(), now).await? {
                 return Ok(ChangeSettled::Throttled { retry_after });

@@ -327,11 +327,7 @@ impl SignIn {
 }
 
 /// Why an account cannot be signed in to, whatever the password is.
-fn hindrance(
-    name: Option<&SignInName>,
-    account: Option<&Account>,
-    locked: Option<Timestamp>,
-) -> Option<RefusedReason> {
+fn hindrance(name: Option<&SignInName>, account: Option<&Account>, locked: Option<Timestamp>) -> Option<RefusedReason> {
     match account {
         None if name.is_none() => Some(RefusedReason::NoName),
         None => Some(RefusedReason::Unknown),

@@ -293,7 +293,8 @@ async fn a_flood_of_hashes_is_answered_busy_and_passes() {
         flood.spawn(async move { sign_in.attempt(&Attempt::new(&format!("user-{n}"), "guess")).await.unwrap() });
     }
     let outcomes = flood.join_all().await;
-    let busy = |outcome: &&SignInOutcome| matches!(outcome, SignInOutcome::Busy { retry_after } if !retry_after.is_zero());
+    let busy =
+        |outcome: &&SignInOutcome| matches!(outcome, SignInOutcome::Busy { retry_after } if !retry_after.is_zero());
     assert!(outcomes.iter().filter(busy).count() > 100);
     assert!(is_in(&service.attempt("alice", PASSWORD_OF_ALICE).await));
 }

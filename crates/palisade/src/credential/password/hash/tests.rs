@@ -38,11 +38,7 @@ const FOREIGN: &[(&str, &str, &str)] = &[
         "$pbkdf2-sha512$1000$.//..//..//..//.$3Cr8HO8DRKOIsY9nEJRl8.RUchhGZ6HAGy/FcKF4RGsY/Bsw/d8A86X3gZbVc2zmUtPgTl5G\
          JfU5DuHvdpFoNw",
     ),
-    (
-        "pbkdf2-sha256",
-        PASSWORD,
-        "pbkdf2_sha256$1000$seasalt8seasalt$J3CHGjQVjIfJOfzEaYT09t5YcXLs21OPnhMhBVXyvHQ=",
-    ),
+    ("pbkdf2-sha256", PASSWORD, "pbkdf2_sha256$1000$seasalt8seasalt$J3CHGjQVjIfJOfzEaYT09t5YcXLs21OPnhMhBVXyvHQ="),
 ];
 
 const X72: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
