@@ -98,7 +98,7 @@ fn what_cannot_be_used_is_said() {
         ("list --store memory:", "keeps nothing"),
         ("list --store redis://127.0.0.1:1", "names no store"),
         ("list --store sqlite:none/users.db", "cannot be opened"),
-        ("add a\u{a0}b --store sqlite:users.db --no-password", "cannot be a name"),
+        ("add a\u{7f}b --store sqlite:users.db --no-password", "cannot be a name"),
         ("add alice --store sqlite:users.db --pepper 2026a", "--pepper NAME=FILE"),
         ("add alice --store sqlite:users.db --pepper 2026a=none.key", "`none.key` cannot be read"),
         ("add alice --store sqlite:users.db --pepper 2026a=short.key", "at least 32 bytes"),
