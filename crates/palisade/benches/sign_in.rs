@@ -1,6 +1,7 @@
 //! How many people sign in in a second at three costs, beside the formula: cores divided by what one hash takes.
 //!
 //! `cargo bench -p palisade --bench sign_in --features passwords`
+#![expect(clippy::expect_used, reason = "a bench that cannot begin has nothing to say")]
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
