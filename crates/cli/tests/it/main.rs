@@ -23,3 +23,5 @@ mod run;
 mod schemathesis;
 #[cfg(test)]
 mod shell;
+#[cfg(test)]
+mod user;

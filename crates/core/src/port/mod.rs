@@ -23,8 +23,8 @@ pub use entropy::Entropy;
 pub use key::KeyStore;
 pub use once::OnceStore;
 pub use refresh::RefreshStore;
-pub use session::SessionStore;
 pub use revocation::RevocationLog;
+pub use session::SessionStore;
 
 /// Why a store could not act. A deciding stage answers it with [`crate::denial::DenialCode::Unavailable`].
 ///

@@ -12,8 +12,8 @@ mod counter;
 mod key;
 mod once;
 mod refresh;
-mod session;
 mod revocation;
+mod session;
 mod shard;
 
 pub use account::MemoryAccounts;
@@ -21,5 +21,5 @@ pub use counter::MemoryCounters;
 pub use key::MemoryKeys;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;
-pub use session::MemorySessions;
 pub use revocation::MemoryRevocations;
+pub use session::MemorySessions;

@@ -13,8 +13,8 @@ mod key;
 mod migration;
 mod once;
 mod refresh;
-mod session;
 mod revocation;
+mod session;
 
 use std::str::FromStr as _;
 use std::time::Duration;

@@ -15,8 +15,8 @@ mod key;
 mod migration;
 mod once;
 mod refresh;
-mod session;
 mod revocation;
+mod session;
 
 use std::path::Path;
 use std::time::Duration;

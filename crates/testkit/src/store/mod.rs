@@ -7,16 +7,16 @@ mod counter;
 mod key;
 mod once;
 mod refresh;
-mod session;
 mod revocation;
+mod session;
 
 pub use account::assert_account_store;
 pub use counter::assert_counter_store;
 pub use key::assert_key_store;
 pub use once::assert_once_store;
 pub use refresh::{assert_refresh_store, family};
-pub use session::assert_session_store;
 pub use revocation::assert_revocation_log;
+pub use session::assert_session_store;
 
 /// How many tasks fight over one key.
 const TASKS: usize = 64;

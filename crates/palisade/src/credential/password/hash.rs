@@ -57,7 +57,7 @@ impl Cost {
     /// Any cost that may be run.
     pub(crate) fn checked(memory_kib: u32, passes: u32, lanes: u32) -> Option<Self> {
         let filled = u64::from(memory_kib) * u64::from(passes);
-        let runs = lanes >= 1 && lanes <= MOST_LANES && passes >= 1 && memory_kib >= 8 * lanes;
+        let runs = (1..=MOST_LANES).contains(&lanes) && passes >= 1 && memory_kib >= 8 * lanes;
         (runs && memory_kib <= MOST_MEMORY_KIB && filled <= MOST_FILLED_KIB).then_some(Self {
             memory_kib,
             passes,

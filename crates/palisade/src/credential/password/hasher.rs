@@ -120,6 +120,11 @@ impl Hasher {
         self.cost
     }
 
+    /// How many hashes were run since the start, for metrics. One that has just answered may not be among them yet.
+    pub fn done(&self) -> u64 {
+        self.pool.done()
+    }
+
     /// The hash of a password, as it is kept.
     pub async fn hash(&self, password: &Password) -> Result<Secret, Busy> {
         let mut salt = [0; SALT];
@@ -150,7 +155,8 @@ impl Hasher {
         let matches = self.pool.run(move |arena| stored.matches(secret.expose(), arena)).await?;
         Ok(match unusable {
             Some(error) => Verified::Unusable(error),
-            None if matches && kept.is_some() => Verified::Yes { upgrade },
+            // No system of ours has hashed an empty password; another may have.
+            None if matches && kept.is_some() && !password.0.expose().is_empty() => Verified::Yes { upgrade },
             None => Verified::No,
         })
     }
@@ -237,6 +243,15 @@ mod tests {
         check(&now, "x", "hunter2", Verified::Unusable(HashError::Malformed)).await;
         let huge = "$argon2id$v=19$m=4194304,t=9,p=1$AAECAwQFBgcICQoLDA0ODw$AAECAwQFBgcICQoLDA0ODw";
         check(&now, "x", huge, Verified::Unusable(HashError::TooCostly)).await;
+    }
+
+    /// PBKDF2 of nothing, as a careless system may have kept it.
+    #[tokio::test]
+    async fn an_empty_password_is_nobodys() {
+        let hasher = hasher(|_| ());
+        let of_nothing = "pbkdf2_sha256$1000$seasalt8seasalt$rxaRBz1aZCT4sezDfJBllH8PoplsrRbu842ozIQFj94=";
+        assert!(StoredHash::parse(of_nothing).unwrap().matches(b"", &mut []));
+        check(&hasher, "", of_nothing, Verified::No).await;
     }
 
     #[tokio::test]

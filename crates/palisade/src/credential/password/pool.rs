@@ -46,6 +46,8 @@ pub(super) struct Pool {
 struct State {
     /// Asked for and not done yet.
     waiting: AtomicUsize,
+    /// Run since the start.
+    done: AtomicU64,
     /// What the last one took, in microseconds.
     took: AtomicU64,
 }
@@ -86,6 +88,11 @@ impl Pool {
         answer.await.map_err(|_| self.busy())
     }
 
+    /// How many were run since the start.
+    pub(super) fn done(&self) -> u64 {
+        self.state.done.load(Ordering::Relaxed)
+    }
+
     /// How long those who wait will take.
     fn busy(&self) -> Busy {
         let waiting = u64::try_from(self.state.waiting.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
@@ -104,6 +111,7 @@ fn serve(jobs: &Mutex<Receiver<Job>>, state: &State, arena: &mut [Block]) {
         // A job that panics answers nobody, and its thread goes on with the next.
         let _ = catch_unwind(AssertUnwindSafe(|| job(arena)));
         state.took.store(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        state.done.fetch_add(1, Ordering::Relaxed);
         state.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

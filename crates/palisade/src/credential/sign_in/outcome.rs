@@ -73,6 +73,12 @@ pub struct Refused {
 }
 
 /// Why somebody was refused. Never sent to the caller: it tells which accounts exist.
+///
+/// ```
+/// use palisade::credential::sign_in::RefusedReason;
+///
+/// assert_eq!(RefusedReason::Wrong { in_a_row: 3 }.as_str(), "wrong");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusedReason {
