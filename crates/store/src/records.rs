@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::SessionStore;
+use palisade_core::port::{FactorStore, SessionStore};
 
-use crate::memory::MemorySessions;
+use crate::memory::{MemoryFactors, MemorySessions};
 use crate::{OpenError, Place};
 
 /// The records behind one URL. A store that may forget, such as Redis, keeps none.
@@ -23,7 +23,8 @@ use crate::{OpenError, Place};
 #[non_exhaustive]
 pub struct Records {
     // accounts
-    // factors
+    /// Where second factors are kept.
+    pub factors: Arc<dyn FactorStore>,
     // keys
     // refresh
     /// Where sessions are kept.
@@ -34,7 +35,9 @@ impl Records {
     /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST:PORT/DB`, as [`crate::open_at`] does.
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
-            Some(("memory", "")) => Ok(Self { sessions: Arc::new(MemorySessions::default()) }),
+            Some(("memory", "")) => {
+                Ok(Self { factors: Arc::new(MemoryFactors::default()), sessions: Arc::new(MemorySessions::default()) })
+            }
             #[cfg(feature = "sqlite")]
             Some(("sqlite", path)) if crate::open::misspelled(path).is_none() => {
                 crate::sqlite::SqliteStore::open(path).await.map(Self::of)
@@ -51,9 +54,9 @@ impl Records {
     }
 
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    fn of(store: impl SessionStore) -> Self {
+    fn of(store: impl FactorStore + SessionStore) -> Self {
         let store = Arc::new(store);
-        Self { sessions: store }
+        Self { factors: Arc::clone(&store) as Arc<dyn FactorStore>, sessions: store }
     }
 }
 

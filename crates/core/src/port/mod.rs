@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod counter;
 pub mod entropy;
+pub mod factor;
 pub mod once;
 pub mod session;
 mod tally;
@@ -14,6 +15,7 @@ mod tally;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;
+pub use factor::FactorStore;
 pub use once::OnceStore;
 pub use session::SessionStore;
 

@@ -8,10 +8,12 @@
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
 mod counter;
+mod factor;
 mod once;
 mod session;
 mod shard;
 
 pub use counter::MemoryCounters;
+pub use factor::MemoryFactors;
 pub use once::MemoryOnce;
 pub use session::MemorySessions;

@@ -8,6 +8,7 @@
 //! - The schema only moves forward. That of a newer version is refused.
 
 mod counter;
+mod factor;
 mod migration;
 mod once;
 mod session;

@@ -8,6 +8,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_counters_and_once.sql"),
     include_str!("migrations/0002_tallies.sql"),
     include_str!("migrations/0003_sessions.sql"),
+    include_str!("migrations/0004_factors.sql"),
 ];
 
 /// Applies the steps that the file lacks. Of several processes that open the file at once, one applies them and the

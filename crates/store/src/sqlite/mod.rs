@@ -9,6 +9,7 @@
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
 mod counter;
+mod factor;
 mod migration;
 mod once;
 mod session;

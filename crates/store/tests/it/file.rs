@@ -127,10 +127,10 @@ async fn rows_that_are_over_are_removed_as_new_ones_come() {
 async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let dir = TempDir::new();
     SqliteStore::open(&path(&dir)).await.unwrap().close().await;
-    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 3);
+    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 4);
     scalar(&path(&dir), "INSERT INTO schema_version (version) VALUES (99) RETURNING version").await;
     let error = SqliteStore::open(&path(&dir)).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
     assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 99);
 }
 
@@ -149,6 +149,32 @@ async fn a_file_of_the_first_version_is_brought_forward() {
     assert!(is_granted(&store, "a", rate(1), NOW).await);
     assert_eq!(take(&store, "k", NOW).await, Taken::Again);
     assert_eq!(scalar(&path(&dir), "SELECT count(*) FROM sqlite_schema WHERE name = 'counter'").await, 0);
+}
+
+/// What each earlier version has written is kept, and what it did not have is there.
+#[tokio::test]
+async fn a_file_of_every_earlier_version_is_brought_forward() {
+    const STEPS: [&str; 3] = [
+        include_str!("../../src/sqlite/migrations/0001_counters_and_once.sql"),
+        include_str!("../../src/sqlite/migrations/0002_tallies.sql"),
+        include_str!("../../src/sqlite/migrations/0003_sessions.sql"),
+    ];
+    for version in 1..=STEPS.len() {
+        let dir = TempDir::new();
+        execute(&path(&dir), "CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY) STRICT").await;
+        for step in &STEPS[..version] {
+            execute(&path(&dir), step).await;
+            execute(&path(&dir), "INSERT INTO schema_version SELECT coalesce(max(version), 0) + 1 FROM schema_version")
+                .await;
+        }
+        execute(&path(&dir), "INSERT INTO once VALUES ('1:p:k', 9999999999999)").await;
+        let store = SqliteStore::open(&path(&dir)).await.unwrap();
+        assert_eq!(take(&store, "k", NOW).await, Taken::Again, "from version {version}");
+        assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 4, "from version {version}");
+        let tables =
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('session', 'factor', 'recovery_code', 'ceremony')";
+        assert_eq!(scalar(&path(&dir), tables).await, 4, "from version {version}");
+    }
 }
 
 #[tokio::test]

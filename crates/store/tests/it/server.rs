@@ -15,7 +15,7 @@ use palisade_store::postgres::PostgresStore;
 use palisade_store::redis::RedisStore;
 use palisade_store::{OpenError, Place, Stores, open, open_at};
 use palisade_testkit::server::{Postgres, Valkey};
-use palisade_testkit::store::{assert_counter_store, assert_once_store, assert_session_store};
+use palisade_testkit::store::{assert_counter_store, assert_factor_store, assert_once_store, assert_session_store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -67,6 +67,17 @@ async fn postgres_keeps_the_contract() {
     let (server, count) = (Postgres::start(), AtomicU32::new(0));
     assert_counter_store(async || postgres(&server, &count).await).await;
     assert_once_store(async || postgres(&server, &count).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_the_contract_of_factors() {
+    let (server, count) = (Postgres::start(), AtomicU32::new(0));
+    assert_factor_store(async || postgres(&server, &count).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_the_contract_of_sessions() {
+    let (server, count) = (Postgres::start(), AtomicU32::new(0));
     assert_session_store(async || postgres(&server, &count).await).await;
 }
 
@@ -278,5 +289,35 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     }
     execute(&server, "INSERT INTO palisade_schema_version VALUES (99)").await;
     let error = open(&server.url()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+}
+
+/// What each earlier version has written is kept, and what it did not have is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_every_earlier_version_is_brought_forward() {
+    const STEPS: [&str; 2] = [
+        include_str!("../../src/postgres/migrations/0001_tallies_and_once.sql"),
+        include_str!("../../src/postgres/migrations/0002_sessions.sql"),
+    ];
+    let server = Postgres::start();
+    for version in 1..=STEPS.len() {
+        let steps = STEPS[..version].join("\n");
+        let versions = (1..=version).map(|version| format!("INSERT INTO palisade_schema_version VALUES ({version});"));
+        let made = format!(
+            "CREATE SCHEMA v{version}; SET search_path = v{version};
+             CREATE TABLE palisade_schema_version (version bigint PRIMARY KEY); {} {steps}
+             INSERT INTO palisade_tally VALUES ('kept', 1, 2, 3, 4);",
+            versions.collect::<String>()
+        );
+        execute(&server, &made).await;
+        let url = format!("{}?options=-csearch_path%3Dv{version}", server.url());
+        let store = PostgresStore::open(&Place::new(url)).await.unwrap();
+        let user = palisade_core::id::UserId::new("u-1");
+        assert!(palisade_core::port::SessionStore::list(&store, &user, NOW).await.unwrap().is_empty());
+        assert_eq!(palisade_core::port::FactorStore::list(&store, &user).await.unwrap().codes, 0);
+        // A division by zero unless what was there is there, and the version is the latest.
+        let kept = "(SELECT count(*) FROM palisade_tally WHERE key = 'kept')";
+        let latest = "(SELECT max(version) FROM palisade_schema_version) - 2";
+        execute(&server, &format!("SET search_path = v{version}; SELECT 1 / ({kept} * ({latest}))")).await;
+    }
 }

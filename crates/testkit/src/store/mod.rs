@@ -3,10 +3,12 @@
 //! A suite takes a function that makes a new, empty store, and panics with the name of the promise that was broken.
 
 mod counter;
+mod factor;
 mod once;
 mod session;
 
 pub use counter::assert_counter_store;
+pub use factor::assert_factor_store;
 pub use once::assert_once_store;
 pub use session::assert_session_store;
 
