@@ -1,7 +1,10 @@
-//! Credentials that are not tokens, and what is remembered of one that was good.
+//! Credentials that are not tokens, second factors, and what is remembered of a credential that was good.
 
 pub mod api_key;
 pub mod certificate;
+pub mod factors;
+pub mod recovery;
+pub mod totp;
 
 use std::sync::OnceLock;
 
