@@ -43,9 +43,11 @@ use palisade_core::port::{Clock, CounterStore, Entropy, FactorStore, StoreError}
 use palisade_core::principal::{Assurance, Level};
 use palisade_core::secret::Secret;
 use palisade_core::stage::StageId;
+use palisade_core::time::Timestamp;
 
 use super::recovery::RecoveryCodes;
 use super::totp::{Seal, SealError, Totp, base32};
+use super::webauthn::WebauthnRefused;
 use crate::extract::{Noted, Refusal};
 use crate::preset::World;
 use crate::token::base64url;
@@ -190,6 +192,9 @@ pub enum FactorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No question can be put to an authenticator: what is stored of the user's keys cannot be read.
+    #[error(transparent)]
+    Webauthn(#[from] WebauthnRefused),
 }
 
 impl From<FactorError> for Refusal {
@@ -318,6 +323,18 @@ impl SecondFactors {
                 .with(EventKind::RecoveryCodeUsed, &[("user", user.as_str()), ("left", &left.to_string())]),
             Consumed::Unknown => failed(user, "recovery_code_unknown"),
         }
+    }
+
+    pub(super) fn store(&self) -> &dyn FactorStore {
+        &*self.0.store
+    }
+
+    pub(super) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.clock.now()
     }
 
     fn secret(&self, user: &UserId, id: &FactorId, data: &[u8]) -> Result<Secret, SealError> {

@@ -3,8 +3,10 @@
 pub mod api_key;
 pub mod certificate;
 pub mod factors;
+pub mod passkeys;
 pub mod recovery;
 pub mod totp;
+pub mod webauthn;
 
 use std::sync::OnceLock;
 
