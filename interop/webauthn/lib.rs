@@ -1,1 +1,1 @@
-//! Nothing but tests: see `tests/passkeys.rs`.
+//! Nothing but tests: see `tests/it`.

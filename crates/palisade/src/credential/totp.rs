@@ -164,13 +164,13 @@ pub fn base32(bytes: &[u8]) -> String {
 /// ```
 /// use std::sync::Arc;
 /// use palisade::core::secret::Secret;
-/// use palisade::credential::totp::{KeySeal, Seal};
+/// use palisade::credential::totp::{KeySeal, Seal, SealError};
 /// use palisade::testing::SeededEntropy;
 ///
 /// let seal = KeySeal::new(&Secret::new([7; 32]), Arc::new(SeededEntropy::new(1))).unwrap();
 /// let sealed = seal.seal(&Secret::new("a secret"), b"f-1").unwrap();
 /// assert!(seal.open(&sealed, b"f-1").unwrap().matches(b"a secret"));
-/// assert!(seal.open(&sealed, b"f-2").is_err());
+/// assert!(matches!(seal.open(&sealed, b"f-2"), Err(SealError)));
 /// ```
 pub trait Seal: Send + Sync + 'static {
     /// Seals a secret for this context.

@@ -15,10 +15,10 @@ use crate::token::base64url;
 /// authenticators, so that a passkey is two factors.
 ///
 /// ```
-/// use palisade::credential::webauthn::LibraryVerifier;
+/// use palisade::credential::webauthn::{LibraryVerifier, OriginInvalid};
 ///
 /// assert!(LibraryVerifier::new("https://app.example.com", "Acme").is_ok());
-/// assert!(LibraryVerifier::new("app.example.com", "Acme").is_err());
+/// assert!(matches!(LibraryVerifier::new("app.example.com", "Acme"), Err(OriginInvalid { .. })));
 /// ```
 pub struct LibraryVerifier(Webauthn);
 

@@ -98,7 +98,7 @@ impl Browser for Soft {
 }
 
 /// That of 1Password. It does not count.
-struct Password(Client<Option<Passkey>, Present, passkey::client::TldVerifier, RustCryptoBackend>);
+struct Password(Client<Option<Passkey>, Present, RustCryptoBackend, public_suffix::PublicSuffixList, ()>);
 
 struct Present;
 
