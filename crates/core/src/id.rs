@@ -64,6 +64,8 @@ ids! {
     DecisionId;
     /// The policy in force: a short hash over the compiled configuration.
     PolicyVersion;
+    /// One authenticator of a user.
+    FactorId;
     /// One session, as lists and the log name it; it opens nothing.
     SessionHandle;
     /// The RFC 7638 thumbprint of the key that a credential is bound to.

@@ -18,6 +18,8 @@ pub mod clock;
 mod digest;
 pub mod entropy;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod factor_row;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod holder;
 pub mod lease;
 pub mod memory;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::{AccountStore, KeyStore, RefreshStore, RevocationLog, SessionStore};
+use palisade_core::port::{AccountStore, FactorStore, KeyStore, RefreshStore, RevocationLog, SessionStore};
 
-use crate::memory::{MemoryAccounts, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions};
+use crate::memory::{MemoryAccounts, MemoryFactors, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions};
 #[cfg(feature = "sqlite")]
 use crate::open::misspelled;
 use crate::{OpenError, Place};
@@ -26,6 +26,8 @@ use crate::{OpenError, Place};
 pub struct Records {
     /// Accounts of people, with their passwords.
     pub accounts: Arc<dyn AccountStore>,
+    /// Second factors and recovery codes.
+    pub factors: Arc<dyn FactorStore>,
     /// Keys that sign tokens, sealed.
     pub keys: Arc<dyn KeyStore>,
     /// Families of refresh tokens.
@@ -42,6 +44,7 @@ impl Records {
         match place.url.split_once(':') {
             Some(("memory", "")) => Ok(Self {
                 accounts: Arc::new(MemoryAccounts::default()),
+                factors: Arc::new(MemoryFactors::default()),
                 keys: Arc::new(MemoryKeys::default()),
                 refresh: Arc::new(MemoryRefresh::default()),
                 revocations: Arc::new(MemoryRevocations::default()),
@@ -66,11 +69,12 @@ impl Records {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     fn of<S>(store: S) -> Self
     where
-        S: AccountStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
+        S: AccountStore + FactorStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
     {
         let store = Arc::new(store);
         Self {
             accounts: Arc::clone(&store) as Arc<dyn AccountStore>,
+            factors: Arc::clone(&store) as Arc<dyn FactorStore>,
             keys: Arc::clone(&store) as Arc<dyn KeyStore>,
             refresh: Arc::clone(&store) as Arc<dyn RefreshStore>,
             revocations: Arc::clone(&store) as Arc<dyn RevocationLog>,

@@ -284,10 +284,19 @@ pub enum Opened {
 /// What an id opens.
 ///
 /// ```
-/// use palisade_core::port::session::{Over, Touched};
+/// use palisade_core::port::session::{By, Over, Session, Touched};
 ///
 /// let unused = |touched: &Touched| matches!(touched, Touched::Over { why: Over::Idle, .. });
 /// assert!(!unused(&Touched::Unknown));
+///
+/// /// The session, if the browser has its present id.
+/// fn own(touched: Touched) -> Option<Session> {
+///     match touched {
+///         Touched::Live { session, by: By::Current } => Some(session),
+///         _ => None,
+///     }
+/// }
+/// assert_eq!(own(Touched::Unknown), None);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Touched {

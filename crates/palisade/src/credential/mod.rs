@@ -1,11 +1,16 @@
-//! Credentials that are not tokens, and what is remembered of one that was good.
+//! Credentials that are not tokens, second factors, and what is remembered of a credential that was good.
 
 pub mod api_key;
 pub mod certificate;
+pub mod factors;
+pub mod passkeys;
 #[cfg(feature = "passwords")]
 pub mod password;
+pub mod recovery;
 #[cfg(feature = "passwords")]
 pub mod sign_in;
+pub mod totp;
+pub mod webauthn;
 
 use std::sync::OnceLock;
 

@@ -14,6 +14,8 @@ mod events;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod factors;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod refusals;

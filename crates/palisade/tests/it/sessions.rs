@@ -47,7 +47,7 @@ impl Site {
         let stand = Stand::new();
         let sessions = Sessions::new(store, &stand.world, settings);
         let secret = |text: &str| Arc::new(Secret::new(text));
-        let state = session_app::App { sessions: sessions.clone(), password: secret("pw"), code: secret("123456") };
+        let state = App { sessions: sessions.clone(), password: secret("pw"), code: secret("123456") };
         let routes = session_app::routes()
             .route("/sessions", get(list))
             .route("/sessions/{session}/end", post(end_one))

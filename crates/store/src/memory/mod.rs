@@ -9,6 +9,7 @@
 
 mod account;
 mod counter;
+mod factor;
 mod key;
 mod once;
 mod refresh;
@@ -18,6 +19,7 @@ mod shard;
 
 pub use account::MemoryAccounts;
 pub use counter::MemoryCounters;
+pub use factor::MemoryFactors;
 pub use key::MemoryKeys;
 pub use once::MemoryOnce;
 pub use refresh::MemoryRefresh;

@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_sessions.sql"),
     include_str!("migrations/0004_refresh_families.sql"),
     include_str!("migrations/0005_keys.sql"),
+    include_str!("migrations/0006_factors.sql"),
 ];
 
 /// The lock under which the schema is changed: of several gateways that start at once, one changes it.

@@ -9,6 +9,7 @@
 
 mod account;
 mod counter;
+mod factor;
 mod key;
 mod migration;
 mod once;

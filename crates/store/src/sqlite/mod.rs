@@ -10,6 +10,7 @@
 
 mod account;
 mod counter;
+mod factor;
 mod group;
 mod key;
 mod migration;

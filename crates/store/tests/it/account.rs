@@ -51,30 +51,3 @@ async fn records_are_kept_in_files_and_databases() {
         assert!(matches!(error, OpenError::Unknown { .. }), "{url}: {error:?}");
     }
 }
-
-/// A file and a database of every earlier version get what they lack.
-#[tokio::test]
-async fn earlier_versions_are_brought_forward() {
-    let steps = [
-        include_str!("../../src/sqlite/migrations/0001_counters_and_once.sql"),
-        include_str!("../../src/sqlite/migrations/0002_tallies.sql"),
-    ];
-    let versions = "CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY) STRICT";
-    for version in 1..=steps.len() {
-        let dir = TempDir::new();
-        let path = dir.path().join("old.db").display().to_string();
-        super::file::execute(&path, versions).await;
-        for (step, at) in steps.iter().zip(1..=version) {
-            super::file::execute(&path, step).await;
-            let insert = ["", "INSERT INTO schema_version VALUES (1)", "INSERT INTO schema_version VALUES (2)"];
-            super::file::execute(&path, insert[at]).await;
-        }
-        is_kept(&format!("sqlite:{path}")).await;
-    }
-    let server = Postgres::start();
-    let first = include_str!("../../src/postgres/migrations/0001_tallies_and_once.sql");
-    super::server::execute(&server, "CREATE TABLE palisade_schema_version (version bigint PRIMARY KEY)").await;
-    super::server::execute(&server, first).await;
-    super::server::execute(&server, "INSERT INTO palisade_schema_version VALUES (1)").await;
-    is_kept(&server.url()).await;
-}

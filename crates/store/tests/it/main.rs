@@ -2,16 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod account;
+mod faults;
 mod file;
 mod records;
 mod refresh;
+mod schema;
 mod server;
 mod url;
 
-use palisade_store::memory::{MemoryCounters, MemoryOnce, MemorySessions};
+use palisade_store::memory::{MemoryCounters, MemoryFactors, MemoryOnce, MemorySessions};
 use palisade_store::sqlite::SqliteStore;
 use palisade_testkit::dir::TempDir;
-use palisade_testkit::store::{assert_counter_store, assert_once_store, assert_session_store};
+use palisade_testkit::store::{assert_counter_store, assert_factor_store, assert_once_store, assert_session_store};
 
 /// A new, empty file each time; the directory outlives the stores.
 async fn sqlite(dir: &TempDir, count: &std::sync::atomic::AtomicU32) -> SqliteStore {
@@ -50,4 +52,15 @@ async fn memory_sessions_keep_the_contract() {
 async fn sqlite_sessions_keep_the_contract() {
     let (dir, count) = (TempDir::new(), Default::default());
     assert_session_store(async || sqlite(&dir, &count).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_factors_keep_the_contract() {
+    assert_factor_store(async || MemoryFactors::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_factors_keep_the_contract() {
+    let (dir, count) = (TempDir::new(), Default::default());
+    assert_factor_store(async || sqlite(&dir, &count).await).await;
 }

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use palisade_core::port::once::{OnceKey, Taken};
 use palisade_core::port::refresh::{FamilyId, Grace, Outcome, Presented, Turn};
-use palisade_core::port::{OnceStore as _, RefreshStore as _};
+use palisade_core::port::RefreshStore as _;
 use palisade_core::time::Timestamp;
 use palisade_store::memory::{MemoryKeys, MemoryRefresh, MemoryRevocations};
 use palisade_store::records::Records;
@@ -18,7 +17,6 @@ use palisade_store::{Place, moment::Moment};
 use palisade_testkit::dir::TempDir;
 use palisade_testkit::server::Postgres;
 use palisade_testkit::store::{assert_key_store, assert_refresh_store, assert_revocation_log, family};
-use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::task::JoinSet;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_305_600);
@@ -98,49 +96,6 @@ async fn whoever_gives_up_stops_nobody_else() {
 
 fn rotate(generation: u32) -> Presented {
     Presented { generation, turn: Turn::Rotate, grace: Grace::default() }
-}
-
-/// What an earlier version has written is still there, and what it did not know works: from each schema before.
-#[tokio::test]
-async fn earlier_schemas_are_brought_forward() {
-    let steps = [
-        include_str!("../../src/sqlite/migrations/0001_counters_and_once.sql"),
-        include_str!("../../src/sqlite/migrations/0002_tallies.sql"),
-        include_str!("../../src/sqlite/migrations/0006_refresh_families.sql"),
-    ];
-    for version in 1..=steps.len() {
-        let dir = TempDir::new();
-        let path = dir.path().join("palisade.db").display().to_string();
-        let mut sql = vec!["CREATE TABLE schema_version (version INTEGER NOT NULL PRIMARY KEY) STRICT".to_owned()];
-        for (step, number) in steps.iter().zip(1..=version) {
-            sql.extend([(*step).to_owned(), format!("INSERT INTO schema_version VALUES ({number})")]);
-        }
-        sql.push("INSERT INTO once VALUES ('1:p:k', 9999999999999)".to_owned());
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-        let mut connection = options.connect().await.unwrap();
-        for sql in sql {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
-        let store = SqliteStore::open_durable(&path).await.unwrap();
-        let used = store.take(&OnceKey::new("p", "k"), Duration::from_secs(60), NOW).await.unwrap();
-        assert_eq!(used, Taken::Again, "version {version}");
-        store.begin(&family(1, "s", "u"), NOW).await.unwrap();
-        assert!(palisade_core::port::KeyStore::list(&store, "access").await.unwrap().is_empty(), "version {version}");
-    }
-
-    let server = Postgres::start();
-    let first = include_str!("../../src/postgres/migrations/0001_tallies_and_once.sql");
-    for sql in [
-        "CREATE TABLE palisade_schema_version (version bigint PRIMARY KEY)",
-        first,
-        "INSERT INTO palisade_schema_version VALUES (1)",
-    ] {
-        crate::server::execute(&server, sql).await;
-    }
-    let records = Records::open(&Place::new(server.url())).await.unwrap();
-    records.refresh.begin(&family(1, "s", "u"), NOW).await.unwrap();
-    assert!(records.keys.list("access").await.unwrap().is_empty());
 }
 
 /// How many families the killed process refreshes, and how many refreshes it is told to make.

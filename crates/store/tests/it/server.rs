@@ -15,7 +15,7 @@ use palisade_store::postgres::PostgresStore;
 use palisade_store::redis::RedisStore;
 use palisade_store::{OpenError, Place, Stores, open, open_at};
 use palisade_testkit::server::{Postgres, Valkey};
-use palisade_testkit::store::{assert_counter_store, assert_once_store, assert_session_store};
+use palisade_testkit::store::{assert_counter_store, assert_factor_store, assert_once_store, assert_session_store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -67,6 +67,17 @@ async fn postgres_keeps_the_contract() {
     let (server, count) = (Postgres::start(), AtomicU32::new(0));
     assert_counter_store(async || postgres(&server, &count).await).await;
     assert_once_store(async || postgres(&server, &count).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_the_contract_of_factors() {
+    let (server, count) = (Postgres::start(), AtomicU32::new(0));
+    assert_factor_store(async || postgres(&server, &count).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_keeps_the_contract_of_sessions() {
+    let (server, count) = (Postgres::start(), AtomicU32::new(0));
     assert_session_store(async || postgres(&server, &count).await).await;
 }
 
@@ -278,5 +289,5 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     }
     execute(&server, "INSERT INTO palisade_schema_version VALUES (99)").await;
     let error = open(&server.url()).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 6, .. }), "{error:?}");
 }

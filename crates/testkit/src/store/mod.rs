@@ -4,6 +4,7 @@
 
 mod account;
 mod counter;
+mod factor;
 mod key;
 mod once;
 mod refresh;
@@ -12,6 +13,7 @@ mod session;
 
 pub use account::assert_account_store;
 pub use counter::assert_counter_store;
+pub use factor::assert_factor_store;
 pub use key::assert_key_store;
 pub use once::assert_once_store;
 pub use refresh::{assert_refresh_store, family};
