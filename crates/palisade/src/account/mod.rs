@@ -7,6 +7,9 @@
 //! | route | what it does | the rule |
 //! |---|---|---|
 //! | `POST /sign-in` | a name and a password | [`crate::credential::sign_in`] |
+//! | `POST /sign-in/factor`, `POST /sign-in/passkey` | the second factor | [`crate::credential::factors`] |
+//! | `POST /step-up`, `POST /step-up/passkey` | both factors again, for what needs them fresh | |
+//! | `GET /factors`, `POST /factors/...`, `DELETE /factors/{id}` | enrollment; the other sessions end | |
 //! | `POST /refresh` | the next tokens | [`crate::token::refresh`] |
 //! | `GET /sessions`, `DELETE /sessions/{id}` | where somebody is signed in | [`crate::session`], or families of tokens |
 //! | `POST /password` | another password; the other sessions end | [`crate::credential::sign_in::PasswordChange`] |
@@ -20,7 +23,10 @@
 //! there, with or without a credential (login CSRF), unless the tokens travel in bodies only. The example `accounts` puts all of it together.
 
 mod answer;
+mod enroll;
+mod factor;
 mod password;
+mod pending;
 mod sessions;
 mod sign_in;
 mod tokens;
@@ -28,14 +34,22 @@ mod tokens;
 use std::fmt;
 use std::sync::Arc;
 
+use answer::denied;
 use axum::Router;
 use axum::routing::{delete, get, post};
+use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::port::AccountStore;
+use palisade_core::secret::Secret;
+use palisade_core::time::Timestamp;
+use pending::PendingKey;
+pub use tokens::{Delivery, Tokens};
 
+use crate::credential::factors::SecondFactors;
+use crate::credential::passkeys::Passkeys;
 use crate::credential::password::PasswordPolicy;
 use crate::credential::sign_in::SignIn;
 use crate::session::Sessions;
-pub use tokens::{Delivery, Tokens};
+use crate::token::jwk::KeyError;
 
 /// Sign-in for an application. Clones are the same.
 #[derive(Clone)]
@@ -44,7 +58,15 @@ pub struct Accounts {
     sign_in: Arc<SignIn>,
     policy: Arc<PasswordPolicy>,
     ticket: Ticket,
+    second: Option<Arc<Second>>,
     under: Arc<str>,
+}
+
+/// What second factors need.
+struct Second {
+    factors: SecondFactors,
+    passkeys: Option<Passkeys>,
+    key: PendingKey,
 }
 
 /// What somebody who has signed in is known by from then on.
@@ -60,7 +82,19 @@ impl Accounts {
     /// Routes for the accounts of a store.
     pub fn new(accounts: Arc<dyn AccountStore>, sign_in: SignIn, ticket: Ticket) -> Self {
         let (sign_in, policy, under) = (Arc::new(sign_in), Arc::default(), "".into());
-        Self { accounts, sign_in, policy, ticket, under }
+        Self { accounts, sign_in, policy, ticket, second: None, under }
+    }
+
+    /// The same with second factors. Whoever has one is asked for it after the password; until then a sealed text, under
+    /// a key of at least 32 random bytes, says that the password was right.
+    pub fn second_factors(
+        self,
+        factors: SecondFactors,
+        passkeys: Option<Passkeys>,
+        key: &Secret,
+    ) -> Result<Self, KeyError> {
+        let second = Second { factors, passkeys, key: PendingKey::new(key)? };
+        Ok(Self { second: Some(Arc::new(second)), ..self })
     }
 
     /// The same under a path, such as `/auth`.
@@ -89,13 +123,30 @@ impl Accounts {
                 routes.route(&at(SIGN_OUT), post(tokens::sign_out)).route(&at(REFRESH), post(tokens::refresh))
             }
         };
+        let routes = match &self.second {
+            None => routes,
+            Some(_) => routes
+                .route(&at(SIGN_IN_FACTOR), post(factor::sign_in))
+                .route(&at(SIGN_IN_PASSKEY), post(factor::ask_at_sign_in))
+                .route(&at(STEP_UP), post(factor::step_up))
+                .route(&at(STEP_UP_PASSKEY), post(factor::ask))
+                .route(&at(FACTORS), get(enroll::list))
+                .route(&at(FACTOR), delete(enroll::remove))
+                .route(&at(TOTP), post(enroll::begin_totp))
+                .route(&at(TOTP_CONFIRM), post(enroll::confirm_totp))
+                .route(&at(PASSKEY), post(enroll::begin_passkey))
+                .route(&at(PASSKEY_CONFIRM), post(enroll::confirm_passkey))
+                .route(&at(CODES), post(enroll::renew_codes)),
+        };
         routes.with_state(self.clone())
     }
 
     /// The paths at which somebody without a credential is expected.
     pub(crate) fn public(&self) -> Vec<String> {
         let refresh = matches!(self.ticket, Ticket::Tokens(_)).then_some(REFRESH);
-        [SIGN_IN, SIGN_OUT].into_iter().chain(refresh).map(|path| format!("{}{path}", self.under)).collect()
+        let second = self.second.as_ref().map(|_| [SIGN_IN_FACTOR, SIGN_IN_PASSKEY]);
+        let paths = [SIGN_IN, SIGN_OUT].into_iter().chain(refresh).chain(second.into_iter().flatten());
+        paths.map(|path| format!("{}{path}", self.under)).collect()
     }
 
     /// Whether what somebody is known by is in a cookie, so that a foreign page could have a browser send it.
@@ -104,6 +155,19 @@ impl Accounts {
             Ticket::Session(_) => true,
             Ticket::Tokens(tokens) => tokens.delivery() == Delivery::Cookie,
         }
+    }
+
+    /// The present moment, as what sign-in gives is judged by it.
+    fn now(&self) -> Timestamp {
+        match &self.ticket {
+            Ticket::Session(sessions) => sessions.now(),
+            Ticket::Tokens(tokens) => tokens.refresh().now(),
+        }
+    }
+
+    /// What second factors need.
+    fn second(&self) -> Result<&Second, Denial> {
+        self.second.as_deref().ok_or_else(|| denied(DenialCode::Internal, "no_second_factors_here"))
     }
 
     /// The sessions that sign-in starts, if it does.
@@ -127,3 +191,14 @@ const REFRESH: &str = "/refresh";
 const PASSWORD: &str = "/password";
 const SESSIONS: &str = "/sessions";
 const SESSION: &str = "/sessions/{id}";
+const SIGN_IN_FACTOR: &str = "/sign-in/factor";
+const SIGN_IN_PASSKEY: &str = "/sign-in/passkey";
+const STEP_UP: &str = "/step-up";
+const STEP_UP_PASSKEY: &str = "/step-up/passkey";
+const FACTORS: &str = "/factors";
+const FACTOR: &str = "/factors/{id}";
+const TOTP: &str = "/factors/totp";
+const TOTP_CONFIRM: &str = "/factors/totp/confirm";
+const PASSKEY: &str = "/factors/passkey";
+const PASSKEY_CONFIRM: &str = "/factors/passkey/confirm";
+const CODES: &str = "/factors/codes";

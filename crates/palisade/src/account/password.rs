@@ -3,16 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use palisade_core::denial::DenialCode;
-use palisade_core::port::account::Strength;
+use palisade_core::event::EventKind;
+use palisade_core::port::account::{AccountStatus, Strength};
 use palisade_core::port::refresh::Whose;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::answer::{busy, denied, throttled, unacceptable};
 use super::sessions::user;
 use super::{Accounts, Ticket};
+use crate::cookie::SetCookie;
 use crate::credential::sign_in::{ChangeSettled, PasswordChange, Proof};
 use crate::extract::{Noted, Principal, Refusal, Valid};
 
@@ -30,14 +33,24 @@ pub(super) async fn change(
     Valid(Json(body)): Valid<Json<Change>>,
 ) -> Result<Response, (Noted, Refusal)> {
     let user = user(&who).map_err(|refusal| (Noted::default(), refusal))?;
-    let change =
-        PasswordChange { account: user, proof: Proof::Current(&body.current), new: &body.new, needs: Strength::Alone };
+    // Beside a second factor a password may be shorter.
+    let needs = match &accounts.second {
+        Some(second) if !second.kinds(user).await.map_err(|refusal| (Noted::default(), refusal))?.is_empty() => {
+            Strength::WithSecondFactor
+        }
+        _ => Strength::Alone,
+    };
+    let change = PasswordChange { account: user, proof: Proof::Current(&body.current), new: &body.new, needs };
     let settled = accounts.sign_in.change_password(&change, &accounts.policy).await;
     let settled = settled.map_err(|error| (Noted::default(), error.into()))?;
     let facts = [("account", user.as_str())];
     let noted = settled.event().map_or_else(Noted::default, |kind| Noted::default().with(kind, &facts));
     let denial = match settled {
-        ChangeSettled::Changed { .. } => return accounts.end_others(&who, &headers, noted).await,
+        ChangeSettled::Changed { .. } => {
+            let renewed = accounts.renewed(&who, &headers).await;
+            let (cookie, body, later) = renewed.map_err(|refusal| (noted.clone(), refusal))?;
+            return Ok((cookie, noted.and(later), Json(Value::Object(body))).into_response());
+        }
         ChangeSettled::Busy { retry_after } => busy(retry_after),
         ChangeSettled::Refused(rule) => unacceptable(rule, "/body/new"),
         ChangeSettled::Stale => denied(DenialCode::CredentialInvalid, "password_changed_meanwhile"),
@@ -50,26 +63,26 @@ pub(super) async fn change(
 }
 
 impl Accounts {
-    /// Ends what was given out before the password changed; who changed it stays signed in, under another id.
-    async fn end_others(
+    /// Ends everything that was given out before a credential changed. Who changed it stays signed in, by something new:
+    /// gives the cookie, the members of the answer and the events.
+    pub(super) async fn renewed(
         &self,
         who: &Principal,
         headers: &HeaderMap,
-        noted: Noted,
-    ) -> Result<Response, (Noted, Refusal)> {
-        let user = user(who).map_err(|refusal| (noted.clone(), refusal))?;
+    ) -> Result<(Option<SetCookie>, Map<String, Value>, Noted), Refusal> {
+        let user = user(who)?;
         match &self.ticket {
             Ticket::Session(sessions) => {
-                let changed = sessions.credential_changed(headers, user).await;
-                let changed = changed.map_err(|error| (noted.clone(), error.into()))?;
-                let cookie = sessions.cookie(changed.id());
-                Ok((cookie, noted.and(changed.noted()), StatusCode::NO_CONTENT).into_response())
+                let changed = sessions.credential_changed(headers, user).await?;
+                Ok((sessions.cookie(changed.id()), Map::new(), changed.noted()))
             }
             Ticket::Tokens(tokens) => {
-                let ended = tokens.refresh().store().revoke(Whose::Subject(user), tokens.refresh().now()).await;
-                ended.map_err(|error| (noted.clone(), error.into()))?;
-                // The tokens of this device have ended with the others: it signs in with the new password.
-                Ok((tokens.removal(), noted, StatusCode::NO_CONTENT).into_response())
+                let account = self.accounts.find(user).await?.filter(|account| account.status == AccountStatus::Active);
+                let account = account.ok_or_else(|| denied(DenialCode::CredentialInvalid, "account_disabled"))?;
+                tokens.refresh().store().revoke(Whose::Subject(user), tokens.refresh().now()).await?;
+                let (cookie, body) = tokens.begin(&account, who.assurance()).await?.parts();
+                let facts = [("account", user.as_str()), ("reason", "credential_changed")];
+                Ok((cookie, body, Noted::default().with(EventKind::TokenRevoked, &facts)))
             }
         }
     }

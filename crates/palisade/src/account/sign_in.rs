@@ -3,21 +3,24 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use http::header::USER_AGENT;
+use http::{HeaderMap, StatusCode};
 use palisade_core::denial::DenialCode;
 use palisade_core::id::TenantId;
+use palisade_core::port::account::Account;
 use palisade_core::port::session::{Device, Holder, Rights};
 use palisade_core::principal::{Assurance, Level, MethodSet, RoleSet, ScopeSet};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::answer::{busy, denied, throttled};
+use super::pending::Pending;
 use super::{Accounts, Ticket};
 use crate::cookie::{Cookies, SetCookie};
 use crate::credential::sign_in::{Attempt, SignInOutcome, SignedIn};
 use crate::extract::{ClientAddr, Noted, Refusal, Valid};
-use crate::session::{Sessions, Started};
+use crate::session::Started;
 
 /// Who signs in.
 #[derive(Deserialize, JsonSchema)]
@@ -30,13 +33,6 @@ pub(super) struct Credentials {
     name: String,
     // How long a password may be is the rule's to say; a body has a limit of its own.
     password: String,
-}
-
-/// Who has signed in, where the ticket is a cookie.
-#[derive(Serialize)]
-struct Welcome<'a> {
-    user: &'a str,
-    session: &'a str,
 }
 
 pub(super) async fn sign_in(
@@ -64,56 +60,69 @@ pub(super) async fn sign_in(
             Err((noted, denied(DenialCode::CredentialInvalid, "sign_in").into()))
         }
         SignInOutcome::SignedIn(signed_in) => {
-            let noted = Noted::default().with(kind, &[("account", signed_in.account.id.as_str())]);
-            let device = Device { label: label(&headers), address: attempt.address };
-            accounts.welcome(&signed_in, device, &headers, noted).await
+            let SignedIn { account, device, must_second_factor, .. } = *signed_in;
+            let kinds = match &accounts.second {
+                Some(second) => second.kinds(&account.id).await.map_err(refused)?,
+                None => Vec::new(),
+            };
+            if let Some(second) = accounts.second.as_ref().filter(|_| !kinds.is_empty()) {
+                let pending = Pending { account: account.id, device };
+                let pending = second.key.seal(&pending, accounts.now());
+                return Ok(
+                    (StatusCode::ACCEPTED, Json(json!({ "pending": pending, "factors": kinds }))).into_response()
+                );
+            }
+            if must_second_factor {
+                // A short password is worth nothing alone.
+                return Err(refused(denied(DenialCode::AssuranceInsufficient, "second_factor_needed").into()));
+            }
+            let noted = Noted::default().with(kind, &[("account", account.id.as_str())]);
+            let methods = MethodSet::from_iter(["pwd"]);
+            let by = Assurance { methods, ..Assurance::new(Level::Aal1, accounts.now()) };
+            accounts.welcome(&account, &device, by, address, &headers, noted).await
         }
     }
 }
 
 impl Accounts {
-    /// Gives somebody who has shown who they are what they are known by from now on.
-    async fn welcome(
+    /// Gives somebody who has shown like this who they are what they are known by from now on.
+    pub(super) async fn welcome(
         &self,
-        signed_in: &SignedIn,
-        device: Device,
+        account: &Account,
+        device: &str,
+        by: Assurance,
+        address: Option<ClientAddr>,
         headers: &HeaderMap,
         noted: Noted,
     ) -> Result<Response, (Noted, Refusal)> {
         let refused = |refusal: Refusal| (noted.clone(), refusal);
-        if signed_in.must_second_factor {
-            // A short password is worth nothing alone, and no other factor can be shown here yet.
-            return Err(refused(denied(DenialCode::AssuranceInsufficient, "second_factor_needed").into()));
-        }
-        let remembered = SetCookie::strict_session(DEVICE_NAME, &signed_in.device);
+        let remembered = SetCookie::strict_session(DEVICE_NAME, device);
         let remembered = remembered.ok().map(|cookie| cookie.lasting(self.sign_in.remembers_devices_for()));
         match &self.ticket {
             Ticket::Tokens(tokens) => {
-                let answer = tokens.begin(&signed_in.account).await.map_err(refused)?;
+                let answer = tokens.begin(account, &by).await.map_err(refused)?;
                 Ok((remembered, noted, answer).into_response())
             }
             Ticket::Session(sessions) => {
-                let holder = holder(signed_in, device, sessions);
-                let started = sessions.start(holder, headers).await.map_err(|error| refused(error.into()))?;
+                let device = Device { label: label(headers), address: address.map(|ClientAddr(address)| address) };
+                let started = sessions.start(holder(account, by, device), headers).await;
+                let started = started.map_err(|error| refused(error.into()))?;
                 let noted = noted.and(started.noted());
                 let Started::Started { id, session, .. } = &started else {
                     return Err((noted, denied(DenialCode::SessionsExhausted, "sessions").into()));
                 };
-                let user = session.holder.user.as_str();
-                let welcome = Json(Welcome { user, session: session.handle.as_str() });
-                Ok((remembered, sessions.cookie(Some(id)), noted, welcome).into_response())
+                let welcome = json!({ "user": session.holder.user, "session": session.handle });
+                Ok((remembered, sessions.cookie(Some(id)), noted, Json(welcome)).into_response())
             }
         }
     }
 }
 
-fn holder(signed_in: &SignedIn, device: Device, sessions: &Sessions) -> Holder {
-    let account = &signed_in.account;
-    let assurance = Assurance { methods: MethodSet::from_iter(["pwd"]), ..Assurance::new(Level::Aal1, sessions.now()) };
+fn holder(account: &Account, by: Assurance, device: Device) -> Holder {
     let roles = RoleSet::from_iter(account.roles.iter().map(String::as_str));
     let scopes = ScopeSet::from_iter(account.scopes.iter().map(String::as_str));
-    let rights = Rights { roles, scopes, ..Rights::new(assurance.clone()) };
-    Holder { tenant: account.tenant.clone(), device, rights, ..Holder::new(account.id.clone(), assurance) }
+    let rights = Rights { roles, scopes, ..Rights::new(by.clone()) };
+    Holder { tenant: account.tenant.clone(), device, rights, ..Holder::new(account.id.clone(), by) }
 }
 
 /// What a person may recognize a device by.

@@ -11,10 +11,11 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::id::ClientId;
 use palisade_core::port::account::{Account, AccountStatus};
-use palisade_core::port::refresh::{FamilyId, Grant, Whose};
-use palisade_core::principal::{Level, MethodSet, RoleSet, ScopeSet};
+use palisade_core::port::refresh::{Family, FamilyId, Grant, Whose};
+use palisade_core::principal::{Assurance, RoleSet, ScopeSet};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::answer::denied;
 use super::sessions::revoked;
@@ -51,14 +52,14 @@ impl Tokens {
         Self(Arc::new(Parts { issuer, refresh, client, delivery }))
     }
 
-    /// The first tokens of somebody who has signed in.
-    pub(super) async fn begin(&self, account: &Account) -> Result<Answer, Refusal> {
+    /// The first tokens of somebody who has signed in like this.
+    pub(super) async fn begin(&self, account: &Account, by: &Assurance) -> Result<Answer, Refusal> {
         let grant = Grant {
             tenant: account.tenant.clone(),
             scopes: ScopeSet::from_iter(account.scopes.iter().map(String::as_str)),
-            level: Level::Aal1,
-            methods: MethodSet::from_iter(["pwd"]),
-            authenticated: self.0.refresh.now(),
+            level: by.level,
+            methods: by.methods.clone(),
+            authenticated: by.at,
             ..Grant::new(self.0.client.clone(), account.id.clone())
         };
         let token = self.0.refresh.begin(grant.clone()).await?;
@@ -76,6 +77,20 @@ impl Tokens {
     /// The family of the refresh token that a request brings, whether or not it is worth anything.
     pub(super) fn family(&self, headers: &HeaderMap) -> Option<FamilyId> {
         self.presented(headers, None).and_then(RefreshToken::parse).map(|token| token.family())
+    }
+
+    /// Ends the family of the token that a browser brings.
+    pub(super) async fn end(&self, headers: &HeaderMap) -> Result<Option<Family>, Refusal> {
+        self.revoke(self.presented(headers, None)).await
+    }
+
+    /// Ends the family of a token, if it is one and has not ended before.
+    async fn revoke(&self, token: Option<&str>) -> Result<Option<Family>, Refusal> {
+        let Some(token) = token else { return Ok(None) };
+        match self.0.refresh.revoke(token, &self.0.client).await {
+            Err(RefreshError::Unavailable(error)) => Err(error.into()),
+            ended => Ok(ended.unwrap_or_default()),
+        }
     }
 
     pub(super) fn delivery(&self) -> Delivery {
@@ -127,25 +142,24 @@ pub(super) struct Answer {
     cookie: Option<SetCookie>,
 }
 
-/// RFC 6749 section 5.1.
-#[derive(Serialize)]
-struct Body<'a> {
-    access_token: &'a str,
-    token_type: &'a str,
-    expires_in: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a str>,
+impl Answer {
+    /// The cookie and the members of the answer (RFC 6749 section 5.1).
+    pub(super) fn parts(self) -> (Option<SetCookie>, Map<String, Value>) {
+        let members = [
+            ("access_token", Some(json!(self.issued.access.expose()))),
+            ("token_type", Some(json!(self.issued.kind))),
+            ("expires_in", Some(json!(self.issued.expires_in.as_secs()))),
+            ("refresh_token", self.refresh.as_ref().map(|token| json!(token.expose()))),
+        ];
+        let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        (self.cookie, members.collect())
+    }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let body = Body {
-            access_token: self.issued.access.expose(),
-            token_type: self.issued.kind,
-            expires_in: self.issued.expires_in.as_secs(),
-            refresh_token: self.refresh.as_ref().map(TokenText::expose),
-        };
-        (self.cookie, Json(body)).into_response()
+        let (cookie, body) = self.parts();
+        (cookie, Json(Value::Object(body))).into_response()
     }
 }
 
@@ -202,13 +216,7 @@ pub(super) async fn sign_out(
     Valid(Json(body)): Valid<Json<Presented>>,
 ) -> Result<Response, Refusal> {
     let tokens = accounts.tokens()?;
-    let ended = match tokens.presented(&headers, body.refresh_token.as_deref()) {
-        None => None,
-        Some(token) => match tokens.refresh().revoke(token, tokens.client()).await {
-            Err(RefreshError::Unavailable(error)) => return Err(error.into()),
-            ended => ended.unwrap_or_default(),
-        },
-    };
+    let ended = tokens.revoke(tokens.presented(&headers, body.refresh_token.as_deref())).await?;
     let noted = ended.map(|family| revoked(&family.grant.subject, &family.id.to_string(), "sign_out"));
     Ok((tokens.removal(), noted.unwrap_or_default(), StatusCode::NO_CONTENT).into_response())
 }

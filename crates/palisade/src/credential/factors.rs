@@ -11,13 +11,13 @@
 //! use std::sync::Arc;
 //! use palisade::core::{id::UserId, secret::Secret};
 //! use palisade::credential::factors::{FactorSettings, SecondFactors, TotpConfirmed};
-//! use palisade::credential::totp::KeySeal;
+//! use palisade::crypto::envelope::Envelope;
 //! use palisade::testing::TestWorld;
 //! use palisade_store::memory::MemoryFactors;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let test = TestWorld::new();
-//! let seal = KeySeal::new(&Secret::new([7; 32]), Arc::clone(&test.world.entropy))?;
+//! let seal = Envelope::new("2026-11", &Secret::new([7; 32]))?;
 //! let factors = SecondFactors::new(Arc::new(MemoryFactors::default()), &test.world, seal, FactorSettings::new("Acme"));
 //! let alice = UserId::new("u-1");
 //! let enrollment = factors.begin_totp(&alice, "alice@example.com", "my phone").await?;
@@ -46,8 +46,9 @@ use palisade_core::stage::StageId;
 use palisade_core::time::Timestamp;
 
 use super::recovery::RecoveryCodes;
-use super::totp::{Seal, SealError, Totp, base32};
+use super::totp::{Totp, base32};
 use super::webauthn::WebauthnRefused;
+use crate::crypto::envelope::{Envelope, EnvelopeError};
 use crate::extract::{Noted, Refusal};
 use crate::preset::World;
 use crate::token::base64url;
@@ -61,7 +62,7 @@ struct Parts {
     counters: Arc<dyn CounterStore>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    seal: Box<dyn Seal>,
+    seal: Envelope,
     settings: FactorSettings,
 }
 
@@ -179,16 +180,16 @@ pub enum FactorRemoved {
 ///
 /// ```
 /// use palisade::credential::factors::FactorError;
-/// use palisade::credential::totp::SealError;
+/// use palisade::crypto::envelope::EnvelopeError;
 ///
-/// assert_eq!(FactorError::from(SealError).to_string(), "what is stored cannot be opened with this key");
+/// assert_eq!(FactorError::from(EnvelopeError::Opening).to_string(), "the sealed record cannot be opened");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FactorError {
     /// The secret cannot be opened.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Seal(#[from] EnvelopeError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -206,13 +207,13 @@ impl From<FactorError> for Refusal {
 
 impl SecondFactors {
     /// Second factors in this store, with secrets sealed like this.
-    pub fn new(store: Arc<dyn FactorStore>, world: &World, seal: impl Seal, settings: FactorSettings) -> Self {
+    pub fn new(store: Arc<dyn FactorStore>, world: &World, seal: Envelope, settings: FactorSettings) -> Self {
         Self(Arc::new(Parts {
             store,
             counters: Arc::clone(&world.counters),
             clock: Arc::clone(&world.clock),
             entropy: Arc::clone(&world.entropy),
-            seal: Box::new(seal),
+            seal,
             settings,
         }))
     }
@@ -224,7 +225,7 @@ impl SecondFactors {
         entropy.fill(&mut name);
         let id = FactorId::new(base64url::encode(&name));
         let secret = settings.totp.generate(&**entropy);
-        let data = seal.seal(&secret, &context(user, &id))?;
+        let data = seal.seal(PURPOSE, &record(user, &id), secret.expose())?;
         let label = label.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect::<String>().into();
         let (user, lasts) = (user.clone(), settings.patience);
         let new = NewFactor { id, user, kind: FactorKind::Totp, label, data, lasts };
@@ -333,12 +334,12 @@ impl SecondFactors {
         &*self.0.entropy
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    fn secret(&self, user: &UserId, id: &FactorId, data: &[u8]) -> Result<Secret, SealError> {
-        self.0.seal.open(data, &context(user, id))
+    fn secret(&self, user: &UserId, id: &FactorId, data: &[u8]) -> Result<Secret, EnvelopeError> {
+        self.0.seal.open(PURPOSE, &record(user, id), data)
     }
 
     /// How long the user has to wait, if they have tried too often.
@@ -406,10 +407,13 @@ fn failed(user: &UserId, reason: &str) -> Noted {
     Noted::default().with(EventKind::AuthenticationFailed, &[("user", user.as_str()), ("reason", reason)])
 }
 
-/// What a secret is sealed for: each part behind its length, so that no two have the same bytes.
-fn context(user: &UserId, id: &FactorId) -> Vec<u8> {
-    format!("totp {} {user} {id}", user.as_str().len()).into_bytes()
+/// What a secret is sealed as: the user's name behind its length, so that no two factors have the same.
+fn record(user: &UserId, id: &FactorId) -> String {
+    format!("{} {user} {id}", user.as_str().len())
 }
+
+/// What secrets of authenticator apps are sealed for.
+const PURPOSE: &str = "totp";
 
 /// How many characters of a label are kept.
 const LONGEST_LABEL: usize = 100;

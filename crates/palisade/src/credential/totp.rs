@@ -1,7 +1,7 @@
 //! One-time codes by the time (RFC 6238): what an authenticator app shows, computed and compared.
 //!
 //! This is the arithmetic; that no code counts twice is [`super::factors`]' to see to, which keeps the step of the last
-//! one. Secrets rest sealed: [`Seal`].
+//! one. Secrets rest sealed, by [`crate::crypto::envelope`].
 //!
 //! ```
 //! use palisade::core::secret::Secret;
@@ -17,9 +17,7 @@
 //! ```
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use palisade_core::port::Entropy;
 use palisade_core::secret::Secret;
@@ -158,81 +156,11 @@ pub fn base32(bytes: &[u8]) -> String {
     text
 }
 
-/// Seals secrets before they are stored, so that a stolen store does not compute codes. The context is a part of what is
-/// sealed: what was sealed for one factor cannot be opened as another one's.
-///
-/// ```
-/// use std::sync::Arc;
-/// use palisade::core::secret::Secret;
-/// use palisade::credential::totp::{KeySeal, Seal, SealError};
-/// use palisade::testing::SeededEntropy;
-///
-/// let seal = KeySeal::new(&Secret::new([7; 32]), Arc::new(SeededEntropy::new(1))).unwrap();
-/// let sealed = seal.seal(&Secret::new("a secret"), b"f-1").unwrap();
-/// assert!(seal.open(&sealed, b"f-1").unwrap().matches(b"a secret"));
-/// assert!(matches!(seal.open(&sealed, b"f-2"), Err(SealError)));
-/// ```
-pub trait Seal: Send + Sync + 'static {
-    /// Seals a secret for this context.
-    fn seal(&self, secret: &Secret, context: &[u8]) -> Result<Vec<u8>, SealError>;
-
-    /// Opens what was sealed for this context.
-    fn open(&self, sealed: &[u8], context: &[u8]) -> Result<Secret, SealError>;
-}
-
-/// Why something cannot be sealed or opened: it was sealed under another key or for another context, or was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what is stored cannot be opened with this key")]
-pub struct SealError;
-
-/// Seals with one key of 32 bytes, by AES-256-GCM with a random nonce. Enough for some billions of secrets.
-pub struct KeySeal {
-    key: LessSafeKey,
-    entropy: Arc<dyn Entropy>,
-}
-
-impl KeySeal {
-    /// Seals under this key of 32 bytes.
-    pub fn new(key: &Secret, entropy: Arc<dyn Entropy>) -> Result<Self, SealError> {
-        let key = UnboundKey::new(&AES_256_GCM, key.expose()).map_err(|_| SealError)?;
-        Ok(Self { key: LessSafeKey::new(key), entropy })
-    }
-}
-
-impl std::fmt::Debug for KeySeal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KeySeal(..)")
-    }
-}
-
-impl Seal for KeySeal {
-    fn seal(&self, secret: &Secret, context: &[u8]) -> Result<Vec<u8>, SealError> {
-        let mut nonce = [0; NONCE_LEN];
-        self.entropy.fill(&mut nonce);
-        let mut text = secret.expose().to_vec();
-        let sealed =
-            self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut text);
-        sealed.map_err(|_| SealError)?;
-        Ok([nonce.as_slice(), &text].concat())
-    }
-
-    fn open(&self, sealed: &[u8], context: &[u8]) -> Result<Secret, SealError> {
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
-        let mut text = text.to_vec();
-        let opened = self.key.open_in_place(nonce, Aad::from(context), &mut text).map_err(|_| SealError)?;
-        Ok(Secret::new(opened))
-    }
-}
-
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::testing::SeededEntropy;
 
     /// The seeds of RFC 6238, appendix B, as its reference implementation has them: the digits repeated to each length.
     fn seed(algorithm: TotpAlgorithm) -> Secret {
@@ -293,28 +221,6 @@ mod tests {
             ("foobar", "MZXW6YTBOI"),
         ] {
             assert_eq!(base32(bytes.as_bytes()), text);
-        }
-    }
-
-    #[test]
-    fn a_key_has_32_bytes() {
-        for length in [0, 16, 31, 33] {
-            assert!(KeySeal::new(&Secret::new(vec![1; length]), Arc::new(SeededEntropy::new(1))).is_err());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_sealed_opens_as_it_was_and_nothing_else_does(
-            secret: Vec<u8>, context: Vec<u8>, place: prop::sample::Index, bit in 0_u8..8,
-        ) {
-            let seal = KeySeal::new(&Secret::new([7; 32]), Arc::new(SeededEntropy::new(1))).unwrap();
-            let mut sealed = seal.seal(&Secret::new(secret.clone()), &context).unwrap();
-            prop_assert!(seal.open(&sealed, &context).unwrap().matches(&secret));
-            prop_assert!(seal.open(&sealed, &[context.as_slice(), b"x"].concat()).is_err());
-            let place = place.index(sealed.len());
-            sealed[place] ^= 1 << bit;
-            prop_assert!(seal.open(&sealed, &context).is_err());
         }
     }
 }

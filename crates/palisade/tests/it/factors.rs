@@ -7,7 +7,8 @@ use palisade::credential::factors::{
     FactorError, FactorRemoved, FactorSettings, SecondFactors, TotpConfirmed, TotpVerified,
 };
 use palisade::credential::recovery::RecoveryCodes;
-use palisade::credential::totp::{KeySeal, Totp};
+use palisade::credential::totp::Totp;
+use palisade::crypto::envelope::Envelope;
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::factor::{Consumed, FactorKind, NewFactor};
 use palisade_core::port::{Clock as _, FactorStore};
@@ -31,7 +32,7 @@ impl Desk {
     }
 
     fn with(stand: Stand) -> Self {
-        let seal = KeySeal::new(&Secret::new([7; 32]), Arc::clone(&stand.world.entropy)).unwrap();
+        let seal = Envelope::new("k", &Secret::new([7; 32])).unwrap();
         let store = Arc::new(MemoryFactors::default());
         let settings = FactorSettings::new("Acme");
         let factors = SecondFactors::new(Arc::clone(&store) as Arc<dyn FactorStore>, &stand.world, seal, settings);

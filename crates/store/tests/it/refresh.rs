@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use palisade_core::port::refresh::{FamilyId, Grace, Outcome, Presented, Turn};
 use palisade_core::port::RefreshStore as _;
+use palisade_core::port::refresh::{FamilyId, Grace, Outcome, Presented, Turn};
 use palisade_core::time::Timestamp;
 use palisade_store::memory::{MemoryKeys, MemoryRefresh, MemoryRevocations};
 use palisade_store::records::Records;
