@@ -94,6 +94,12 @@ impl Default for RefreshSettings {
 }
 
 /// A text that is shown once, to whom it belongs. It cannot be printed by accident.
+///
+/// ```compile_fail
+/// fn log(token: &palisade::token::refresh::TokenText) {
+///     println!("{token}");
+/// }
+/// ```
 #[derive(Clone)]
 pub struct TokenText(Secret);
 
@@ -142,6 +148,16 @@ impl<'a> Redeem<'a> {
 }
 
 /// Whether a token is replaced when it is used, as the client is.
+///
+/// ```
+/// use palisade::core::id::ClientId;
+/// use palisade::token::refresh::{Redeem, Rotation};
+///
+/// let server = ClientId::new("server");
+/// let kept = Redeem { rotation: Rotation::UnlessBound, ..Redeem::new("prt_...", &server) };
+/// assert_eq!(Redeem::new("prt_...", &server).rotation, Rotation::Always);
+/// # let _ = kept;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
     /// At every use: for public clients, from which a token can be stolen unnoticed.
@@ -161,6 +177,17 @@ impl Rotation {
 }
 
 /// What came of a good token.
+///
+/// ```
+/// use palisade::token::issue::{Access, Issued, Issuer};
+/// use palisade::token::refresh::Redeemed;
+/// use palisade::token::sign::SignError;
+///
+/// fn next(issuer: &Issuer, redeemed: Redeemed) -> Result<Issued, SignError> {
+///     issuer.issue(&Access::of(&redeemed.grant), Some(redeemed.token))
+/// }
+/// # let _ = next;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Redeemed {
     /// The token to use from now on; the one that was presented, where it stays.
