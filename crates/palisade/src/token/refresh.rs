@@ -95,10 +95,13 @@ impl Default for RefreshSettings {
 
 /// A text that is shown once, to whom it belongs. It cannot be printed by accident.
 ///
-/// ```compile_fail
-/// fn log(token: &palisade::token::refresh::TokenText) {
-///     println!("{token}");
+/// ```
+/// use palisade::token::refresh::TokenText;
+///
+/// fn cookie(token: &TokenText) -> String {
+///     format!("__Host-refresh={}; Secure; HttpOnly; SameSite=Strict; Path=/", token.expose())
 /// }
+/// # let _ = cookie;
 /// ```
 #[derive(Clone)]
 pub struct TokenText(Secret);
