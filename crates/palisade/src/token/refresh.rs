@@ -70,7 +70,7 @@ pub struct RefreshTokens {
 /// use std::time::Duration;
 /// use palisade::token::refresh::RefreshSettings;
 ///
-/// let days = |days| Duration::from_secs(days * 86_400);
+/// let days = |days: u64| Duration::from_secs(days * 86_400);
 /// assert_eq!(RefreshSettings::default().idle, days(7));
 /// let short = RefreshSettings { idle: days(1), ..RefreshSettings::default() };
 /// # let _ = short;
