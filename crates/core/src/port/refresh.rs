@@ -205,6 +205,13 @@ impl Grant {
 }
 
 /// What whoever uses a token must have besides it.
+///
+/// ```
+/// use palisade_core::{id::KeyThumbprint, port::refresh::Binding};
+///
+/// let bound = Binding::Key(KeyThumbprint::new("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
+/// assert_eq!(bound.thumbprint().as_str().len(), 43);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Binding {
     /// The client certificate of this SHA-256 (`x5t#S256`, RFC 8705 section 3.1).

@@ -53,6 +53,13 @@ pub struct Revoked {
 }
 
 /// What is revoked.
+///
+/// ```
+/// use palisade_core::port::revocation::What;
+///
+/// assert_eq!(What::Token("j-1".into()).parts(), ("token", "j-1"));
+/// assert_eq!(What::from_parts("session", "s-1"), Some(What::Session("s-1".into())));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// Everything that came out of one session (`sid`).

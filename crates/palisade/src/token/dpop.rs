@@ -206,6 +206,15 @@ impl Dpop {
 }
 
 /// A key that the caller of this request has proven to have. Only [`Dpop::prove`] makes one.
+///
+/// ```
+/// use palisade::token::dpop::{Dpop, ProofError, ProvenKey};
+///
+/// async fn key_of_a_token_request(dpop: &Dpop, proof: &str) -> Result<ProvenKey, ProofError> {
+///     dpop.prove(proof, "POST", "https://id.example.com/token").await.map(|(key, _)| key)
+/// }
+/// # let _ = key_of_a_token_request;
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProvenKey(KeyThumbprint);
 

@@ -142,6 +142,20 @@ impl<'a> Access<'a> {
 }
 
 /// A pair of tokens on its way to its owner (RFC 6749 section 5.1).
+///
+/// ```
+/// use palisade::token::issue::Issued;
+///
+/// fn answer(issued: &Issued) -> serde_json::Value {
+///     serde_json::json!({
+///         "access_token": issued.access.expose(),
+///         "token_type": issued.kind,
+///         "expires_in": issued.expires_in.as_secs(),
+///         "refresh_token": issued.refresh.as_ref().map(|token| token.expose()),
+///     })
+/// }
+/// # let _ = answer;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Issued {
     /// The access token.

@@ -249,6 +249,12 @@ impl fmt::Debug for Keyring {
 }
 
 /// Why keys could not be had.
+///
+/// ```
+/// use palisade::token::keyring::KeyringError;
+///
+/// assert_eq!(KeyringError::Damaged(3).to_string(), "the key 3 in the store is damaged");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {

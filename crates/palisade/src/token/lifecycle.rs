@@ -48,6 +48,12 @@ impl Default for KeyPolicy {
 }
 
 /// The state of a key at a moment.
+///
+/// ```
+/// use palisade::token::lifecycle::KeyState;
+///
+/// assert!(KeyState::Pending.is_published() && !KeyState::Revoked.is_published());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// It signs.

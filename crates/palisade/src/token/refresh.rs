@@ -71,7 +71,7 @@ pub struct RefreshTokens {
 /// use std::time::Duration;
 /// use palisade::token::refresh::RefreshSettings;
 ///
-/// let days = |days| Duration::from_secs(days * 86_400);
+/// let days = |days: u64| Duration::from_secs(days * 86_400);
 /// assert_eq!(RefreshSettings::default().idle, days(7));
 /// let short = RefreshSettings { idle: days(1), ..RefreshSettings::default() };
 /// # let _ = short;
@@ -95,6 +95,15 @@ impl Default for RefreshSettings {
 }
 
 /// A text that is shown once, to whom it belongs. It cannot be printed by accident.
+///
+/// ```
+/// use palisade::token::refresh::TokenText;
+///
+/// fn cookie(token: &TokenText) -> String {
+///     format!("__Host-refresh={}; Secure; HttpOnly; SameSite=Strict; Path=/", token.expose())
+/// }
+/// # let _ = cookie;
+/// ```
 #[derive(Clone)]
 pub struct TokenText(Secret);
 
@@ -143,6 +152,16 @@ impl<'a> Redeem<'a> {
 }
 
 /// Whether a token is replaced when it is used, as the client is.
+///
+/// ```
+/// use palisade::core::id::ClientId;
+/// use palisade::token::refresh::{Redeem, Rotation};
+///
+/// let server = ClientId::new("server");
+/// let kept = Redeem { rotation: Rotation::UnlessBound, ..Redeem::new("prt_...", &server) };
+/// assert_eq!(Redeem::new("prt_...", &server).rotation, Rotation::Always);
+/// # let _ = kept;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
     /// At every use: for public clients, from which a token can be stolen unnoticed.
@@ -162,6 +181,17 @@ impl Rotation {
 }
 
 /// What came of a good token.
+///
+/// ```
+/// use palisade::token::issue::{Access, Issued, Issuer};
+/// use palisade::token::refresh::Redeemed;
+/// use palisade::token::sign::SignError;
+///
+/// fn next(issuer: &Issuer, redeemed: Redeemed) -> Result<Issued, SignError> {
+///     issuer.issue(&Access::of(&redeemed.grant), Some(redeemed.token))
+/// }
+/// # let _ = next;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Redeemed {
     /// The token to use from now on; the one that was presented, where it stays.

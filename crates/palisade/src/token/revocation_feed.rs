@@ -116,6 +116,12 @@ impl fmt::Debug for RevocationFeed {
 }
 
 /// Why revocations did not arrive.
+///
+/// ```
+/// use palisade::token::{revocation::Full, revocation_feed::FeedError};
+///
+/// assert_eq!(FeedError::Full(Full).to_string(), "more than 100000 revocations are in force");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeedError {
