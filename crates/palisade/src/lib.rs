@@ -17,7 +17,7 @@
 //! - `testing` (with the feature of that name): a world that stands still, for the tests of applications.
 //!
 //! Features add interfaces and change nothing: `contract` (OpenAPI documents) and `valid` (types as contracts) are on,
-//! `testing` is for `[dev-dependencies]`.
+//! `passwords` is off, `testing` is for `[dev-dependencies]`.
 #![forbid(unsafe_code)]
 
 pub mod body;

@@ -167,6 +167,14 @@ impl NewAccount {
 }
 
 /// A hashed password that is to be kept.
+///
+/// ```
+/// use palisade_core::port::account::{NewPassword, Strength};
+/// use palisade_core::secret::Secret;
+///
+/// let password = NewPassword { hash: Secret::new("$argon2id$v=19$..."), strength: Strength::Alone };
+/// assert_eq!(format!("{password:?}"), "NewPassword { strength: Alone, .. }");
+/// ```
 #[derive(Clone)]
 pub struct NewPassword {
     /// The hash, as a PHC string or in the older modular form.
@@ -216,6 +224,12 @@ pub struct Account {
 }
 
 /// Whether an account may sign in.
+///
+/// ```
+/// use palisade_core::port::account::AccountStatus;
+///
+/// assert_eq!(AccountStatus::Disabled.as_str(), "disabled");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccountStatus {
     /// It may.
@@ -253,10 +267,8 @@ pub struct FailureLimit {
 
 impl FailureLimit {
     /// Ten failures disable for half an hour (PCI DSS 4.0.1 requirement 8.3.4).
-    pub const PCI_DSS: Self = Self {
-        failures: NonZeroU32::MIN.saturating_add(9),
-        lasts: Some(Duration::from_secs(30 * 60)),
-    };
+    pub const PCI_DSS: Self =
+        Self { failures: NonZeroU32::MIN.saturating_add(9), lasts: Some(Duration::from_secs(30 * 60)) };
 
     /// Until when a failure at `now` disables.
     pub fn until(self, now: Timestamp) -> Timestamp {
@@ -275,6 +287,24 @@ impl Default for FailureLimit {
 pub const FOR_GOOD: Timestamp = Timestamp::from_millis(i64::MAX.unsigned_abs());
 
 /// The outcome of [`AccountStore::register`].
+///
+/// The outcomes of all acts are told apart, so that a rule that forgets one does not compile:
+///
+/// ```
+/// use palisade_core::port::account::{Failed, Registered, Replaced, StatusSet, Succeeded};
+///
+/// fn told(failed: Failed, succeeded: Succeeded) -> (bool, bool) {
+///     let is_disabled = match failed {
+///         Failed::Counted { .. } | Failed::Unknown => false,
+///         Failed::Disabled { .. } => true,
+///     };
+///     (is_disabled, succeeded == Succeeded::Done)
+/// }
+/// assert_eq!(told(Failed::Counted { in_a_row: 3 }, Succeeded::Done), (false, true));
+/// assert_ne!(Registered::Done, Registered::Taken);
+/// assert_ne!(Replaced::Stale, Replaced::Done { version: 2 });
+/// assert_ne!(StatusSet::Changed, StatusSet::Unchanged);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// The account was made.

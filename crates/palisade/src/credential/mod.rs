@@ -2,6 +2,10 @@
 
 pub mod api_key;
 pub mod certificate;
+#[cfg(feature = "passwords")]
+pub mod password;
+#[cfg(feature = "passwords")]
+pub mod sign_in;
 
 use std::sync::OnceLock;
 

@@ -142,3 +142,11 @@ fn request(text: &str) -> Option<Request<Body>> {
     }
     request.body(Body::empty()).ok()
 }
+
+#[test]
+fn hashes_of_passwords_are_read_or_refused_and_never_run_beyond_bounds() {
+    for (name, text) in seeds("phc") {
+        let read = palisade::credential::password::StoredHash::parse(&text);
+        assert_eq!(read.is_ok(), name != "huge", "{name}: {read:?}");
+    }
+}

@@ -16,7 +16,8 @@ use super::PostgresStore;
 use crate::open::within;
 use crate::sql::{damaged, from_column, hash_text, status_of, store_error, to_column};
 
-const REGISTER: &str = "INSERT INTO palisade_account (id, tenant, name, status, password, password_alone, password_version,
+const REGISTER: &str =
+    "INSERT INTO palisade_account (id, tenant, name, status, password, password_alone, password_version,
                           roles, scopes, created, changed)
                         VALUES ($1, $2, $3, 'active', $4, $5, 1::bigint, $6, $7, $8, $8)
                         ON CONFLICT DO NOTHING RETURNING 1::bigint";
@@ -24,10 +25,12 @@ const FIND: &str = "SELECT * FROM palisade_account WHERE id = $1";
 const FIND_BY_NAME: &str = "SELECT * FROM palisade_account
                             WHERE coalesce('=' || tenant, '') = coalesce('=' || $1::text, '') AND name = $2";
 const LIST: &str = "SELECT * FROM palisade_account WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2";
-const REPLACE: &str = "UPDATE palisade_account SET password = $3, password_alone = $4, password_version = password_version + 1,
+const REPLACE: &str =
+    "UPDATE palisade_account SET password = $3, password_alone = $4, password_version = password_version + 1,
                          changed = $5
                        WHERE id = $1 AND password_version = $2 RETURNING password_version";
-const SET_STATUS: &str = "UPDATE palisade_account SET status = $2, changed = $3 WHERE id = $1 AND status <> $2 RETURNING 1::bigint";
+const SET_STATUS: &str =
+    "UPDATE palisade_account SET status = $2, changed = $3 WHERE id = $1 AND status <> $2 RETURNING 1::bigint";
 const EXISTS: &str = "SELECT 1::bigint FROM palisade_account WHERE id = $1";
 /// $3 is the present, $4 the limit, $5 the end of what begins now.
 const FAIL: &str = "INSERT INTO palisade_authenticator_failure AS kept (account, authenticator, in_a_row, disabled_until)
@@ -45,22 +48,27 @@ const FORGET: &str = "DELETE FROM palisade_authenticator_failure
                       RETURNING 1::bigint";
 const DISABLED: &str = "SELECT disabled_until FROM palisade_authenticator_failure
                         WHERE account = $1 AND authenticator = $2 AND disabled_until > $3";
-const ENABLE: &str = "DELETE FROM palisade_authenticator_failure WHERE account = $1 AND authenticator = $2 RETURNING 1::bigint";
+const ENABLE: &str =
+    "DELETE FROM palisade_authenticator_failure WHERE account = $1 AND authenticator = $2 RETURNING 1::bigint";
 
 #[async_trait]
 impl AccountStore for PostgresStore {
     async fn register(&self, new: &NewAccount, now: Timestamp) -> Result<Registered, StoreError> {
         let password = new.password.as_ref();
-        let done: Option<i64> = self.patiently(sqlx::query_scalar(REGISTER)
-            .bind(new.id.as_str())
-            .bind(new.tenant.as_ref().map(TenantId::as_str))
-            .bind(new.name.as_str())
-            .bind(password.map(hash_text).transpose()?)
-            .bind(password.is_some_and(|password| password.strength == Strength::Alone))
-            .bind(&new.roles)
-            .bind(&new.scopes)
-            .bind(to_column(now))
-            .fetch_optional(&self.pool)).await?;
+        let done: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(REGISTER)
+                    .bind(new.id.as_str())
+                    .bind(new.tenant.as_ref().map(TenantId::as_str))
+                    .bind(new.name.as_str())
+                    .bind(password.map(hash_text).transpose()?)
+                    .bind(password.is_some_and(|password| password.strength == Strength::Alone))
+                    .bind(&new.roles)
+                    .bind(&new.scopes)
+                    .bind(to_column(now))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         Ok(if done.is_some() { Registered::Done } else { Registered::Taken })
     }
 
@@ -70,18 +78,21 @@ impl AccountStore for PostgresStore {
     }
 
     async fn find_by_name(&self, tenant: Option<&TenantId>, name: &SignInName) -> Result<Option<Account>, StoreError> {
-        let row = self.patiently(sqlx::query(FIND_BY_NAME)
-            .bind(tenant.map(TenantId::as_str))
-            .bind(name.as_str())
-            .fetch_optional(&self.pool)).await?;
+        let row = self
+            .patiently(
+                sqlx::query(FIND_BY_NAME)
+                    .bind(tenant.map(TenantId::as_str))
+                    .bind(name.as_str())
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         row.as_ref().map(account).transpose()
     }
 
     async fn list(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        let rows = self.patiently(sqlx::query(LIST)
-            .bind(after.map(UserId::as_str))
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)).await?;
+        let rows = self
+            .patiently(sqlx::query(LIST).bind(after.map(UserId::as_str)).bind(i64::from(limit)).fetch_all(&self.pool))
+            .await?;
         rows.iter().map(account).collect()
     }
 
@@ -92,13 +103,17 @@ impl AccountStore for PostgresStore {
         password: &NewPassword,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let version: Option<i64> = self.patiently(sqlx::query_scalar(REPLACE)
-            .bind(id.as_str())
-            .bind(i64::try_from(version).unwrap_or(i64::MAX))
-            .bind(hash_text(password)?)
-            .bind(password.strength == Strength::Alone)
-            .bind(to_column(now))
-            .fetch_optional(&self.pool)).await?;
+        let version: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(REPLACE)
+                    .bind(id.as_str())
+                    .bind(i64::try_from(version).unwrap_or(i64::MAX))
+                    .bind(hash_text(password)?)
+                    .bind(password.strength == Strength::Alone)
+                    .bind(to_column(now))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         Ok(match version {
             Some(version) => Replaced::Done { version: version.unsigned_abs() },
             None if self.exists(id).await? => Replaced::Stale,
@@ -107,11 +122,15 @@ impl AccountStore for PostgresStore {
     }
 
     async fn set_status(&self, id: &UserId, status: AccountStatus, now: Timestamp) -> Result<StatusSet, StoreError> {
-        let changed: Option<i64> = self.patiently(sqlx::query_scalar(SET_STATUS)
-            .bind(id.as_str())
-            .bind(status.as_str())
-            .bind(to_column(now))
-            .fetch_optional(&self.pool)).await?;
+        let changed: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(SET_STATUS)
+                    .bind(id.as_str())
+                    .bind(status.as_str())
+                    .bind(to_column(now))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         Ok(match changed {
             Some(_) => StatusSet::Changed,
             None if self.exists(id).await? => StatusSet::Unchanged,
@@ -126,13 +145,17 @@ impl AccountStore for PostgresStore {
         limit: FailureLimit,
         now: Timestamp,
     ) -> Result<Failed, StoreError> {
-        let row = self.patiently(sqlx::query(FAIL)
-            .bind(id.as_str())
-            .bind(authenticator.as_str())
-            .bind(to_column(now))
-            .bind(i64::from(limit.failures.get()))
-            .bind(to_column(limit.until(now)))
-            .fetch_optional(&self.pool)).await?;
+        let row = self
+            .patiently(
+                sqlx::query(FAIL)
+                    .bind(id.as_str())
+                    .bind(authenticator.as_str())
+                    .bind(to_column(now))
+                    .bind(i64::from(limit.failures.get()))
+                    .bind(to_column(limit.until(now)))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         let Some(row) = row else { return Ok(Failed::Unknown) };
         Ok(match row.try_get::<Option<i64>, _>("disabled_until").map_err(store_error)? {
             Some(until) => Failed::Disabled { until: from_column(until)? },
@@ -149,11 +172,15 @@ impl AccountStore for PostgresStore {
         authenticator: &AuthenticatorId,
         now: Timestamp,
     ) -> Result<Succeeded, StoreError> {
-        let forgotten: Option<i64> = self.patiently(sqlx::query_scalar(FORGET)
-            .bind(id.as_str())
-            .bind(authenticator.as_str())
-            .bind(to_column(now))
-            .fetch_optional(&self.pool)).await?;
+        let forgotten: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(FORGET)
+                    .bind(id.as_str())
+                    .bind(authenticator.as_str())
+                    .bind(to_column(now))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         if forgotten.is_some() {
             return Ok(Succeeded::Done);
         }
@@ -168,19 +195,24 @@ impl AccountStore for PostgresStore {
         authenticator: &AuthenticatorId,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let until: Option<i64> = self.patiently(sqlx::query_scalar(DISABLED)
-            .bind(id.as_str())
-            .bind(authenticator.as_str())
-            .bind(to_column(now))
-            .fetch_optional(&self.pool)).await?;
+        let until: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(DISABLED)
+                    .bind(id.as_str())
+                    .bind(authenticator.as_str())
+                    .bind(to_column(now))
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
         until.map(from_column).transpose()
     }
 
     async fn enable(&self, id: &UserId, authenticator: &AuthenticatorId) -> Result<bool, StoreError> {
-        let enabled: Option<i64> = self.patiently(sqlx::query_scalar(ENABLE)
-            .bind(id.as_str())
-            .bind(authenticator.as_str())
-            .fetch_optional(&self.pool)).await?;
+        let enabled: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(ENABLE).bind(id.as_str()).bind(authenticator.as_str()).fetch_optional(&self.pool),
+            )
+            .await?;
         Ok(enabled.is_some())
     }
 }

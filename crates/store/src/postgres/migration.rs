@@ -4,10 +4,8 @@ use super::PostgresStore;
 use crate::OpenError;
 
 /// The steps; the place in the list, from one, is the schema version. A step that was released is never edited.
-const STEPS: &[&str] = &[
-    include_str!("migrations/0001_tallies_and_once.sql"),
-    include_str!("migrations/0002_accounts.sql"),
-];
+const STEPS: &[&str] =
+    &[include_str!("migrations/0001_tallies_and_once.sql"), include_str!("migrations/0002_accounts.sql")];
 
 /// The lock under which the schema is changed: of several gateways that start at once, one changes it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(5790138526620417)";

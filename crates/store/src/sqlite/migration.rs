@@ -5,10 +5,10 @@ use crate::OpenError;
 
 /// The steps; the place in the list, from one, is the schema version. A step that was released is never edited.
 const STEPS: &[&str] = &[
-        include_str!("migrations/0001_counters_and_once.sql"),
-        include_str!("migrations/0002_tallies.sql"),
-        include_str!("migrations/0003_accounts.sql"),
-    ];
+    include_str!("migrations/0001_counters_and_once.sql"),
+    include_str!("migrations/0002_tallies.sql"),
+    include_str!("migrations/0003_accounts.sql"),
+];
 
 /// Applies the steps that the file lacks. Of several processes that open the file at once, one applies them and the
 /// others wait.

@@ -106,7 +106,11 @@ async fn a_name_is_taken_once_in_each_organization<S: AccountStore>(store: S) {
         let again = NewAccount { id: id("other"), ..new.clone() };
         assert_eq!(store.register(&again, NOW).await.expect("the store answers"), Registered::Taken, "{tenant:?}");
         let same_id = NewAccount { name: name("bob"), ..new };
-        assert_eq!(store.register(&same_id, NOW).await.expect("the store answers"), Registered::Taken, "an id is one's");
+        assert_eq!(
+            store.register(&same_id, NOW).await.expect("the store answers"),
+            Registered::Taken,
+            "an id is one's"
+        );
     }
     for (n, tenant) in tenants.iter().enumerate() {
         let found = store.find_by_name(tenant.as_ref(), &name("alice")).await.expect("the store answers");
