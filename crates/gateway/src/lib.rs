@@ -18,6 +18,7 @@ pub mod replay;
 pub mod run;
 mod stores;
 pub mod upstream;
+pub mod users;
 mod worker;
 
 pub use palisade::observe::event_schema;

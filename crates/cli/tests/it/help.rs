@@ -29,6 +29,8 @@ fn the_help_names_every_command() {
                    proved, 1 if something is, 2 if it cannot be tested
           run      Serves: enforces a configuration in front of its backends until told to stop
           schema   Prints a JSON Schema: of the configuration, or of an event
+          user     Makes, lists, disables and enables the accounts of people, and measures what a password
+                   may cost
           help     Print this message or the help of the given subcommand(s)
 
         Options:
@@ -41,7 +43,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "replay", "review", "run", "schema"];
+    let commands = ["check", "demo", "explain", "init", "replay", "review", "run", "schema", "user"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
@@ -288,6 +290,22 @@ fn every_command_explains_itself() {
         Options:
           -h, --help
                   Print help (see a summary with '-h')
+        ---
+        Makes, lists, disables and enables the accounts of people, and measures what a password may cost
+
+        Usage: palisade user <COMMAND>
+
+        Commands:
+          add        Makes an account and prints its id
+          calibrate  Measures what hashing a password costs on this machine, and says which cost to take
+          disable    Keeps somebody from signing in
+          enable     Lets somebody sign in again, also after too many failures
+          list       Prints all accounts
+          passwd     Gives somebody another password
+          help       Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help
     "#]]
     .assert_eq(&(texts.join("\n---\n") + "\n"));
 }

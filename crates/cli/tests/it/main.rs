@@ -22,3 +22,5 @@ mod run;
 mod schemathesis;
 #[cfg(test)]
 mod shell;
+#[cfg(test)]
+mod user;

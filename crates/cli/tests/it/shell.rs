@@ -1,6 +1,6 @@
 //! Runs the built command in a folder of its own.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -71,6 +71,19 @@ fn command(dir: &TempDir, arguments: &str) -> Command {
 /// Runs a command to its end.
 pub(crate) fn palisade(dir: &TempDir, arguments: &str) -> Finished {
     let output = command(dir, arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().expect("the command was not killed");
+    Finished { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Runs a command that reads `input`.
+pub(crate) fn palisade_reads(dir: &TempDir, arguments: &str, input: &[u8]) -> Finished {
+    let mut command = command(dir, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    // A command that reads no further closes its end.
+    let _ = process.stdin.take().unwrap().write_all(input);
+    let output = process.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().expect("the command was not killed");
     Finished { code, stdout: text(output.stdout), stderr: text(output.stderr) }
