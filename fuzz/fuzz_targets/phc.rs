@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use palisade::credential::password::{BlockList, PasswordPolicy, StoredHash};
 use palisade::core::port::account::Strength;
+use palisade::credential::password::{BlockList, PasswordPolicy, StoredHash};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
