@@ -139,9 +139,7 @@ impl Credential {
             Self::Certificate(_) => None,
             Self::Identity(_) => Some(identity::HEADER).filter(has),
             Self::Key { header, .. } => Some(header.clone()).filter(has),
-            Self::Session(sessions) => {
-                sessions.settings().cookie.is_in(&head.parts.headers).then_some(header::COOKIE)
-            }
+            Self::Session(sessions) => sessions.settings().cookie.is_in(&head.parts.headers).then_some(header::COOKIE),
         }
     }
 
