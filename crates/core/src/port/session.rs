@@ -268,7 +268,7 @@ pub enum Opened {
     /// It is open.
     Opened {
         /// The session.
-        session: Session,
+        session: Box<Session>,
         /// Those that had to end for it, the oldest first.
         evicted: Vec<SessionHandle>,
         /// The one that it replaced.

@@ -107,9 +107,7 @@ impl Sessions {
         };
         Ok(match self.0.store.open(&new, self.now()).await? {
             Opened::Refused { open } => Started::Refused { open },
-            Opened::Opened { session, evicted, replaced } => {
-                Started::Started { id, session: Box::new(session), evicted, replaced }
-            }
+            Opened::Opened { session, evicted, replaced } => Started::Started { id, session, evicted, replaced },
         })
     }
 

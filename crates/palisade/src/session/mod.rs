@@ -27,7 +27,7 @@
 //!     let holder = Holder::new(UserId::new("alice"), Assurance::new(Level::Aal1, sessions.now()));
 //!     let started = sessions.start(holder, &headers).await?;
 //!     let status = if started.id().is_some() { StatusCode::OK } else { StatusCode::CONFLICT };
-//!     Ok((status, sessions.cookie(started.id()), started.noted()))
+//!     Ok((status, sessions.cookie(started.id()), started.noted(), ()))
 //! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -113,7 +113,7 @@ impl Kept {
         self.ids.insert(record.id, session.handle.clone());
         self.users.entry(session.holder.user.clone()).or_default().push(session.handle.clone());
         self.records.insert(session.handle.clone(), record);
-        Ok(Opened::Opened { session, evicted, replaced })
+        Ok(Opened::Opened { session: Box::new(session), evicted, replaced })
     }
 
     fn renew(&mut self, id: &SessionHash, renewal: &Renewal, now: Timestamp) -> Renewed {

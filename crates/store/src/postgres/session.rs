@@ -108,7 +108,7 @@ impl PostgresStore {
         let query = bind_columns!(sqlx::query(INSERT), Columns::of(&record)?);
         query.execute(&mut *transaction).await.map_err(store_error)?;
         transaction.commit().await.map_err(store_error)?;
-        Ok(Opened::Opened { session: record.session, evicted, replaced })
+        Ok(Opened::Opened { session: Box::new(record.session), evicted, replaced })
     }
 
     async fn touch_session(&self, id: &SessionHash, now: Timestamp) -> Result<Touched, StoreError> {

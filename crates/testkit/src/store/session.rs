@@ -115,7 +115,7 @@ async fn what_was_said_of_a_holder_is_said_again<S: SessionStore>(store: S) {
     let Opened::Opened { session, evicted, replaced } = open(&store, &rich, NOW).await else { panic!("it is opened") };
     assert_eq!((&session.holder, session.created, session.ends), (&holder, NOW, NOW.plus(12 * HOUR)));
     assert_eq!((session.seen, session.idle, evicted, replaced), (NOW, 30 * MINUTE, Vec::new(), None));
-    assert_eq!(touch(&store, &rich.id, NOW).await, Touched::Live { session, by: By::Current });
+    assert_eq!(touch(&store, &rich.id, NOW).await, Touched::Live { session: *session, by: By::Current });
     let plain = new("plain");
     open(&store, &plain, NOW).await;
     let Touched::Live { session, .. } = touch(&store, &plain.id, NOW).await else { panic!("it is live") };
@@ -175,7 +175,7 @@ async fn a_limit_refuses_or_evicts<S: SessionStore>(store: S) {
     assert!(matches!(open(&store, &limited("b", 3, WhenFull::Refuse), now).await, Opened::Opened { .. }));
     let newer = limited("a", 3, WhenFull::EvictOldest);
     let Opened::Opened { evicted, .. } = open(&store, &newer, now).await else { panic!("it is opened") };
-    assert_eq!(evicted, [first.handle.clone()], "the oldest has to go");
+    assert_eq!(evicted, vec![first.handle.clone()], "the oldest has to go");
     let fewer = limited("a", 1, WhenFull::EvictOldest);
     let Opened::Opened { evicted, .. } = open(&store, &fewer, now.plus(SECOND)).await else { panic!("it is opened") };
     assert_eq!(evicted.len(), 3, "a lower limit is kept at the next sign-in");
@@ -340,9 +340,9 @@ async fn a_user_ends_own_sessions_only<S: SessionStore>(store: S) {
     let ended = store.end_one(&alice, &first.handle).await.expect("the store answers");
     assert_eq!(ended, Ended::Ended { handle: first.handle.clone(), user: alice.clone() });
     let ended = store.end_all(&alice, Some(&second.handle)).await.expect("the store answers");
-    assert_eq!(ended, [third.handle.clone()]);
+    assert_eq!(ended, vec![third.handle.clone()]);
     assert!(is_live(&store, &second.id, NOW).await, "but for the excepted one");
-    assert_eq!(store.end_all(&alice, None).await.expect("the store answers"), [second.handle.clone()]);
+    assert_eq!(store.end_all(&alice, None).await.expect("the store answers"), vec![second.handle.clone()]);
     assert!(is_live(&store, &of_bob.id, NOW).await, "others keep theirs");
     assert_eq!(store.end_all(&alice, None).await.expect("the store answers"), []);
 }
