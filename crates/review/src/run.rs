@@ -69,6 +69,7 @@ pub async fn run_with_reset(
     ending.coverage = plan.surface.endpoints.iter().map(uncovered).collect();
     let (placed, learned);
     let mut context = preflight::open(plan, &target).await?;
+    ending.seed = Some(context.seed);
     placed = place(&context).await?;
     context.surface = placed.as_ref().unwrap_or(context.surface);
     let controls = preflight::controls(&context).await?;

@@ -14,7 +14,6 @@ pub(crate) fn about() -> About {
         target: "http://127.0.0.1:9000".to_owned(),
         contract: Source::new("demo/orchard/openapi.yaml", orchard::CONTRACT),
         mode: Mode::Full,
-        seed: Some(7),
         started: Timestamp::from_secs(1_795_305_600),
     }
 }

@@ -19,6 +19,8 @@ mod notes;
 #[cfg(test)]
 mod parents;
 #[cfg(test)]
+mod planning;
+#[cfg(test)]
 mod precision;
 #[cfg(test)]
 mod preflight;
@@ -28,6 +30,8 @@ mod replays;
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod seeds;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]

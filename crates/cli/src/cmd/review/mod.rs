@@ -71,7 +71,7 @@ pub(crate) struct Attack {
     /// Tell what would be done, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Use the same markers in every run; only for a target that is made anew for each.
+    /// Use the markers of an earlier run, whose report names its seed; only for a target that is made anew.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Findings that were accepted: they do not count for the exit code.
