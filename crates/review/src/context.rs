@@ -33,7 +33,7 @@ pub(crate) struct Context<'r> {
 impl<'r> Context<'r> {
     pub(crate) fn new(plan: &'r Plan, client: ScopedClient, sessions: Vec<Session>, sink: Sink) -> Self {
         // Markers of two runs must differ, for the first one's may still be stored.
-        let seed = plan.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish()) & 0xffff_ffff;
+        let seed = plan.seed.unwrap_or_else(fresh_seed) & 0xffff_ffff;
         Self {
             plan,
             surface: &plan.surface,
@@ -221,6 +221,11 @@ impl<'r> Context<'r> {
         options.dedup();
         options
     }
+}
+
+/// A seed that no other run has.
+pub(crate) fn fresh_seed() -> u64 {
+    RandomState::new().build_hasher().finish() & 0xffff_ffff
 }
 
 /// `toAccount` and `recipient_id`, beside the one that something is taken from.

@@ -63,6 +63,26 @@ impl Login {
         }
     }
 
+    /// The same login with its texts changed, wherever it has some.
+    pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Fixed(parts) => {
+                let part = |part: &Part| Part { value: change(&part.value), ..part.clone() };
+                Self::Fixed(parts.iter().map(part).collect())
+            }
+            Self::Json(login) => {
+                Self::Json(JsonLogin { path: change(&login.path), body: changed(&login.body, change), ..login.clone() })
+            }
+            Self::Request(login) => Self::Request(Box::new(LoginRequest {
+                path: change(&login.path),
+                headers: login.headers.iter().map(|(name, value)| (name.clone(), change(value))).collect(),
+                payload: login.payload.with_texts(change),
+                ..login.as_ref().clone()
+            })),
+            Self::Token(token) => Self::Token(change(token)),
+        }
+    }
+
     /// The texts that are sent to sign in, which name the account and hold its password.
     pub(crate) fn texts(&self) -> Vec<(String, String)> {
         let of_json = |body: &Value| {
@@ -146,6 +166,8 @@ pub struct LoginRequest {
     pub payload: LoginPayload,
     /// What is taken from the answer.
     pub grant: Grant,
+    /// The page to be asked for first, whose hidden fields and tokens are sent along. A form has one of its own path.
+    pub page: Option<String>,
 }
 
 /// The body of a sign-in.
@@ -160,6 +182,29 @@ pub enum LoginPayload {
     None,
     /// A media type, and a text as it is.
     Raw(String, String),
+}
+
+impl LoginPayload {
+    /// The same payload with its texts changed.
+    pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Form(fields) => Self::Form(fields.iter().map(|(name, text)| (name.clone(), change(text))).collect()),
+            Self::Json(body) => Self::Json(changed(body, change)),
+            Self::None => Self::None,
+            Self::Raw(media, text) => Self::Raw(media.clone(), change(text)),
+        }
+    }
+}
+
+fn changed(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| changed(item, change)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, member)| (name.clone(), changed(member, change))).collect())
+        }
+        Value::String(text) => Value::from(change(text)),
+        Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
+    }
 }
 
 /// What a sign-in gives.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use http::{Method, StatusCode, Uri};
 
 use crate::context::Context;
+use crate::creation::with_accounts;
 use crate::docket::Docket;
 use crate::ending::{Coverage, Ending};
 use crate::exchange::{Answer, Call};
@@ -68,7 +69,10 @@ pub async fn run_with_reset(
     let uncovered = |endpoint: &Endpoint| Coverage { operation: endpoint.id.clone(), ..Coverage::default() };
     ending.coverage = plan.surface.endpoints.iter().map(uncovered).collect();
     let (placed, learned);
-    let mut context = preflight::open(plan, &target).await?;
+    let client = preflight::connect(plan, &target);
+    let plan = with_accounts(plan, &client).await?;
+    let plan = plan.as_ref();
+    let mut context = preflight::open(plan, client).await?;
     ending.seed = Some(context.seed);
     placed = place(&context).await?;
     context.surface = placed.as_ref().unwrap_or(context.surface);
@@ -110,7 +114,9 @@ pub async fn run_with_reset(
 ///
 /// When an identity cannot sign in, or the target does not answer.
 pub async fn legitimate(plan: &Plan, target: Target) -> Result<Vec<OperationReach>, RunError> {
-    let mut context = preflight::open(plan, &target).await?;
+    let client = preflight::connect(plan, &target);
+    let plan = with_accounts(plan, &client).await?;
+    let mut context = preflight::open(plan.as_ref(), client).await?;
     let mut operations = visit(&mut context, Part::Gentle).await?;
     look_around(&mut context).await?;
     operations.extend(visit(&mut context, Part::Destructive).await?);
@@ -279,6 +285,16 @@ const MAXIMUM_PLACES: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// No account could be made for an identity that has none.
+    #[error("no account could be made for `{identity}`: {request} was answered with {status}")]
+    Account {
+        /// Who.
+        identity: String,
+        /// The method and the path.
+        request: String,
+        /// The answer's status.
+        status: u16,
+    },
     /// An identity could not sign in.
     #[error("`{identity}` could not sign in: {request} was answered with {status}{detail}")]
     Login {

@@ -10,6 +10,7 @@ mod record;
 
 use serde_json::Value;
 
+use crate::creation::{self, Anew};
 use crate::exchange::Answer;
 use crate::finding::Label;
 use crate::identity::Identity;
@@ -75,7 +76,11 @@ pub enum ReplayError {
 pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]) -> Result<Replayed, ReplayError> {
     let client = ScopedClient::new(target, Guard::default());
     let mut sessions = Vec::new();
-    for identity in identities {
+    let identities = match finding.seed {
+        Some(seed) => creation::accounts(identities, &client, seed, Anew::Maybe).await?,
+        None => identities.to_vec(),
+    };
+    for identity in &identities {
         sessions.push(Session::open(&client, identity, false).await?);
     }
     for session in &sessions {

@@ -7,6 +7,8 @@ mod decoys;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod habits;

@@ -215,6 +215,10 @@ fn failure(error: &RunError, identities: &Path) -> Diagnostic {
             let help = "check name, password, `endpoint` and `token`; try the request with curl";
             ("review-login", Some(identities), help)
         }
+        RunError::Account { .. } => {
+            let help = "check `createUsers`: the path, the payload, and what its generators make";
+            ("review-account", Some(identities), help)
+        }
         RunError::Refused { .. } => {
             let help = "the credential is not believed: has it expired, and is it sent where the API looks for it?";
             ("review-refused", Some(identities), help)
