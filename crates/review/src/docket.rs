@@ -18,12 +18,19 @@ pub(crate) struct Trail {
     /// Why one of the requests was not made.
     withheld: Option<String>,
     answers: Vec<Arc<Answer>>,
+    /// How often the first attack was made, when it was made in a row and not all of it is here.
+    burst: Option<u32>,
 }
 
 impl Trail {
     /// Whether an attack was made.
     pub(crate) fn has_attacked(&self) -> bool {
         self.exchanges.iter().any(|exchange| exchange.label == Label::Attack)
+    }
+
+    /// The attack was made so often in a row.
+    pub(crate) fn repeat(&mut self, times: u32) {
+        self.burst = Some(times);
     }
 
     pub(crate) fn note(&mut self, base: &str, label: Label, call: &Call, answer: &Answer) {
@@ -46,6 +53,10 @@ impl Trail {
 
     /// What has to be so again for the same to be shown again.
     fn proof(&self, rule: &Rule, summary: &str) -> Vec<Check> {
+        if let Some(times) = self.burst {
+            let attack = self.exchanges.iter().position(|exchange| exchange.label == Label::Attack);
+            return attack.into_iter().map(|exchange| Check::Burst { exchange, times }).collect();
+        }
         let seen: Vec<Seen<'_>> = self
             .exchanges
             .iter()

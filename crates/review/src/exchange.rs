@@ -192,6 +192,16 @@ impl Answer {
         self.status.is_success() && !self.json.as_ref().is_some_and(is_refusal)
     }
 
+    /// Whether it says that this was asked too often.
+    pub(crate) fn turns_away(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let is_slowed = matches!(
+            self.meaning(),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
+        );
+        is_slowed || ["lock", "too many", "try again", "temporarily"].iter().any(|word| text.contains(word))
+    }
+
     /// The status, or the one that the body names where it says that the status of a success is none.
     pub(crate) fn meaning(&self) -> StatusCode {
         match self.json.as_ref().filter(|body| self.status.is_success() && is_refusal(body)) {
