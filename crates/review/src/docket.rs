@@ -102,6 +102,15 @@ impl Docket {
         self.add(finding.with_confidence(Confidence::Suspect));
     }
 
+    /// Something is possible of which only the owner of the API knows whether it is meant.
+    pub(crate) fn ask(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
+        let finding = finding_of(rule, site, summary, trail);
+        self.add(finding.with_confidence(Confidence::Question));
+    }
+
     /// One cause is one finding, however many payloads show it and wherever they go in.
     fn add(&mut self, finding: Finding) {
         self.tested.insert(finding.operation.clone());

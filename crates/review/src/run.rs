@@ -250,6 +250,7 @@ async fn take_leave(context: &Context<'_>, ending: &mut Ending) {
 /// Says of each operation that nothing was tried on why not.
 fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
     let given_up = ending.given_up.clone();
+    let is_safe = plan.mode == Mode::Safe;
     for (coverage, endpoint) in ending.coverage.iter_mut().zip(&plan.surface.endpoints) {
         if !coverage.tested_by.is_empty() {
             continue;
@@ -261,9 +262,13 @@ fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
             _ if is_dangerous(endpoint) && ending.throwaways == 0 => {
                 "it could lock a given identity out, and no throw-away account could be made".to_owned()
             }
-            None => "it writes, and the mode does not".to_owned(),
+            None if is_safe => "it writes, and a safe run only reads: `--mode active` tests it".to_owned(),
+            None => "the run ended before its turn".to_owned(),
             Some(reach) if reach.reached_2xx => "no probe applies to it".to_owned(),
             Some(reach) if reach.status == 0 => "no identity may call it".to_owned(),
+            Some(reach) if is_safe && reach.status == 404 && endpoint.path_parameters().next().is_some() => {
+                "there was nothing of its kind to read, and a safe run makes nothing: `--mode active` does".to_owned()
+            }
             Some(reach) => format!("nobody was served; the last answer was {}", reach.status),
         };
         coverage.why_not = Some(why);

@@ -27,6 +27,8 @@ mod precision;
 #[cfg(test)]
 mod preflight;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod reports;
