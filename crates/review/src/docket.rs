@@ -45,6 +45,7 @@ impl Trail {
             response: carried.answer(answer),
             response_headers: carried.headers(&answer.headers),
             blocked_by: answer.blocked_by(),
+            timing: answer.timing,
             fingerprint: None,
             aim: None,
         });

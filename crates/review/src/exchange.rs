@@ -1,6 +1,7 @@
 //! A call is one request as a probe means it, and an answer is what came back, read up to a limit.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -167,13 +168,32 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     json: Option<Value>,
     is_withheld: bool,
+    pub(crate) timing: Timing,
+}
+
+/// How long it took, as far as that was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From the beginning of the run to the request.
+    pub after: Duration,
+    /// From the request to the head of the answer.
+    pub wait: Duration,
+    /// From its head to its end.
+    pub receive: Duration,
 }
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
         let is_json = media_type(&headers).is_some_and(|media| media.ends_with("json"));
         let json = if is_json { serde_json::from_slice(body).ok() } else { None };
-        Self { status, headers, text: String::from_utf8_lossy(body).into_owned(), json, is_withheld: false }
+        Self {
+            status,
+            headers,
+            text: String::from_utf8_lossy(body).into_owned(),
+            json,
+            is_withheld: false,
+            timing: Timing::default(),
+        }
     }
 
     /// What stands for an answer to a request that was not sent, and says why not.

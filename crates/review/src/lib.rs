@@ -79,6 +79,7 @@ pub use baseline::{Accepted, Baseline, Gate};
 pub use comparison::{Comparison, Line, Outcome, Standing};
 pub use creation::{Creation, Generator};
 pub use ending::{Coverage, Ending};
+pub use exchange::Timing;
 pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSummary};
 pub use identities::read_identities;
 pub use identity::Identity;

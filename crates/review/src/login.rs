@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::surface::Surface;
+use crate::surface::template::plain;
 
 /// How an identity comes by its credential.
 #[derive(Clone)]
@@ -317,7 +318,6 @@ pub(crate) fn fresh_password(surface: &Surface, schema: &Value, start: &str, mar
 
 /// Whether two names of properties mean the same: `userName` and `user_name`, and also `login` and `username`.
 fn alike(known: &str, name: &str) -> bool {
-    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let (known, name) = (plain(known), plain(name));
     let is_mail = |name: &str| name.contains("mail");
     known == name

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::exchange::Answer;
 use crate::finding::{Label, RequestSummary};
-use crate::likeness::likeness;
+use crate::likeness::{ALIKE, says_same};
 
 /// One thing that has to be so, of an exchange that is counted from zero.
 ///
@@ -288,10 +288,7 @@ fn is_comparable(one: &RequestSummary, other: &RequestSummary) -> bool {
 }
 
 fn is_alike(one: &Answer, other: &Answer) -> bool {
-    match (one.json(), other.json()) {
-        (Some(one), Some(other)) => one == other || likeness(one, other) >= ALIKE,
-        _ => one.text == other.text,
-    }
+    says_same(one, other, ALIKE)
 }
 
 /// The words of a text that the reviewer has made up.
@@ -300,7 +297,6 @@ fn markers(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.starts_with(MARKER) && word.len() > MARKER.len() + 8)
 }
 
-const ALIKE: usize = 90;
 /// Rules where being served is the weakness.
 const BY_STATUS: [&str; 13] = [
     "authentication-missing",

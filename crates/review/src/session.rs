@@ -18,6 +18,7 @@ use crate::run::RunError;
 use crate::scope::{ScopedClient, SendError};
 use crate::surface::encode;
 use crate::surface::schema::text_of;
+use crate::surface::template::plain;
 use crate::token::Jwt;
 
 /// An identity that has signed in.
@@ -345,7 +346,6 @@ fn fixed_as(place: PartPlace, name: &str, value: String, shown: &str, token: &st
 /// A text under one of the names that tokens usually have.
 fn usual_token(value: &Value, depth: usize) -> Option<String> {
     let members = value.as_object().filter(|_| depth < MAXIMUM_DEPTH)?;
-    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let named = |wanted: &&str| {
         let found = members.iter().find(|(name, value)| plain(name) == **wanted && value.is_string());
         found.and_then(|(_, value)| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)

@@ -9,6 +9,7 @@ use crate::identity::Identity;
 use crate::login::{Account, Grant, Login, fresh_password, is_password};
 use crate::scope::SendError;
 use crate::session::{Session, granted};
+use crate::surface::template::plain;
 use crate::surface::{Endpoint, Surface};
 
 /// The operation by which anybody can make an account.
@@ -88,7 +89,7 @@ fn body(
     let schema = endpoint.body.as_ref().map(|body| &body.schema);
     for (name, schema) in schema.map(|schema| surface.properties(schema)).unwrap_or_default() {
         let is_known = members.contains_key(name);
-        let plain = name.replace(['_', '-'], "").to_ascii_lowercase();
+        let plain = plain(name);
         let value = if is_password(name) {
             password.to_owned()
         } else if plain.contains("mail") {

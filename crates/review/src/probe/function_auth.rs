@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
-use crate::likeness::likeness;
+use crate::likeness::is_same_success;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::holding::is_privileged;
@@ -227,11 +227,7 @@ async fn other_ways(
 
 /// Whether two answers are the same success. A counter that every call moves is the one difference that a change makes.
 fn is_alike(control: &Answer, answer: &Answer) -> bool {
-    let is_same = match (control.json(), answer.json()) {
-        (Some(own), Some(foreign)) => likeness(own, foreign) >= ALIKE || own == foreign,
-        _ => control.text == answer.text,
-    };
-    control.is_success() && answer.is_success() && is_same
+    is_same_success(control, answer, ALIKE)
 }
 
 const ALIKE: usize = 60;
