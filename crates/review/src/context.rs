@@ -25,14 +25,15 @@ pub(crate) struct Context<'r> {
     pub(crate) sessions: Vec<Session>,
     pub(crate) memory: Memory,
     pub(crate) sink: Sink,
-    seed: u64,
+    /// What markers are made from, of 32 bits.
+    pub(crate) seed: u64,
     markers: AtomicU32,
 }
 
 impl<'r> Context<'r> {
     pub(crate) fn new(plan: &'r Plan, client: ScopedClient, sessions: Vec<Session>, sink: Sink) -> Self {
         // Markers of two runs must differ, for the first one's may still be stored.
-        let seed = plan.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let seed = plan.seed.unwrap_or_else(fresh_seed) & 0xffff_ffff;
         Self {
             plan,
             surface: &plan.surface,
@@ -83,7 +84,7 @@ impl<'r> Context<'r> {
     /// A text that nobody else has sent.
     pub(crate) fn marker(&self) -> String {
         let number = self.markers.fetch_add(1, Ordering::Relaxed);
-        format!("plsd{:08x}{number}", self.seed & 0xffff_ffff)
+        format!("plsd{:08x}{number}", self.seed)
     }
 
     pub(crate) fn name(&self, session: Option<usize>) -> &str {
@@ -220,6 +221,11 @@ impl<'r> Context<'r> {
         options.dedup();
         options
     }
+}
+
+/// A seed that no other run has.
+pub(crate) fn fresh_seed() -> u64 {
+    RandomState::new().build_hasher().finish() & 0xffff_ffff
 }
 
 /// `toAccount` and `recipient_id`, beside the one that something is taken from.

@@ -18,12 +18,19 @@ pub(crate) struct Trail {
     /// Why one of the requests was not made.
     withheld: Option<String>,
     answers: Vec<Arc<Answer>>,
+    /// How often the first attack was made, when it was made in a row and not all of it is here.
+    burst: Option<u32>,
 }
 
 impl Trail {
     /// Whether an attack was made.
     pub(crate) fn has_attacked(&self) -> bool {
         self.exchanges.iter().any(|exchange| exchange.label == Label::Attack)
+    }
+
+    /// The attack was made so often in a row.
+    pub(crate) fn repeat(&mut self, times: u32) {
+        self.burst = Some(times);
     }
 
     pub(crate) fn note(&mut self, base: &str, label: Label, call: &Call, answer: &Answer) {
@@ -38,6 +45,7 @@ impl Trail {
             response: carried.answer(answer),
             response_headers: carried.headers(&answer.headers),
             blocked_by: answer.blocked_by(),
+            timing: answer.timing,
             fingerprint: None,
             aim: None,
         });
@@ -46,6 +54,10 @@ impl Trail {
 
     /// What has to be so again for the same to be shown again.
     fn proof(&self, rule: &Rule, summary: &str) -> Vec<Check> {
+        if let Some(times) = self.burst {
+            let attack = self.exchanges.iter().position(|exchange| exchange.label == Label::Attack);
+            return attack.into_iter().map(|exchange| Check::Burst { exchange, times }).collect();
+        }
         let seen: Vec<Seen<'_>> = self
             .exchanges
             .iter()
@@ -89,6 +101,15 @@ impl Docket {
         }
         let finding = finding_of(rule, site, summary, trail);
         self.add(finding.with_confidence(Confidence::Suspect));
+    }
+
+    /// Something is possible of which only the owner of the API knows whether it is meant.
+    pub(crate) fn ask(&mut self, rule: &Rule, site: Site<'_>, summary: String, trail: Trail) {
+        if let Some(why) = trail.withheld {
+            return self.skip(why);
+        }
+        let finding = finding_of(rule, site, summary, trail);
+        self.add(finding.with_confidence(Confidence::Question));
     }
 
     /// One cause is one finding, however many payloads show it and wherever they go in.

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
+    /// What the markers of the run were made from: with the same seed, a target that is made anew gets the same requests.
+    pub seed: Option<u64>,
     /// Why the run ended early, when it did: what is missing in the report says nothing about the API.
     pub incomplete: Option<String>,
     /// Operations that were left alone because they had not answered.

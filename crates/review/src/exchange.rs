@@ -1,6 +1,7 @@
 //! A call is one request as a probe means it, and an answer is what came back, read up to a limit.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -167,13 +168,32 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     json: Option<Value>,
     is_withheld: bool,
+    pub(crate) timing: Timing,
+}
+
+/// How long it took, as far as that was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From the beginning of the run to the request.
+    pub after: Duration,
+    /// From the request to the head of the answer.
+    pub wait: Duration,
+    /// From its head to its end.
+    pub receive: Duration,
 }
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
         let is_json = media_type(&headers).is_some_and(|media| media.ends_with("json"));
         let json = if is_json { serde_json::from_slice(body).ok() } else { None };
-        Self { status, headers, text: String::from_utf8_lossy(body).into_owned(), json, is_withheld: false }
+        Self {
+            status,
+            headers,
+            text: String::from_utf8_lossy(body).into_owned(),
+            json,
+            is_withheld: false,
+            timing: Timing::default(),
+        }
     }
 
     /// What stands for an answer to a request that was not sent, and says why not.
@@ -190,6 +210,16 @@ impl Answer {
     /// Whether the request was served: by its status, and by what the body says where it says otherwise.
     pub(crate) fn is_success(&self) -> bool {
         self.status.is_success() && !self.json.as_ref().is_some_and(is_refusal)
+    }
+
+    /// Whether it says that this was asked too often.
+    pub(crate) fn turns_away(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let is_slowed = matches!(
+            self.meaning(),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
+        );
+        is_slowed || ["lock", "too many", "try again", "temporarily"].iter().any(|word| text.contains(word))
     }
 
     /// The status, or the one that the body names where it says that the status of a success is none.

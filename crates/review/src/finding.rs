@@ -1,5 +1,6 @@
 //! A finding is a weakness with its proof: the requests that anybody can repeat, and their answers.
 
+use crate::exchange::Timing;
 use crate::proof::Check;
 use crate::row::Row;
 use crate::rule::{Breadth, Remedy, Rule, Severity};
@@ -186,6 +187,8 @@ pub struct Exchange {
     pub response_headers: Vec<(String, String)>,
     /// The code of the problem that Palisade answered with, when it did.
     pub blocked_by: Option<String>,
+    /// How long it took.
+    pub timing: Timing,
     /// Of an attack that was withstood: the fingerprint of the finding that it would have been.
     pub fingerprint: Option<String>,
     /// Of an attack that was withstood: what it was aimed at.

@@ -1,5 +1,6 @@
 //! An identity is somebody the reviewer can be: a name, a way to sign in, and what is known about the account.
 
+use crate::creation::Creation;
 use crate::login::{Login, Part};
 
 /// Somebody the reviewer can be.
@@ -25,6 +26,8 @@ pub struct Identity {
     pub always: Vec<Part>,
     /// Roles the account has, beside those that its token names.
     pub roles: Vec<String>,
+    /// How the account is made, when it is not there yet. The login then has the same place holders.
+    pub creation: Option<Creation>,
     /// Claims of the account, for tokens that cannot be read. What a readable token says comes first.
     pub claims: Vec<(String, String)>,
 }
@@ -33,7 +36,7 @@ impl Identity {
     /// An identity about which only its token tells more.
     #[must_use]
     pub fn new(name: impl Into<String>, login: Login) -> Self {
-        Self { name: name.into(), login, always: Vec::new(), roles: Vec::new(), claims: Vec::new() }
+        Self { name: name.into(), login, always: Vec::new(), roles: Vec::new(), creation: None, claims: Vec::new() }
     }
 
     /// The same identity, known to have a role.

@@ -39,6 +39,7 @@
 mod baseline;
 mod comparison;
 mod context;
+mod creation;
 mod docket;
 mod ending;
 mod exchange;
@@ -53,6 +54,7 @@ mod likeness;
 mod login;
 mod mask;
 mod memory;
+mod page;
 mod partner;
 mod plan;
 mod preflight;
@@ -75,7 +77,9 @@ mod token;
 
 pub use baseline::{Accepted, Baseline, Gate};
 pub use comparison::{Comparison, Line, Outcome, Standing};
+pub use creation::{Creation, Generator};
 pub use ending::{Coverage, Ending};
+pub use exchange::Timing;
 pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSummary};
 pub use identities::read_identities;
 pub use identity::Identity;

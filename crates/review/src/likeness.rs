@@ -2,6 +2,24 @@
 
 use serde_json::Value;
 
+use crate::exchange::Answer;
+
+/// Whether two answers say the same: by the leaves of their JSON, of which so many of a hundred are alike, else by text.
+pub(crate) fn says_same(one: &Answer, other: &Answer, least: usize) -> bool {
+    match (one.json(), other.json()) {
+        (Some(one), Some(other)) => one == other || likeness(one, other) >= least,
+        _ => one.text == other.text,
+    }
+}
+
+/// Whether two answers are the same success.
+pub(crate) fn is_same_success(one: &Answer, other: &Answer, least: usize) -> bool {
+    one.is_success() && other.is_success() && says_same(one, other, least)
+}
+
+/// So many leaves of a hundred are alike in two answers of which one may have a new number or a new time.
+pub(crate) const ALIKE: usize = 90;
+
 /// How many leaves of two values are the same, of a hundred.
 pub(crate) fn likeness(left: &Value, right: &Value) -> usize {
     let (mut same, mut all) = (0, 0);

@@ -6,6 +6,7 @@ use http::Method;
 use serde_json::Value;
 
 use crate::surface::Surface;
+use crate::surface::template::plain;
 
 /// How an identity comes by its credential.
 #[derive(Clone)]
@@ -60,6 +61,26 @@ impl Login {
                 Self::Request(Box::new(LoginRequest { payload: LoginPayload::Json(body), ..*login }))
             }
             other => other,
+        }
+    }
+
+    /// The same login with its texts changed, wherever it has some.
+    pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Fixed(parts) => {
+                let part = |part: &Part| Part { value: change(&part.value), ..part.clone() };
+                Self::Fixed(parts.iter().map(part).collect())
+            }
+            Self::Json(login) => {
+                Self::Json(JsonLogin { path: change(&login.path), body: changed(&login.body, change), ..login.clone() })
+            }
+            Self::Request(login) => Self::Request(Box::new(LoginRequest {
+                path: change(&login.path),
+                headers: login.headers.iter().map(|(name, value)| (name.clone(), change(value))).collect(),
+                payload: login.payload.with_texts(change),
+                ..login.as_ref().clone()
+            })),
+            Self::Token(token) => Self::Token(change(token)),
         }
     }
 
@@ -146,6 +167,8 @@ pub struct LoginRequest {
     pub payload: LoginPayload,
     /// What is taken from the answer.
     pub grant: Grant,
+    /// The page to be asked for first, whose hidden fields and tokens are sent along. A form has one of its own path.
+    pub page: Option<String>,
 }
 
 /// The body of a sign-in.
@@ -160,6 +183,29 @@ pub enum LoginPayload {
     None,
     /// A media type, and a text as it is.
     Raw(String, String),
+}
+
+impl LoginPayload {
+    /// The same payload with its texts changed.
+    pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Form(fields) => Self::Form(fields.iter().map(|(name, text)| (name.clone(), change(text))).collect()),
+            Self::Json(body) => Self::Json(changed(body, change)),
+            Self::None => Self::None,
+            Self::Raw(media, text) => Self::Raw(media.clone(), change(text)),
+        }
+    }
+}
+
+fn changed(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|item| changed(item, change)).collect(),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, member)| (name.clone(), changed(member, change))).collect())
+        }
+        Value::String(text) => Value::from(change(text)),
+        Value::Bool(_) | Value::Null | Value::Number(_) => value.clone(),
+    }
 }
 
 /// What a sign-in gives.
@@ -272,7 +318,6 @@ pub(crate) fn fresh_password(surface: &Surface, schema: &Value, start: &str, mar
 
 /// Whether two names of properties mean the same: `userName` and `user_name`, and also `login` and `username`.
 fn alike(known: &str, name: &str) -> bool {
-    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let (known, name) = (plain(known), plain(name));
     let is_mail = |name: &str| name.contains("mail");
     known == name

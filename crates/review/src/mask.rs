@@ -253,7 +253,7 @@ fn is_sensitive(name: &str) -> bool {
 }
 
 const EXCERPT: usize = 600;
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 /// What stands between a name and its value in forms, queries, headers and broken JSON, the longest first.
 const JOINTS: [&str; 8] = ["\": \"", "\":\"", "=\"", "\": ", "\":", ": ", "=", ":"];
 const KINDS: [&str; 8] = ["AKIA", "ghp_", "gho_", "github_pat_", "glpat-", "sk_live_", "xoxb-", "xoxp-"];

@@ -1,5 +1,7 @@
 //! A plan is what a run will do: the contract it attacks by, the identities it attacks as, and how far it may go.
 
+use std::sync::Arc;
+
 use http::Method;
 use palisade_contract::Plain;
 use palisade_core::diagnostic::{Diagnostic, Source};
@@ -29,14 +31,14 @@ use crate::throwaway::registration;
 /// let plan = Plan::new(&contract, vec![alice]).unwrap();
 /// assert_eq!(plan.estimate().operations, 1);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) surface: Surface,
     pub(crate) identities: Vec<Identity>,
     pub(crate) mode: Mode,
     pub(crate) seed: Option<u64>,
     /// The third party that the API under test asks, when the reviewer plays it.
-    pub partner: Option<HostilePartner>,
+    pub partner: Option<Arc<HostilePartner>>,
 }
 
 impl Plan {
@@ -68,7 +70,7 @@ impl Plan {
     /// The same plan with a partner of the API under test.
     #[must_use]
     pub fn with_partner(mut self, partner: HostilePartner) -> Self {
-        self.partner = Some(partner);
+        self.partner = Some(Arc::new(partner));
         self
     }
 
@@ -115,7 +117,8 @@ impl Plan {
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let can_register = registration(&self.surface).is_some() && self.mode > Mode::Safe;
+        let is_told = self.identities.iter().any(|identity| identity.creation.is_some());
+        let can_register = (is_told || registration(&self.surface).is_some()) && self.mode > Mode::Safe;
         if self.identities.len() < 2 && !can_register {
             let what = "only one identity: whether one user can reach what is another's cannot be tested";
             missing.push(what.to_owned());

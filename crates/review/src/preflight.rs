@@ -14,9 +14,13 @@ use crate::session::Session;
 use crate::sink::Sink;
 use crate::surface::Endpoint;
 
+/// What sends the requests of a run.
+pub(crate) fn connect(plan: &Plan, target: &Target) -> ScopedClient {
+    ScopedClient::new(target, Guard::new(&plan.surface))
+}
+
 /// Signs everybody in.
-pub(crate) async fn open<'r>(plan: &'r Plan, target: &Target) -> Result<Context<'r>, RunError> {
-    let client = ScopedClient::new(target, Guard::new(&plan.surface));
+pub(crate) async fn open(plan: &Plan, client: ScopedClient) -> Result<Context<'_>, RunError> {
     let mut sessions = Vec::new();
     for identity in &plan.identities {
         sessions.push(Session::open(&client, identity, false).await?);

@@ -4,11 +4,12 @@
 //! alike, which marker came back, which header was there. Those of controls say whether the comparison still means
 //! anything; those of attacks and verifications decide.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::exchange::Answer;
 use crate::finding::{Label, RequestSummary};
-use crate::likeness::likeness;
+use crate::likeness::{ALIKE, says_same};
 
 /// One thing that has to be so, of an exchange that is counted from zero.
 ///
@@ -27,6 +28,22 @@ pub enum Check {
         exchange: usize,
         /// As which.
         other: usize,
+    },
+    /// The request is made so many times in a row, and never turned away.
+    Burst {
+        /// Which.
+        exchange: usize,
+        /// How often.
+        times: u32,
+    },
+    /// The target asks the reviewer's own server for a path that only this request has named.
+    CalledBack {
+        /// Which.
+        exchange: usize,
+        /// The port of the server then.
+        port: u16,
+        /// The path, without its slash.
+        token: String,
     },
     /// The answer does not say the same as another one.
     Differs {
@@ -66,6 +83,8 @@ impl Check {
     pub fn exchange(&self) -> usize {
         match self {
             Self::Alike { exchange, .. }
+            | Self::Burst { exchange, .. }
+            | Self::CalledBack { exchange, .. }
             | Self::Differs { exchange, .. }
             | Self::Header { exchange, .. }
             | Self::Holds { exchange, .. }
@@ -78,6 +97,10 @@ impl Check {
     pub fn to_json(&self) -> Value {
         match self {
             Self::Alike { exchange, other } => json!({ "check": "alike", "exchange": exchange, "other": other }),
+            Self::Burst { exchange, times } => json!({ "check": "burst", "exchange": exchange, "times": times }),
+            Self::CalledBack { exchange, port, token } => {
+                json!({ "check": "called-back", "exchange": exchange, "port": port, "token": token })
+            }
             Self::Differs { exchange, other } => json!({ "check": "differs", "exchange": exchange, "other": other }),
             Self::Header { exchange, name, value } => {
                 json!({ "check": "header", "exchange": exchange, "name": name, "value": value })
@@ -95,6 +118,10 @@ impl Check {
         let exchange = number("exchange")?;
         Some(match value.get("check")?.as_str()? {
             "alike" => Self::Alike { exchange, other: number("other")? },
+            "burst" => Self::Burst { exchange, times: u32::try_from(number("times")?).ok()? },
+            "called-back" => {
+                Self::CalledBack { exchange, port: u16::try_from(number("port")?).ok()?, token: text("token")? }
+            }
             "differs" => Self::Differs { exchange, other: number("other")? },
             "header" => Self::Header { exchange, name: text("name")?, value: text("value") },
             "holds" => Self::Holds { exchange, text: text("text")? },
@@ -103,12 +130,15 @@ impl Check {
         })
     }
 
-    /// Whether it is so among these answers; `None` stands for an exchange without one.
-    pub(crate) fn holds(&self, answers: &[Option<&Answer>]) -> bool {
+    /// Whether it is so among these answers, of which some were followed by a call back; `None` stands for an exchange
+    /// without an answer. A burst is not one of the answers, and never holds here.
+    pub(crate) fn holds(&self, answers: &[Option<&Answer>], called_back: &[usize]) -> bool {
         let answer = |at: usize| answers.get(at).copied().flatten();
         let Some(own) = answer(self.exchange()) else { return false };
         match self {
             Self::Alike { other, .. } => answer(*other).is_some_and(|other| is_alike(own, other)),
+            Self::Burst { .. } => false,
+            Self::CalledBack { exchange, .. } => called_back.contains(exchange),
             Self::Differs { other, .. } => answer(*other).is_some_and(|other| !is_alike(own, other)),
             Self::Header { name, value, .. } => own.header(name) == value.as_deref(),
             Self::Holds { text, .. } => own.text.contains(text.as_str()),
@@ -127,6 +157,9 @@ pub(crate) struct Seen<'s> {
 
 /// What was so when a finding was made.
 pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check> {
+    if BY_CALL.contains(&rule) {
+        return witnessed(seen);
+    }
     let mut checks = Vec::new();
     let first = seen.iter().position(|one| one.label == Label::Attack);
     let base = seen.iter().position(|one| one.label == Label::Control && one.answer.is_success());
@@ -168,6 +201,30 @@ pub(crate) fn derive(rule: &str, summary: &str, seen: &[Seen<'_>]) -> Vec<Check>
     let decides = BY_STATUS.contains(&rule) || checks.iter().filter(of_attack).any(is_more);
     // A finding that only a witness could confirm, or a clock, is not confirmed by a status.
     if decides && !BY_WITNESS.contains(&rule) { checks } else { Vec::new() }
+}
+
+/// What a finding says that the reviewer's own server has seen: the last attack called back, or showed a file.
+fn witnessed(seen: &[Seen<'_>]) -> Vec<Check> {
+    let Some((exchange, one)) = seen.iter().enumerate().rfind(|(_, one)| one.label == Label::Attack) else {
+        return Vec::new();
+    };
+    let texts = [Some(one.request.url.as_str()), one.request.body.as_deref()];
+    let call = texts.into_iter().flatten().find_map(called);
+    match call {
+        Some((port, token)) => vec![Check::CalledBack { exchange, port, token }],
+        None if one.answer.text.contains(PASSWD) => vec![Check::Holds { exchange, text: PASSWD.to_owned() }],
+        None => Vec::new(),
+    }
+}
+
+/// The port and the path of an address of the reviewer's own in a text, plain or encoded.
+fn called(text: &str) -> Option<(u16, String)> {
+    let text = percent_decode_str(text).decode_utf8_lossy();
+    markers(&text).find_map(|marker| {
+        let before = text.split(marker).next()?.strip_suffix('/')?;
+        let (_, port) = before.rsplit_once(':')?;
+        Some((port.parse().ok()?, marker.to_owned()))
+    })
 }
 
 /// What of an attack came back in an answer: the whole text that was sent with a marker, else the marker.
@@ -231,10 +288,7 @@ fn is_comparable(one: &RequestSummary, other: &RequestSummary) -> bool {
 }
 
 fn is_alike(one: &Answer, other: &Answer) -> bool {
-    match (one.json(), other.json()) {
-        (Some(one), Some(other)) => one == other || likeness(one, other) >= ALIKE,
-        _ => one.text == other.text,
-    }
+    says_same(one, other, ALIKE)
 }
 
 /// The words of a text that the reviewer has made up.
@@ -243,7 +297,6 @@ fn markers(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.starts_with(MARKER) && word.len() > MARKER.len() + 8)
 }
 
-const ALIKE: usize = 90;
 /// Rules where being served is the weakness.
 const BY_STATUS: [&str; 13] = [
     "authentication-missing",
@@ -261,15 +314,53 @@ const BY_STATUS: [&str; 13] = [
     "token-unsigned",
 ];
 /// Rules that only a third party can confirm, or a comparison of times or of many requests.
-const BY_WITNESS: [&str; 8] = [
+const BY_WITNESS: [&str; 6] = [
     "account-enumerable",
-    "entity-resolved",
     "guessing-unbounded",
     "partner-trusted",
     "pattern-exponential",
-    "request-forged",
     "requests-unbounded",
     "token-guessable",
 ];
+/// Rules that the reviewer's own server proves.
+const BY_CALL: [&str; 2] = ["entity-resolved", "request-forged"];
+/// What every file of accounts has in its first line.
+const PASSWD: &str = ":0:0:";
 /// How every marker of a run begins.
 const MARKER: &str = "plsd";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_the_reviewer_is_found_plain_and_encoded() {
+        let check = |text: &str, expect: Option<(u16, &str)>| {
+            let found = called(text);
+            assert_eq!(found.as_ref().map(|(port, token)| (*port, token.as_str())), expect, "{text}");
+        };
+        check(r#"{"url":"http://127.0.0.1:4711/plsd00000007a14"}"#, Some((4711, "plsd00000007a14")));
+        check(
+            "http://shop/fetch?url=http%3A%2F%2F2130706433%3A4711%2Fplsd00000007a14",
+            Some((4711, "plsd00000007a14")),
+        );
+        check("http://shop/fetch?host=localhost:99999/plsd00000007a14", None);
+        check("http://shop/plsd00000007a14", None);
+        check("http://127.0.0.1:4711/", None);
+    }
+
+    #[test]
+    fn every_check_is_read_back_as_it_was_written() {
+        for check in [
+            Check::Alike { exchange: 1, other: 0 },
+            Check::Burst { exchange: 0, times: 30 },
+            Check::CalledBack { exchange: 2, port: 4711, token: "plsd".to_owned() },
+            Check::Differs { exchange: 1, other: 0 },
+            Check::Header { exchange: 1, name: "server".to_owned(), value: None },
+            Check::Holds { exchange: 1, text: "x".to_owned() },
+            Check::Status { exchange: 1, class: 2 },
+        ] {
+            assert_eq!(Check::from_json(&check.to_json()), Some(check));
+        }
+    }
+}

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use http::{Method, StatusCode, Uri};
 
 use crate::context::Context;
+use crate::creation::with_accounts;
 use crate::docket::Docket;
 use crate::ending::{Coverage, Ending};
 use crate::exchange::{Answer, Call};
@@ -68,7 +69,11 @@ pub async fn run_with_reset(
     let uncovered = |endpoint: &Endpoint| Coverage { operation: endpoint.id.clone(), ..Coverage::default() };
     ending.coverage = plan.surface.endpoints.iter().map(uncovered).collect();
     let (placed, learned);
-    let mut context = preflight::open(plan, &target).await?;
+    let client = preflight::connect(plan, &target);
+    let plan = with_accounts(plan, &client).await?;
+    let plan = plan.as_ref();
+    let mut context = preflight::open(plan, client).await?;
+    ending.seed = Some(context.seed);
     placed = place(&context).await?;
     context.surface = placed.as_ref().unwrap_or(context.surface);
     let controls = preflight::controls(&context).await?;
@@ -109,7 +114,9 @@ pub async fn run_with_reset(
 ///
 /// When an identity cannot sign in, or the target does not answer.
 pub async fn legitimate(plan: &Plan, target: Target) -> Result<Vec<OperationReach>, RunError> {
-    let mut context = preflight::open(plan, &target).await?;
+    let client = preflight::connect(plan, &target);
+    let plan = with_accounts(plan, &client).await?;
+    let mut context = preflight::open(plan.as_ref(), client).await?;
     let mut operations = visit(&mut context, Part::Gentle).await?;
     look_around(&mut context).await?;
     operations.extend(visit(&mut context, Part::Destructive).await?);
@@ -243,6 +250,7 @@ async fn take_leave(context: &Context<'_>, ending: &mut Ending) {
 /// Says of each operation that nothing was tried on why not.
 fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
     let given_up = ending.given_up.clone();
+    let is_safe = plan.mode == Mode::Safe;
     for (coverage, endpoint) in ending.coverage.iter_mut().zip(&plan.surface.endpoints) {
         if !coverage.tested_by.is_empty() {
             continue;
@@ -254,9 +262,13 @@ fn explain(plan: &Plan, operations: &[OperationReach], ending: &mut Ending) {
             _ if is_dangerous(endpoint) && ending.throwaways == 0 => {
                 "it could lock a given identity out, and no throw-away account could be made".to_owned()
             }
-            None => "it writes, and the mode does not".to_owned(),
+            None if is_safe => "it writes, and a safe run only reads: `--mode active` tests it".to_owned(),
+            None => "the run ended before its turn".to_owned(),
             Some(reach) if reach.reached_2xx => "no probe applies to it".to_owned(),
             Some(reach) if reach.status == 0 => "no identity may call it".to_owned(),
+            Some(reach) if is_safe && reach.status == 404 && endpoint.path_parameters().next().is_some() => {
+                "there was nothing of its kind to read, and a safe run makes nothing: `--mode active` does".to_owned()
+            }
             Some(reach) => format!("nobody was served; the last answer was {}", reach.status),
         };
         coverage.why_not = Some(why);
@@ -278,6 +290,16 @@ const MAXIMUM_PLACES: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// No account could be made for an identity that has none.
+    #[error("no account could be made for `{identity}`: {request} was answered with {status}")]
+    Account {
+        /// Who.
+        identity: String,
+        /// The method and the path.
+        request: String,
+        /// The answer's status.
+        status: u16,
+    },
     /// An identity could not sign in.
     #[error("`{identity}` could not sign in: {request} was answered with {status}{detail}")]
     Login {

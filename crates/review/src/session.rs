@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
@@ -13,10 +13,12 @@ use crate::exchange::{Answer, Call, Credential, Payload, Signed};
 use crate::identity::Identity;
 use crate::keeper::Keeper;
 use crate::login::{Grant, Login, LoginPayload, LoginRequest, Part, PartPlace, TokenSource};
+use crate::page::{Cookie, Page, cookies, repeated};
 use crate::run::RunError;
 use crate::scope::{ScopedClient, SendError};
 use crate::surface::encode;
 use crate::surface::schema::text_of;
+use crate::surface::template::plain;
 use crate::token::Jwt;
 
 /// An identity that has signed in.
@@ -173,13 +175,18 @@ async fn got(client: &ScopedClient, identity: &Identity) -> Result<Credential, R
             }
         }
         Login::Request(login) => {
-            let call = request(login, &identity.always);
+            let page = page_of(client, login, &identity.always).await?;
+            let call = request(&with_hidden(login, &page), &identity.always);
+            let call = with_page(call, &page);
             let answer = patiently(client, &call).await?;
             // A form is often answered with a redirection to the page behind it.
             if !answer.is_success() && !answer.status.is_redirection() {
                 return Err(RunError::login(identity, &call, &answer, ""));
             }
-            granted(&login.grant, &answer, &shown).map_err(|what| RunError::login(identity, &call, &answer, &what))
+            match granted(&login.grant, &answer, &shown) {
+                Ok(credential) => Ok(with_cookies(credential, page.cookies, &answer, &shown)),
+                Err(what) => Err(RunError::login(identity, &call, &answer, &what)),
+            }
         }
     }
 }
@@ -196,6 +203,61 @@ pub(crate) fn login_call(identity: &Identity) -> Option<Call> {
     }
 }
 
+/// What the page before the sign-in wants to have sent back; nothing where there is no such page.
+async fn page_of(client: &ScopedClient, login: &LoginRequest, always: &[Part]) -> Result<Page, SendError> {
+    let own = matches!(login.payload, LoginPayload::Form(_)).then_some(&login.path);
+    let Some(path) = login.page.as_ref().or(own) else { return Ok(Page::default()) };
+    let call = Call::get(path.clone()).with_credential(Credential::Parts(parts(always, "***")));
+    let answer = client.send_plainly(&call).await?;
+    Ok(if answer.is_success() { Page::read(&answer) } else { Page::default() })
+}
+
+/// The sign-in with the hidden fields of its page.
+fn with_hidden(login: &LoginRequest, page: &Page) -> LoginRequest {
+    let mut login = login.clone();
+    if let LoginPayload::Form(fields) = &mut login.payload {
+        let missing = page.hidden.iter().filter(|(name, _)| !fields.iter().any(|(known, _)| known == name));
+        let missing: Vec<(String, String)> = missing.cloned().collect();
+        fields.extend(missing);
+    }
+    login
+}
+
+/// The sign-in with the cookies of its page, and the token that is repeated in a header.
+fn with_page(mut call: Call, page: &Page) -> Call {
+    let Credential::Parts(signed) = &mut call.credential else { return call };
+    let cookies = page.cookies.iter().map(|cookie| cookie_part(cookie, "***"));
+    signed.extend(cookies);
+    if let Some((name, value)) = page.header() {
+        let part = Part { place: PartPlace::Header, name: name.to_owned(), value };
+        signed.push(Signed { part, shown: "***".to_owned() });
+    }
+    call
+}
+
+/// Where cookies are the credential: those of the page are kept, and a token that scripts repeat is repeated.
+fn with_cookies(credential: Credential, earlier: Vec<Cookie>, answer: &Answer, shown: &str) -> Credential {
+    let Credential::Parts(mut signed) = credential else { return credential };
+    if !signed.iter().all(|one| one.part.place == PartPlace::Cookie) {
+        return Credential::Parts(signed);
+    }
+    let mut jar = cookies(answer);
+    jar.extend(earlier.into_iter().filter(|old| !signed.iter().any(|one| one.part.name == old.name)));
+    let is_new = |cookie: &&Cookie| !signed.iter().any(|one| one.part.name == cookie.name);
+    let kept: Vec<Signed> = jar.iter().filter(is_new).map(|cookie| cookie_part(cookie, shown)).collect();
+    signed.extend(kept);
+    if let Some((name, value)) = repeated(&jar) {
+        let part = Part { place: PartPlace::Header, name: name.to_owned(), value };
+        signed.push(Signed { part, shown: shown.to_owned() });
+    }
+    Credential::Parts(signed)
+}
+
+fn cookie_part(cookie: &Cookie, shown: &str) -> Signed {
+    let part = Part { place: PartPlace::Cookie, name: cookie.name.clone(), value: cookie.value.clone() };
+    Signed { part, shown: shown.to_owned() }
+}
+
 fn fixed(parts: &[Part], shown: &str) -> Credential {
     if let [Part { place: PartPlace::Header, name, value }] = parts
         && name.eq_ignore_ascii_case("authorization")
@@ -210,7 +272,7 @@ fn parts(parts: &[Part], shown: &str) -> Vec<Signed> {
     parts.iter().map(|part| Signed { part: part.clone(), shown: shown.to_owned() }).collect()
 }
 
-fn request(login: &LoginRequest, always: &[Part]) -> Call {
+pub(crate) fn request(login: &LoginRequest, always: &[Part]) -> Call {
     let mut call = Call::new(login.method.clone(), login.path.clone());
     call.body = match &login.payload {
         LoginPayload::Form(fields) => {
@@ -233,12 +295,7 @@ fn request(login: &LoginRequest, always: &[Part]) -> Call {
 
 /// What an answer gives, or what is missing in it.
 pub(crate) fn granted(grant: &Grant, answer: &Answer, shown: &str) -> Result<Credential, String> {
-    let cookies = || {
-        let set = answer.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let pairs = set.filter_map(|text| text.split(';').next()?.split_once('='));
-        let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
-        pairs.filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>()
-    };
+    let cookies = || cookies(answer).into_iter().map(|cookie| (cookie.name, cookie.value)).collect::<Vec<_>>();
     let all_cookies = || {
         let signed = |(name, value): (String, String)| Signed {
             part: Part { place: PartPlace::Cookie, name, value },
@@ -289,7 +346,6 @@ fn fixed_as(place: PartPlace, name: &str, value: String, shown: &str, token: &st
 /// A text under one of the names that tokens usually have.
 fn usual_token(value: &Value, depth: usize) -> Option<String> {
     let members = value.as_object().filter(|_| depth < MAXIMUM_DEPTH)?;
-    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let named = |wanted: &&str| {
         let found = members.iter().find(|(name, value)| plain(name) == **wanted && value.is_string());
         found.and_then(|(_, value)| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)

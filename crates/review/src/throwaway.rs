@@ -4,10 +4,12 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
+use crate::creation;
 use crate::identity::Identity;
 use crate::login::{Account, Grant, Login, fresh_password, is_password};
 use crate::scope::SendError;
 use crate::session::{Session, granted};
+use crate::surface::template::plain;
 use crate::surface::{Endpoint, Surface};
 
 /// The operation by which anybody can make an account.
@@ -35,6 +37,11 @@ pub(crate) fn registration(surface: &Surface) -> Option<&Endpoint> {
 
 /// Makes an account and signs it in. `None` when the API does not let us.
 pub(crate) async fn make(context: &Context<'_>, number: usize) -> Result<Option<Session>, SendError> {
+    let name = format!("throwaway-{number}");
+    if let Some(told) = context.plan.identities.iter().find(|identity| identity.creation.is_some()) {
+        let Ok(made) = creation::make(&context.client, told, &context.marker()).await else { return Ok(None) };
+        return Ok(Session::open(&context.client, &Identity { name, ..made }, true).await.ok());
+    }
     let surface = context.surface();
     let Some(endpoint) = registration(surface) else { return Ok(None) };
     let marker = context.marker();
@@ -61,7 +68,7 @@ pub(crate) async fn make(context: &Context<'_>, number: usize) -> Result<Option<
             Err(_) => return Ok(None),
         },
     };
-    let mut identity = Identity::new(format!("throwaway-{number}"), login);
+    let mut identity = Identity::new(name, login);
     let is_told = !session.roles.is_empty() && model.roles.is_empty();
     identity.roles = if is_told { Vec::new() } else { session.roles.clone() };
     Ok(Session::open(&context.client, &identity, true).await.ok())
@@ -82,7 +89,7 @@ fn body(
     let schema = endpoint.body.as_ref().map(|body| &body.schema);
     for (name, schema) in schema.map(|schema| surface.properties(schema)).unwrap_or_default() {
         let is_known = members.contains_key(name);
-        let plain = name.replace(['_', '-'], "").to_ascii_lowercase();
+        let plain = plain(name);
         let value = if is_password(name) {
             password.to_owned()
         } else if plain.contains("mail") {

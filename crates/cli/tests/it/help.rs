@@ -249,7 +249,8 @@ fn every_command_explains_itself() {
                   Tell what would be done, and send nothing
 
               --seed <N>
-                  Use the same markers in every run; only for a target that is made anew for each
+                  Use the markers of an earlier run, whose report names its seed; only for a target that is
+                  made anew
 
               --baseline <FILE>
                   Findings that were accepted: they do not count for the exit code

@@ -24,7 +24,12 @@ impl<'e, 'r> Entry<'e, 'r> {
     /// The identity; `None` when it has a problem, which is then told.
     pub(super) fn read(mut self) -> Option<Identity> {
         let value = self.value;
-        self.keys("", value, &["fixedHeaders", "loginEndpointAuth", "name", "x-palisade"], &["requireMockHandling"]);
+        self.keys(
+            "",
+            value,
+            &["createUsers", "fixedHeaders", "loginEndpointAuth", "name", "x-palisade"],
+            &["requireMockHandling"],
+        );
         let Some(name) = value.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             let help = "give it one, such as `name: ann`; reports call it that";
             return self.refuse("/name", "this identity has no name", help);
@@ -45,6 +50,10 @@ impl<'e, 'r> Entry<'e, 'r> {
             }
             None => Login::Fixed(fixed),
         };
+        let creation = match value.get("createUsers") {
+            Some(written) => Some(self.creation(written, &login)?),
+            None => None,
+        };
         let roles = own.get("roles").and_then(Value::as_array).into_iter().flatten();
         let claims = own.get("claims").and_then(Value::as_object).into_iter().flatten();
         Some(Identity {
@@ -52,6 +61,7 @@ impl<'e, 'r> Entry<'e, 'r> {
             login,
             always,
             roles: roles.filter_map(Value::as_str).map(str::to_owned).collect(),
+            creation,
             claims: claims.map(|(name, value)| (name.clone(), text_of(value))).collect(),
         })
     }
@@ -85,10 +95,7 @@ impl<'e, 'r> Entry<'e, 'r> {
             let help = "a run sends nothing to other hosts: get a token there first, and give it in `fixedHeaders`";
             return self.refuse(&format!("{AT}/externalEndpointURL"), message, help);
         }
-        let Some(path) = text("endpoint").filter(|path| path.starts_with('/') && !path.starts_with("//")) else {
-            let help = "write it from the base URL, such as `/login`";
-            return self.refuse(&format!("{AT}/endpoint"), "`endpoint` is no path", help);
-        };
+        let path = self.path(login.get("endpoint").unwrap_or(&Value::Null), &format!("{AT}/endpoint"))?;
         let verb = text("verb").unwrap_or("POST").to_ascii_uppercase();
         let Ok(method) = verb.parse::<Method>() else {
             return self.refuse(&format!("{AT}/verb"), format!("`{verb}` is no method"), "most sign-ins are a `POST`");
@@ -96,17 +103,24 @@ impl<'e, 'r> Entry<'e, 'r> {
         let headers = self.parts(&format!("{AT}/headers"), login.get("headers"), PartPlace::Header);
         let payload = self.payload(login, text("contentType"))?;
         let grant = self.grant(login)?;
+        let own = login.get("x-palisade").unwrap_or(&Value::Null);
+        self.keys(&format!("{AT}/x-palisade"), own, &["page"], &[]);
+        let page = match own.get("page") {
+            Some(page) => Some(self.path(page, &format!("{AT}/x-palisade/page"))?),
+            None => None,
+        };
         if method == Method::POST
             && headers.is_empty()
+            && page.is_none()
             && let (LoginPayload::Json(body), Some(token)) = (&payload, bearer_at(&grant))
         {
-            return Some(Login::Json(JsonLogin { path: path.to_owned(), body: body.clone(), token }));
+            return Some(Login::Json(JsonLogin { path, body: body.clone(), token }));
         }
         let headers = headers.into_iter().map(|part| (part.name, part.value)).collect();
-        Some(Login::Request(Box::new(LoginRequest { method, path: path.to_owned(), headers, payload, grant })))
+        Some(Login::Request(Box::new(LoginRequest { method, path, headers, payload, grant, page })))
     }
 
-    fn payload(&mut self, login: &Value, media: Option<&str>) -> Option<LoginPayload> {
+    pub(super) fn payload(&mut self, login: &Value, media: Option<&str>) -> Option<LoginPayload> {
         let essence = media.map(|media| media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let is_form = essence.as_deref() == Some("application/x-www-form-urlencoded");
         if let Some(pair) = login.get("payloadUserPwd") {
@@ -180,15 +194,16 @@ impl<'e, 'r> Entry<'e, 'r> {
                 return self.refuse(&format!("{AT}/sendTemplate"), "the template has no place for the `{token}`", help);
             }
             None => {
-                let is_plain = text("headerPrefix").is_none() && name.eq_ignore_ascii_case("authorization");
-                let prefix = text("headerPrefix").unwrap_or(if is_plain { "Bearer " } else { "" });
+                // The format sends a token as it is; only where nothing at all is said, it is what most APIs want.
+                let is_told = ["headerPrefix", "httpHeaderName", "sendName"].iter().any(|key| text(key).is_some());
+                let prefix = text("headerPrefix").unwrap_or(if is_told { "" } else { "Bearer " });
                 format!("{prefix}{{token}}{}", text("headerPostfix").unwrap_or_default())
             }
         };
         Some(Grant::Token { from, place, name, template })
     }
 
-    fn keys(&mut self, below: &str, value: &Value, known: &[&str], silent: &[&str]) {
+    pub(super) fn keys(&mut self, below: &str, value: &Value, known: &[&str], silent: &[&str]) {
         for key in value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()) {
             if !known.contains(&key) && !silent.contains(&key) && !key.starts_with("x-") {
                 let pointer = format!("{}{below}", self.pointer);
@@ -197,7 +212,19 @@ impl<'e, 'r> Entry<'e, 'r> {
         }
     }
 
-    fn refuse<T>(&mut self, below: &str, message: impl Into<String>, help: &str) -> Option<T> {
+    /// A path of the target's.
+    pub(super) fn path(&mut self, written: &Value, pointer: &str) -> Option<String> {
+        let name = pointer.rsplit('/').next().unwrap_or_default();
+        match written.as_str().filter(|path| path.starts_with('/') && !path.starts_with("//")) {
+            Some(path) => Some(path.to_owned()),
+            None => {
+                let help = "write it from the base URL, such as `/login`";
+                self.refuse(pointer, format!("`{name}` is no path"), help)
+            }
+        }
+    }
+
+    pub(super) fn refuse<T>(&mut self, below: &str, message: impl Into<String>, help: &str) -> Option<T> {
         let pointer = format!("{}{below}", self.pointer);
         self.reader.problem(&pointer, message, help);
         None

@@ -3,6 +3,7 @@
 //! Other tools read the same file. What the format has no place for stands under `x-palisade`: the roles of an account,
 //! and its claims where the token cannot be read. A secret may be the name of an environment variable, `${NAME}`.
 
+mod creation;
 mod entry;
 mod template;
 
@@ -188,7 +189,7 @@ mod tests {
                   |
                 4 |     loginEndpointAut: {}
                   |     ^^^^^^^^^^^^^^^^
-                  help: known here are `fixedHeaders`, `loginEndpointAuth`, `name`, `x-palisade`
+                  help: known here are `createUsers`, `fixedHeaders`, `loginEndpointAuth`, `name`, `x-palisade`
             "#]],
         );
         check(

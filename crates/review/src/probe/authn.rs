@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call, Credential};
 use crate::finding::{Label, Site};
-use crate::likeness::likeness;
+use crate::likeness::{ALIKE, is_same_success};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::point::{Base, changes_credentials, is_final, plain};
@@ -195,12 +195,7 @@ fn sensitive(value: &Value) -> Vec<String> {
 }
 
 pub(crate) fn is_alike(control: &Answer, answer: &Answer) -> bool {
-    let same = |left: &Value, right: &Value| likeness(left, right) >= 90;
-    let is_same = match (control.json(), answer.json()) {
-        (Some(left), Some(right)) => same(left, right) || left == right,
-        _ => control.text == answer.text,
-    };
-    control.is_success() && answer.is_success() && is_same
+    is_same_success(control, answer, ALIKE)
 }
 
 const MAXIMUM_ITEMS: usize = 5;

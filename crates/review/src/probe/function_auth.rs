@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::docket::{Docket, Trail};
 use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
-use crate::likeness::likeness;
+use crate::likeness::is_same_success;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::holding::is_privileged;
@@ -59,17 +59,24 @@ fn is_for_few(surface: &Surface, endpoint: &Endpoint) -> bool {
     }
     let is_named = endpoint.template.split('/').any(|segment| {
         let segment = plain(segment);
-        ["admin", "administration", "internal", "management", "manage", "staff", "superuser", "backoffice"]
-            .contains(&segment.as_str())
+        ["internal", "management", "manage", "staff", "superuser", "backoffice"].contains(&segment.as_str())
             || segment.starts_with("admin")
     });
     !endpoint.roles.is_empty() || is_named || is_said(surface, endpoint)
 }
 
-/// Whether the contract says in words that only administrators may.
+/// Whether the contract says in words, or by a tag, that only administrators may.
 fn is_said(surface: &Surface, endpoint: &Endpoint) -> bool {
     let Some(item) = surface.root.get("paths").and_then(|paths| paths.get(&endpoint.template)) else { return false };
     let operation = surface.resolve(item).get(endpoint.method.as_str().to_ascii_lowercase());
+    let tags = operation.and_then(|one| one.get("tags")).and_then(Value::as_array).into_iter().flatten();
+    let is_for_few = |tag: &str| {
+        let tag = plain(tag);
+        tag.starts_with("admin") || ["backoffice", "staff", "superuser"].contains(&tag.as_str())
+    };
+    if tags.filter_map(Value::as_str).any(is_for_few) {
+        return true;
+    }
     let text = |name: &str| operation.and_then(|one| one.get(name)).and_then(Value::as_str).unwrap_or_default();
     let said = format!("{} {}", text("summary"), text("description")).to_ascii_lowercase();
     [
@@ -94,9 +101,12 @@ async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
         false => context.eligible(endpoint).contains(at),
     };
     let (holder, stranger) = (sessions.clone().find(has_role), sessions.clone().find(|at| !has_role(at)));
-    let Some((holder, stranger)) = holder.zip(stranger) else {
+    let (Some(holder), Some(stranger)) = (holder, stranger) else {
         docket.skip(format!("`{}` needs an identity with one of its roles, and one without", endpoint.id));
-        return Ok(());
+        return match stranger {
+            Some(stranger) => ask(context, docket, endpoint, stranger).await,
+            None => Ok(()),
+        };
     };
     let base = Base::of(context, endpoint);
     let as_session = |session| Base { session, ..base.clone() }.call(context, endpoint);
@@ -127,6 +137,26 @@ async fn call(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint) -
     docket.withstand(&rule::FUNCTION_EXPOSED, site, reason, trail.clone());
     if matches!(answer.meaning().as_u16(), 401 | 403 | 404 | 405) && endpoint.is_read() {
         return other_ways(context, docket, endpoint, Ways { call: as_session(Some(stranger)), control, trail }).await;
+    }
+    Ok(())
+}
+
+/// Asks whether it is meant that somebody is served, where nobody is given who surely may be.
+async fn ask(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint, session: usize) -> Result<(), SendError> {
+    let base = Base::of(context, endpoint);
+    let as_session = |session| Base { session, ..base.clone() }.call(context, endpoint);
+    let mut trail = Trail::default();
+    let anonymous = context.send(&mut trail, Label::Control, &as_session(None)).await?;
+    let answer = context.send(&mut trail, Label::Attack, &as_session(Some(session))).await?;
+    if answer.is_success() && !anonymous.is_success() {
+        let site = Site { operation: &endpoint.id, insertion: "header/authorization" };
+        let name = context.name(Some(session));
+        let whose = match endpoint.roles.as_slice() {
+            [] => "what seems to be for administrators".to_owned(),
+            roles => format!("what needs the role `{}`", roles.join("` or `")),
+        };
+        let summary = format!("{name} is served {whose}, and no identity is given that has it: is that meant?");
+        docket.ask(&rule::FUNCTION_EXPOSED, site, summary, trail);
     }
     Ok(())
 }
@@ -197,11 +227,7 @@ async fn other_ways(
 
 /// Whether two answers are the same success. A counter that every call moves is the one difference that a change makes.
 fn is_alike(control: &Answer, answer: &Answer) -> bool {
-    let is_same = match (control.json(), answer.json()) {
-        (Some(own), Some(foreign)) => likeness(own, foreign) >= ALIKE || own == foreign,
-        _ => control.text == answer.text,
-    };
-    control.is_success() && answer.is_success() && is_same
+    is_same_success(control, answer, ALIKE)
 }
 
 const ALIKE: usize = 60;

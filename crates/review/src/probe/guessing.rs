@@ -1,7 +1,7 @@
 //! Guessing: whether passwords can be tried at any rate. It runs last, because it may close the door behind itself.
 
 use async_trait::async_trait;
-use http::{Method, StatusCode};
+use http::Method;
 use palisade_core::operation::LimitBy;
 use serde_json::Value;
 
@@ -70,14 +70,7 @@ impl Probe for Guessing {
                 docket.skip("a wrong password is accepted, so that nothing can be guessed");
                 return Ok(());
             }
-            let is_closed = ["lock", "too many", "try again", "temporarily"]
-                .iter()
-                .any(|word| answer.text.to_ascii_lowercase().contains(word));
-            let is_slowed = matches!(
-                answer.meaning(),
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
-            );
-            if is_slowed || is_closed {
+            if answer.turns_away() {
                 let trail = if is_shown { trail } else { unseen };
                 let reason = format!("guess {number} is answered with {}", answer.meaning().as_u16());
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, reason, trail);
@@ -92,6 +85,7 @@ impl Probe for Guessing {
                 return Ok(());
             }
         }
+        trail.repeat(attempts);
         let summary = format!("{attempts} wrong passwords in a row are answered, and none is slowed down");
         if is_real {
             docket.prove(&rule::GUESSING_UNBOUNDED, site, summary, trail);

@@ -11,6 +11,7 @@ use crate::exchange::{Answer, Call};
 use crate::login::is_password;
 use crate::plan::Mode;
 use crate::surface::schema::text_of;
+pub(crate) use crate::surface::template::plain;
 use crate::surface::{Endpoint, Place, Surface, Values};
 
 /// Where a value goes in.
@@ -229,11 +230,6 @@ pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
         && takes_password
         && takes(&["user", "email", "login", "name"])
         && !["login", "signin", "reset", "forgot"].iter().any(|word| path.contains(word))
-}
-
-/// A name in lower case without separators.
-pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|one| one.to_ascii_lowercase()).collect()
 }
 
 /// An answer without what was sent: an echo is no reaction.

@@ -5,17 +5,21 @@
 //! new answers. Where a control does not hold any more, or a request cannot be rebuilt, the answer is that nobody can
 //! say: a finding is gone only when its controls hold and its attack does not get through.
 
+mod burst;
 mod rebuild;
 mod record;
+mod witness;
 
 use serde_json::Value;
 
+use crate::creation::{self, Anew};
 use crate::exchange::Answer;
 use crate::finding::Label;
 use crate::identity::Identity;
 use crate::run::RunError;
 use crate::scope::{Guard, ScopedClient, Target};
 use crate::session::Session;
+use crate::sink::Sink;
 use rebuild::Rebuilder;
 use record::Past;
 pub use record::Recorded;
@@ -75,13 +79,22 @@ pub enum ReplayError {
 pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]) -> Result<Replayed, ReplayError> {
     let client = ScopedClient::new(target, Guard::default());
     let mut sessions = Vec::new();
-    for identity in identities {
+    let identities = match finding.seed {
+        Some(seed) => creation::accounts(identities, &client, seed, Anew::Maybe).await?,
+        None => identities.to_vec(),
+    };
+    for identity in &identities {
         sessions.push(Session::open(&client, identity, false).await?);
     }
     for session in &sessions {
         client.guard().protect(session.names(), &session.fields());
     }
+    let sink = Sink::open().await.map_err(|error| RunError::Sink(error.to_string()))?;
+    let finding = &witness::redirected(finding, sink.address().port());
     let mut rebuilder = Rebuilder::new(finding, &sessions);
+    if let Some((past, times)) = burst::of(finding) {
+        return Ok(burst::repeat(&client, &rebuilder, past, times).await);
+    }
     // Nothing is sent that could not be finished.
     for exchange in &finding.exchanges {
         if let Err(reason) = rebuilder.rebuild(exchange) {
@@ -89,6 +102,7 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
         }
     }
     let mut answers: Vec<Answer> = Vec::new();
+    let mut called_back = Vec::new();
     let mut failed = None;
     // What was begun is put back, even when the rest cannot be asked any more.
     for exchange in &finding.exchanges {
@@ -98,6 +112,9 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
         match ask(&client, &rebuilder, exchange).await {
             Ok(answer) => {
                 rebuilder.learn(exchange, &answer);
+                if witness::arrives(finding, answers.len(), &sink).await {
+                    called_back.push(answers.len());
+                }
                 answers.push(answer);
             }
             Err(reason) => failed = failed.or(Some(reason)),
@@ -105,7 +122,7 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
     }
     Ok(match failed {
         Some(reason) => Replayed::CannotSay { reason },
-        None => judge(finding, &answers),
+        None => judge(finding, &answers, &called_back),
     })
 }
 
@@ -120,13 +137,13 @@ async fn ask(client: &ScopedClient, rebuilder: &Rebuilder<'_>, exchange: &Past) 
 }
 
 /// A control that fails outweighs an attack that fails, because then the two cannot be compared.
-fn judge(finding: &Recorded, answers: &[Answer]) -> Replayed {
+fn judge(finding: &Recorded, answers: &[Answer], called_back: &[usize]) -> Replayed {
     let answers: Vec<Option<&Answer>> = answers.iter().map(Some).collect();
     let label = |at: usize| finding.exchanges.get(at).map(|exchange| exchange.label);
     if !finding.proof.iter().any(|check| label(check.exchange()) == Some(Label::Attack)) {
         return Replayed::CannotSay { reason: "the report has no checks for the attack".to_owned() };
     }
-    let failed: Vec<_> = finding.proof.iter().filter(|check| !check.holds(&answers)).collect();
+    let failed: Vec<_> = finding.proof.iter().filter(|check| !check.holds(&answers, called_back)).collect();
     let reason = |check: &crate::proof::Check| {
         let status = answers.get(check.exchange()).copied().flatten().map_or(0, |answer| answer.status.as_u16());
         let label = label(check.exchange()).map_or("exchange", Label::slug);

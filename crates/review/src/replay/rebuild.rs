@@ -99,7 +99,9 @@ impl<'r> Rebuilder<'r> {
 
     /// The credential that a placeholder stands for, changed as the attack had changed it.
     fn credential(&self, name: &str, value: &str) -> Result<Credential, String> {
-        let shown = value.split_once('$').map(|(_, name)| format!("${name}")).unwrap_or_default();
+        // Of several cookies each is a part of the same credential.
+        let word = |name: &str| name.split(';').next().unwrap_or_default().to_owned();
+        let shown = value.split_once('$').map(|(_, name)| format!("${}", word(name))).unwrap_or_default();
         let sessions = || self.sessions.iter().filter(|session| shown.starts_with(&session.placeholder));
         let Some(session) = sessions().max_by_key(|session| session.placeholder.len()) else {
             return Err(format!("no identity is given for `{shown}`"));

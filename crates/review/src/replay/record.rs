@@ -19,6 +19,8 @@ pub struct Recorded {
     pub(super) exchanges: Vec<Past>,
     /// The base URL that was attacked then.
     pub(super) base: String,
+    /// What accounts of the run's own were made from.
+    pub(super) seed: Option<u64>,
 }
 
 /// One request, and the answer to it then.
@@ -67,6 +69,7 @@ impl Recorded {
             proof: proof.ok_or(ReplayError::NoReport)?,
             exchanges: exchanges.ok_or(ReplayError::NoReport)?,
             base: base.trim_end_matches('/').to_owned(),
+            seed: report.pointer("/about/seed").and_then(Value::as_u64),
         })
     }
 }

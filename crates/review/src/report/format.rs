@@ -93,8 +93,6 @@ pub struct About {
     pub contract: Source,
     /// How far the run might go.
     pub mode: Mode,
-    /// What the markers were made from, when it was chosen.
-    pub seed: Option<u64>,
     /// When the run began.
     pub started: Timestamp,
 }
@@ -111,7 +109,6 @@ impl Report {
     ///     target: "http://127.0.0.1:9000".to_owned(),
     ///     contract: Source::new("openapi.yaml", "openapi: 3.1.0"),
     ///     mode: Mode::Safe,
-    ///     seed: None,
     ///     started: Timestamp::from_secs(1_795_305_600),
     /// };
     /// assert!(report.render(Format::Text, &about).contains("nothing was tested"));

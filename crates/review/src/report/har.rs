@@ -1,7 +1,9 @@
 //! The report as an HTTP Archive 1.2: the exchanges of every finding, for tools that show and repeat requests.
 //!
-//! Moments and sizes that were not measured are left at what the format has for unknown; secrets are masked as in all
+//! Sizes that were not measured are left at what the format has for unknown; secrets are masked as in all
 //! other formats, so that a placeholder stands where a token was.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -39,14 +41,21 @@ fn page(finding: &Finding, about: &About) -> Value {
 fn entry(page: &str, exchange: &Exchange, about: &About) -> Value {
     json!({
         "pageref": page,
-        "startedDateTime": about.started.to_string(),
-        "time": 0,
+        "startedDateTime": about.started.plus(exchange.timing.after).to_string(),
+        "time": millis(exchange.timing.wait + exchange.timing.receive),
         "request": request(exchange),
         "response": response(exchange),
         "cache": {},
-        "timings": { "send": -1, "wait": -1, "receive": -1 },
+        // Sending is a part of the waiting: the client does not tell them apart, and the format wants a number.
+        "timings": { "send": 0, "wait": millis(exchange.timing.wait), "receive": millis(exchange.timing.receive) },
         "comment": exchange.label.slug(),
     })
+}
+
+/// Milliseconds, with microseconds behind the point.
+fn millis(span: Duration) -> Value {
+    serde_json::Number::from_f64((span.as_secs_f64() * 1_000_000.0).round() / 1_000.0)
+        .map_or(Value::Null, Value::Number)
 }
 
 fn request(exchange: &Exchange) -> Value {

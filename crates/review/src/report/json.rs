@@ -21,7 +21,7 @@ pub(crate) fn write_compared(report: &Report, about: &About, comparison: Option<
             "target": about.target,
             "contract": about.contract.name(),
             "mode": word_of(about.mode),
-            "seed": about.seed,
+            "seed": report.ending.seed,
             "started": about.started.to_string(),
             "reviewer": env!("CARGO_PKG_VERSION"),
         });

@@ -131,7 +131,7 @@ fn definitions(severities: &[&str]) -> Value {
             "type": "object",
             "required": ["check", "exchange"],
             "properties": {
-                "check": { "enum": ["alike", "differs", "header", "holds", "status"] },
+                "check": { "enum": ["alike", "burst", "called-back", "differs", "header", "holds", "status"] },
                 "exchange": { "type": "integer", "minimum": 0 },
             },
         },

@@ -9,7 +9,7 @@ use crate::rule::{Rule, Severity};
 /// The whole report.
 pub(crate) fn write(report: &Report, about: &About) -> String {
     let mut text = String::new();
-    let seed = about.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
+    let seed = report.ending.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
     let _ = writeln!(
         text,
         "{} by {}, {} mode{seed}: {} requests, {}\n",

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::guard::Guard;
 use super::wire::{Connector, Trust};
 use super::{Scope, SendError, Target};
-use crate::exchange::{Answer, Call, Credential, cookie, with_query};
+use crate::exchange::{Answer, Call, Credential, Timing, cookie, with_query};
 use crate::keeper::{Keeper, Standing};
 use crate::login::PartPlace;
 use crate::session::sign_in;
@@ -29,6 +29,7 @@ pub(crate) struct ScopedClient {
     scheme: Scheme,
     base: String,
     sent: AtomicU32,
+    began: Instant,
     next: Mutex<Option<Instant>>,
     ends: Option<Instant>,
     guard: Guard,
@@ -54,6 +55,7 @@ impl ScopedClient {
             scope,
             scheme,
             sent: AtomicU32::new(0),
+            began: Instant::now(),
             next: Mutex::new(None),
             guard,
             keepers: Mutex::new(Vec::new()),
@@ -152,8 +154,12 @@ impl ScopedClient {
         self.take()?;
         self.wait().await;
         let deadline = self.scope.deadline;
+        let after = self.began.elapsed();
         let outcome = timeout(deadline, self.exchange(request)).await;
-        let outcome = outcome.unwrap_or(Err(SendError::Timeout(deadline)));
+        let mut outcome = outcome.unwrap_or(Err(SendError::Timeout(deadline)));
+        if let Ok(answer) = &mut outcome {
+            answer.timing.after = after;
+        }
         match &outcome {
             Ok(_) => {
                 self.silent.store(0, Ordering::Relaxed);
@@ -291,7 +297,9 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     maximum: usize,
 ) -> Result<Answer, SendError> {
+    let sent = Instant::now();
     let response = client.request(request).await.map_err(|error| unreachable_for(&error))?;
+    let wait = sent.elapsed();
     let (parts, mut body) = response.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -304,7 +312,9 @@ async fn exchange(
             }
         }
     }
-    Ok(Answer::new(parts.status, parts.headers, &bytes))
+    let mut answer = Answer::new(parts.status, parts.headers, &bytes);
+    answer.timing = Timing { after: Duration::ZERO, wait, receive: sent.elapsed().saturating_sub(wait) };
+    Ok(answer)
 }
 
 fn encoded((name, value): (&str, &str)) -> (String, String) {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::exchange::{Call, Payload};
 use crate::keeper::{Keeper, Standing};
+use crate::surface::template::plain;
 use crate::surface::{Endpoint, Surface};
 
 /// What watches over every request.
@@ -251,10 +252,6 @@ fn pairs(words: &[String], first: &[&str], second: &[&str]) -> bool {
         .iter()
         .zip(words.iter().skip(1))
         .any(|(one, next)| first.contains(&one.as_str()) && second.contains(&next.as_str()))
-}
-
-fn plain(name: &str) -> String {
-    name.replace(['_', '-'], "").to_ascii_lowercase()
 }
 
 fn scalars(value: &Value, found: &mut Vec<String>) {

@@ -62,9 +62,9 @@ pub(crate) fn stem(name: &str) -> Option<String> {
     (word.len() > 1).then(|| singular(word))
 }
 
-/// A name in lower case without what separates words.
+/// A name in lower case, its letters and digits alone: `userName` and `user_name` are the same.
 pub(crate) fn plain(name: &str) -> String {
-    name.replace(['_', '-', '.', ' '], "").to_ascii_lowercase()
+    name.chars().filter(|one| one.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Whether a name says nothing about what it names.

@@ -14,7 +14,6 @@ pub(crate) fn about() -> About {
         target: "http://127.0.0.1:9000".to_owned(),
         contract: Source::new("demo/orchard/openapi.yaml", orchard::CONTRACT),
         mode: Mode::Full,
-        seed: Some(7),
         started: Timestamp::from_secs(1_795_305_600),
     }
 }
@@ -121,4 +120,24 @@ async fn the_page_opens_on_a_desk_and_on_a_phone() {
     let seen = opened("orchard", &page, pictures.as_deref());
     assert_eq!(seen["rows"], report.findings().count());
     assert_eq!(seen["title"], "Review of http://127.0.0.1:9000");
+}
+
+#[tokio::test]
+async fn an_archive_says_when_each_request_was_made_and_how_long_it_took() {
+    let log: Value = serde_json::from_str(&broken().await.render(Format::Har, &about())).unwrap();
+    let mut moments = std::collections::BTreeSet::new();
+    for page in log["log"]["pages"].as_array().unwrap() {
+        let entries = log["log"]["entries"].as_array().unwrap().iter().filter(|entry| entry["pageref"] == page["id"]);
+        let mut last = about().started.to_string();
+        for entry in entries {
+            let moment = entry["startedDateTime"].as_str().unwrap().to_owned();
+            assert!(moment >= last, "in the order in which they were made: {last}, {moment}");
+            let of = |name: &str| entry["timings"][name].as_f64().unwrap();
+            let (time, parts) = (entry["time"].as_f64().unwrap(), of("send") + of("wait") + of("receive"));
+            assert!(of("wait") > 0.0 && (time - parts).abs() < 0.01, "{entry}");
+            moments.insert(moment.clone());
+            last = moment;
+        }
+    }
+    assert!(moments.len() > 20, "{moments:?}");
 }

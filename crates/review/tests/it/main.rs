@@ -7,6 +7,8 @@ mod decoys;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod gates;
 #[cfg(test)]
 mod habits;
@@ -19,15 +21,21 @@ mod notes;
 #[cfg(test)]
 mod parents;
 #[cfg(test)]
+mod planning;
+#[cfg(test)]
 mod precision;
 #[cfg(test)]
 mod preflight;
+#[cfg(test)]
+mod questions;
 #[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod seeds;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]

@@ -157,6 +157,7 @@ async fn a_bank_that_says_no_with_success() {
             headers: Vec::new(),
             payload: LoginPayload::Json(json!({ "username": name, "pin": pin })),
             grant: token,
+            page: None,
         };
         Identity::new(name, Login::Request(Box::new(login)))
     };

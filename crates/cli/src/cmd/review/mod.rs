@@ -71,7 +71,7 @@ pub(crate) struct Attack {
     /// Tell what would be done, and send nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Use the same markers in every run; only for a target that is made anew for each.
+    /// Use the markers of an earlier run, whose report names its seed; only for a target that is made anew.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Findings that were accepted: they do not count for the exit code.
@@ -214,6 +214,10 @@ fn failure(error: &RunError, identities: &Path) -> Diagnostic {
         RunError::Login { .. } => {
             let help = "check name, password, `endpoint` and `token`; try the request with curl";
             ("review-login", Some(identities), help)
+        }
+        RunError::Account { .. } => {
+            let help = "check `createUsers`: the path, the payload, and what its generators make";
+            ("review-account", Some(identities), help)
         }
         RunError::Refused { .. } => {
             let help = "the credential is not believed: has it expired, and is it sent where the API looks for it?";

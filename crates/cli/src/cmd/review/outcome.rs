@@ -22,7 +22,6 @@ pub(super) fn tell(
         target: arguments.base_url.clone(),
         contract: prepared.contract.clone(),
         mode: arguments.mode.into(),
-        seed: arguments.seed,
         started: prepared.started,
     };
     let comparison = through.map(|through| Comparison::new(report, through).with_rules(&prepared.plan));

@@ -47,7 +47,7 @@ pub(crate) fn write_compared(report: &Report, about: &About, comparison: Option<
 }
 
 fn head(page: &mut String, report: &Report, about: &About) {
-    let seed = about.seed.map(|seed| format!("<dt>Seed</dt><dd>{seed}</dd>")).unwrap_or_default();
+    let seed = report.ending.seed.map(|seed| format!("<dt>Seed</dt><dd>{seed}</dd>")).unwrap_or_default();
     let _ = write!(
         page,
         "<header>\n<p class=\"brand\">palisade review</p>\n<h1>{}</h1>\n<dl class=\"facts\"><dt>Contract</dt><dd>{}</dd>\
