@@ -18,8 +18,10 @@ mod injection;
 mod inventory;
 mod lifecycle;
 mod misconfig;
+mod naming;
 mod nosql;
 mod object_auth;
+mod object_named;
 mod pattern;
 pub(crate) mod point;
 mod property;
@@ -70,6 +72,7 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &cookie::Cookie,
         &inventory::Inventory,
         &object_auth::ObjectAuth,
+        &object_named::ObjectNamed,
         &property::Property,
         &flow::Flow,
         &ssrf::Ssrf,

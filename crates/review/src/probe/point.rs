@@ -62,7 +62,12 @@ impl Base {
 impl Point<'_> {
     /// The ordinary request with another value here.
     pub(crate) fn call(&self, context: &Context<'_>, value: &Value) -> Call {
-        let mut base = self.base.clone();
+        self.call_by(context, value, self.base.session)
+    }
+
+    /// The same, made by somebody else.
+    pub(crate) fn call_by(&self, context: &Context<'_>, value: &Value, session: Option<usize>) -> Call {
+        let mut base = Base { session, ..self.base.clone() };
         match self.spot {
             Spot::Body => {
                 let body = base.body.take().map(|body| fresh(context, self.endpoint, body));
@@ -70,7 +75,7 @@ impl Point<'_> {
                 put(&mut body, &self.name, value.clone());
                 return context.call(self.endpoint, &base.values, Some(body), base.session);
             }
-            Spot::Header => return base.call(context, self.endpoint).with_header(self.name.clone(), text_of(value)),
+            Spot::Header => base.values = base.values.with_header(&self.name, &text_of(value)),
             Spot::Path => base.values = base.values.with_path(&self.name, &text_of(value)),
             Spot::Query => base.values = base.values.with_query(&self.name, &text_of(value)),
         }
@@ -120,11 +125,16 @@ impl Point<'_> {
 
 /// Every point of an operation that may be tried often in the plan's mode.
 pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<Point<'p>> {
-    let surface = context.surface();
     let is_allowed = endpoint.is_read() || context.plan.mode > Mode::Safe;
-    if endpoint.is_limited() || !is_allowed || is_final(endpoint) || changes_credentials(surface, endpoint) {
+    if endpoint.is_limited() || !is_allowed || is_final(endpoint) || changes_credentials(context.surface(), endpoint) {
         return Vec::new();
     }
+    places(context, endpoint)
+}
+
+/// Every point of an operation, whether or not it may be tried often.
+pub(crate) fn places<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<Point<'p>> {
+    let surface = context.surface();
     let base = Base::of(context, endpoint);
     let mut points = Vec::new();
     for parameter in &endpoint.parameters {

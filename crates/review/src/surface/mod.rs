@@ -272,6 +272,13 @@ impl Values {
         self.query.push((name.to_owned(), value.to_owned()));
         self
     }
+
+    /// The same values with another one in a header.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// Percent-encodes everything but the unreserved characters (RFC 3986 section 2.3).

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod decoys;
 #[cfg(test)]
+mod depot;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod gates;

@@ -112,13 +112,14 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 13] = [
+const SILENT: [&str; 14] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
     "command-injection",
     "exponential-pattern",
     "external-entities",
+    "named-object-authorization",
     "nosql-injection",
     "path-traversal",
     "redirect",
