@@ -261,7 +261,7 @@ const BY_STATUS: [&str; 13] = [
     "token-unsigned",
 ];
 /// Rules that only a third party can confirm, or a comparison of times or of many requests.
-const BY_WITNESS: [&str; 8] = [
+const BY_WITNESS: [&str; 10] = [
     "account-enumerable",
     "entity-resolved",
     "guessing-unbounded",
@@ -269,7 +269,9 @@ const BY_WITNESS: [&str; 8] = [
     "pattern-exponential",
     "request-forged",
     "requests-unbounded",
+    "sql-delayed",
     "token-guessable",
+    "token-unchecked",
 ];
 /// How every marker of a run begins.
 const MARKER: &str = "plsd";

@@ -97,6 +97,9 @@ rules! {
     HEADERS_MISSING "headers-missing" Misconfiguration 693
         "Serve the operation through the gateway, which adds the headers."
         "Add `X-Content-Type-Options: nosniff` to every answer and a content security policy to every page."
+    LDAP_INJECTED "ldap-injected" Injection 90
+        "State a `pattern` without parentheses and asterisks in the schema of the value."
+        "Escape values as RFC 4515 section 3 says before they become part of a filter."
     MARKUP_STORED "markup-stored" Injection 79
         "Leave `x-palisade-markup` out of the property's schema, so that markup is refused."
         "Escape text where it enters HTML."
@@ -145,6 +148,9 @@ rules! {
     SESSION_OUTLIVES "session-outlives" Authentication 613
         "Keep sessions in the gateway, which ends them at once."
         "Record that the token was signed out, and refuse it from then on."
+    SQL_DELAYED "sql-delayed" Injection 89
+        "State a `pattern` in the schema of the parameter."
+        "Bind values (`?`) instead of formatting them into the statement."
     SQL_ERROR "sql-error" Injection 89
         "State a `pattern` in the schema of the parameter."
         "Bind values (`?`) instead of formatting them into the statement."
@@ -172,6 +178,9 @@ rules! {
     TOKEN_SUBJECT "token-subject" Authentication 347
         "Name the issuer and its keys under the route's `authenticate`."
         "Verify the signature before any claim is read."
+    TOKEN_UNCHECKED "token-unchecked" Authentication 1270
+        "Name the issuer, its audience and its keys under the route's `authenticate`."
+        "Check `nbf`, `iss`, `aud`, the kind of the token and `crit`, after its signature."
     TOKEN_UNSIGNED "token-unsigned" Authentication 347
         "Name the issuer, its keys and its algorithms under the route's `authenticate`."
         "Fix the algorithm when the key is loaded; never take it from the token."

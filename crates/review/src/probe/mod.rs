@@ -3,10 +3,12 @@
 mod account;
 mod action;
 mod authn;
+mod claims;
 mod code;
 mod consumption;
 mod cookie;
 mod craft;
+mod delay;
 mod enumeration;
 mod evaluation;
 mod flow;
@@ -16,6 +18,7 @@ mod guessing;
 mod holding;
 mod injection;
 mod inventory;
+mod ldap;
 mod lifecycle;
 mod misconfig;
 mod naming;
@@ -79,6 +82,7 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &third_party::ThirdParty,
         &injection::Injection,
         &nosql::NoSql,
+        &ldap::Ldap,
         &evaluation::Command,
         &evaluation::Template,
         &traversal::Traversal,

@@ -29,9 +29,17 @@ pub(crate) struct Point<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spot {
     Body,
+    Cookie,
     Header,
     Path,
     Query,
+}
+
+impl Spot {
+    /// Whether it is part of what a request asks, and not of what is said beside it.
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Body | Self::Path | Self::Query)
+    }
 }
 
 /// An ordinary request: what was served before, or what the contract gives as an example.
@@ -75,6 +83,7 @@ impl Point<'_> {
                 put(&mut body, &self.name, value.clone());
                 return context.call(self.endpoint, &base.values, Some(body), base.session);
             }
+            Spot::Cookie => base.values = base.values.with_cookie(&self.name, &text_of(value)),
             Spot::Header => base.values = base.values.with_header(&self.name, &text_of(value)),
             Spot::Path => base.values = base.values.with_path(&self.name, &text_of(value)),
             Spot::Query => base.values = base.values.with_query(&self.name, &text_of(value)),
@@ -90,6 +99,7 @@ impl Point<'_> {
     pub(crate) fn insertion(&self) -> String {
         let place = match self.spot {
             Spot::Body => "body",
+            Spot::Cookie => "cookie",
             Spot::Header => "header",
             Spot::Path => "path",
             Spot::Query => "query",
@@ -139,7 +149,7 @@ pub(crate) fn places<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
     let mut points = Vec::new();
     for parameter in &endpoint.parameters {
         let spot = match parameter.place {
-            Place::Cookie => continue,
+            Place::Cookie => Spot::Cookie,
             Place::Header => Spot::Header,
             Place::Path => Spot::Path,
             Place::Query => Spot::Query,
@@ -149,7 +159,7 @@ pub(crate) fn places<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
             Spot::Query => {
                 base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone())
             }
-            Spot::Body | Spot::Header => None,
+            Spot::Body | Spot::Cookie | Spot::Header => None,
         };
         let seed = Value::from(used.unwrap_or_else(|| surface.sample(parameter)));
         let (name, schema) = (parameter.name.clone(), &parameter.schema);
@@ -248,8 +258,17 @@ pub(crate) fn plain(name: &str) -> String {
 
 /// An answer without what was sent: an echo is no reaction.
 pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
+    without(answer.text.clone(), sent)
+}
+
+/// The same, and without what an ordinary request has there: what is found by its name shows it.
+pub(crate) fn without_echo_of(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
+    without(without_echo(answer, sent), &point.seed_text())
+}
+
+fn without(mut text: String, sent: &str) -> String {
     if sent.is_empty() {
-        return answer.text.clone();
+        return text;
     }
     let quoted = Value::from(sent).to_string();
     let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
@@ -260,7 +279,6 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
         .replace('\'', "&#39;")
         .replace('"', "&quot;");
     let numeric = sent.replace('\'', "&#x27;").replace('"', "&#34;");
-    let mut text = answer.text.clone();
     for form in [inner, sent, &html, &numeric, &crate::surface::encode(sent)] {
         text = text.replace(form, "");
     }

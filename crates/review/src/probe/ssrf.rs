@@ -12,7 +12,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points, plain};
+use crate::probe::point::{Point, all_points, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -80,7 +80,7 @@ async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
 /// Whether a value is fetched, by its type, its example or its name.
 fn is_fetched(surface: &Surface, point: &Point<'_>) -> bool {
     let is_address = surface.is_url(point.schema) || point.seed_text().starts_with("http");
-    let is_text = point.is_text(surface) && point.spot != Spot::Header;
+    let is_text = point.is_text(surface) && point.spot.is_plain();
     is_address || is_text && point.is_named(&NAMES) || is_text && is_authority(point)
 }
 

@@ -57,6 +57,9 @@ details! {
     "headers-missing" Low Service "3.4.4" "answers lack headers that protect browsers"
         "Without them a browser may take data for a page, or run what a page should not have."
         "" SERVE;
+    "ldap-injected" Critical Point "1.2.6" "input becomes part of a directory's filter"
+        "A condition that is true finds what the value alone finds, one that is false does not, twice, and the same words without parentheses are only words."
+        "pattern: '^[A-Za-z0-9 .@-]*$'" REQUESTS;
     "markup-stored" Medium Point "1.2.1" "markup is stored and shown"
         "Markup that was written by one user comes back unescaped in a page; something else keeps it from running."
         "type: string" "";
@@ -105,6 +108,9 @@ details! {
     "session-outlives" Medium Service "7.4.1" "credentials work after their end"
         "A token still opens what it opened, after its owner signed out, changed the password or was deleted."
         "" AUTHENTICATE;
+    "sql-delayed" Critical Point "1.2.4" "input makes the database wait"
+        "The answer takes as much longer as the value tells the database to sleep, for ten different delays in two rounds, while the same words as text take no time."
+        "pattern: '^[a-z0-9 ]*$'" REQUESTS;
     "sql-error" High Point "1.2.4" "input changes the text of an SQL statement"
         "A quotation mark makes the database complain about the statement; its double does not."
         "pattern: '^[a-z0-9 ]*$'" REQUESTS;
@@ -131,6 +137,9 @@ details! {
         "" AUTHENTICATE;
     "token-subject" Critical Service "9.1.1" "callers choose whom their token speaks for"
         "A token whose subject was changed, with a signature that was made for another, opens what belongs to that subject."
+        "" AUTHENTICATE;
+    "token-unchecked" High Point "9.2.3" "tokens for another time, issuer, audience or purpose are believed"
+        "A token that is signed as it should be opens the same, although one of its claims says that it is not for this service, not for now, or another kind of token."
         "" AUTHENTICATE;
     "token-unsigned" Critical Service "9.1.2" "tokens without a signature are accepted"
         "A token whose header says `none` opens what the genuine one opens, and nonsense opens nothing."

@@ -200,7 +200,8 @@ impl ScopedClient {
         let uri: Uri = format!("{}{}", self.base, with_query(&call.path, &query)).parse().map_err(malformed)?;
         self.check(&uri)?;
         let mut request = Request::builder().method(call.method.clone()).uri(uri);
-        for (name, value) in &call.headers {
+        let (cookies, headers): (Vec<_>, Vec<_>) = call.headers.iter().partition(|(name, _)| name == "cookie");
+        for (name, value) in headers {
             request = request.header(name.as_ref(), HeaderValue::from_bytes(value.as_bytes()).map_err(malformed)?);
         }
         if let Credential::Bearer { token, .. } = &call.credential {
@@ -210,7 +211,12 @@ impl ScopedClient {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(malformed)?;
             request = request.header(name, secret(value)?);
         }
-        if let Some(cookies) = cookie(&call.credential.sent(PartPlace::Cookie)) {
+        // All cookies are in one header (RFC 6265 section 5.4).
+        let signed = cookie(&call.credential.sent(PartPlace::Cookie));
+        let cookies: Vec<String> =
+            signed.into_iter().chain(cookies.into_iter().map(|(_, pairs)| pairs.clone())).collect();
+        if !cookies.is_empty() {
+            let cookies = cookies.join("; ");
             request = request.header(header::COOKIE, secret(&cookies)?);
         }
         let body = match &call.body {

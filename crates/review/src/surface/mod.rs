@@ -273,6 +273,18 @@ impl Values {
         self
     }
 
+    /// The same values with another cookie.
+    pub(crate) fn with_cookie(mut self, name: &str, value: &str) -> Self {
+        let at = self.headers.iter().position(|(known, _)| known == "cookie");
+        let old = at.map(|at| self.headers.swap_remove(at).1).unwrap_or_default();
+        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
+        let mut pairs: Vec<&str> = old.split("; ").filter(is_other).collect();
+        let own = format!("{name}={value}");
+        pairs.push(&own);
+        self.headers.push(("cookie".to_owned(), pairs.join("; ")));
+        self
+    }
+
     /// The same values with another one in a header.
     pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));

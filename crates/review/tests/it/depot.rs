@@ -17,13 +17,17 @@ async fn review(build: &str) -> Report {
 }
 
 /// Each flaw, and what shows it: rule, operation, insertion.
-const FLAWS: [(&str, &str, &str, &str); 6] = [
+const FLAWS: [(&str, &str, &str, &str); 10] = [
     ("balance", "object-read", "GET /balance", "query/customerId"),
+    ("cookie", "sql-injected", "GET /transit", "cookie/region"),
+    ("delay", "sql-delayed", "GET /rates", "header/X-Campaign"),
     ("delete", "object-written", "DELETE /parcel", "query/parcelId"),
+    ("directory", "ldap-injected", "GET /directory", "query/uid"),
     ("header", "object-read", "GET /parcel-slip", "header/X-Parcel-Id"),
     ("lookup", "object-read", "POST /parcels/lookup", "body/parcelId"),
     ("query", "object-read", "GET /parcel", "query/parcelId"),
     ("relabel", "object-written", "POST /parcels/relabel", "body/parcelId"),
+    ("split", "header-injected", "GET /label", "query/filename"),
 ];
 
 #[tokio::test]

@@ -33,6 +33,10 @@ mod scene;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod tools;

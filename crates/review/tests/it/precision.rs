@@ -112,13 +112,14 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 14] = [
+const SILENT: [&str; 15] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
     "command-injection",
     "exponential-pattern",
     "external-entities",
+    "ldap-injection",
     "named-object-authorization",
     "nosql-injection",
     "path-traversal",

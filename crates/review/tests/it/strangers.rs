@@ -111,6 +111,7 @@ async fn a_shop_with_envelopes_and_uuids() {
     let expect = [
         ("cors-reflected", ""),
         ("function-exposed", "GET /operator/customers"),
+        ("nosql-injected", "GET /makers"),
         ("object-read", "GET /carts/{cartId}"),
         ("object-read", "GET /carts/{cartId}/lines"),
         ("object-written", "DELETE /carts/{cartId}"),

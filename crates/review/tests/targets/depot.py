@@ -4,18 +4,32 @@ FLAWS, as `fixed` none, and with the name of one, that one only."""
 import json
 import re
 import secrets
+import sqlite3
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
-FLAWS = {"balance", "delete", "header", "lookup", "query", "relabel"}
+import directory
+
+FLAWS = {
+    "balance", "cookie", "delay", "delete", "directory", "header", "lookup", "query", "relabel", "split",
+}
 WEAK = FLAWS if sys.argv[1] == "broken" else set(sys.argv[1].split(",")) & FLAWS
 LOCK = threading.RLock()
 CUSTOMERS = {
     "olga": {"customerId": 71, "password": "olga-door-3", "balance": 12050, "token": secrets.token_hex(12)},
     "piet": {"customerId": 72, "password": "piet-door-4", "balance": 880, "token": secrets.token_hex(12)},
 }
+DB = sqlite3.connect(":memory:", check_same_thread=False)
+# What MySQL brings along.
+DB.create_function("SLEEP", 1, lambda seconds: time.sleep(min(float(seconds), 2)) or 0)
+DB.executescript(
+    "create table visits (campaign text);"
+    "create table regions (name text, days int);"
+    "insert into regions values ('north', 2), ('south', 4);"
+)
 PARCELS = {}
 WRONG = {}
 
@@ -173,6 +187,52 @@ def notice(self):
     return {"notices": [{"parcelId": number, "text": "may arrive late"} for number in PARCELS]}
 
 
+def rates(self):
+    """Counts where visitors come from, and says nothing about it, not even when that fails."""
+    self.customer()
+    campaign = self.headers.get("X-Campaign", "")
+    try:
+        if "delay" in WEAK:
+            DB.execute(f"insert into visits values ('{campaign}')")
+        else:
+            DB.execute("insert into visits values (?)", [campaign])
+    except sqlite3.Error:
+        pass
+    return {"small": 420, "large": 990}
+
+
+def transit(self):
+    self.customer()
+    cookies = dict(pair.split("=", 1) for pair in self.headers.get("Cookie", "").split("; ") if "=" in pair)
+    region = cookies.get("region", "north")
+    try:
+        if "cookie" in WEAK:
+            found = DB.execute(f"select days from regions where name = '{region}'").fetchall()
+        else:
+            found = DB.execute("select days from regions where name = ?", [region]).fetchall()
+    except sqlite3.Error:
+        found = []
+    return {"transits": [row[0] for row in found]}
+
+
+def people(self):
+    self.customer()
+    uid = self.query.get("uid", "")
+    try:
+        found = directory.search(f"(&(objectClass=person)(uid={uid if 'directory' in WEAK else directory.escaped(uid)}))")
+    except directory.FilterError:
+        raise Refused(500, "something went wrong") from None
+    return {"people": [{"uid": one["uid"][0], "room": one["room"][0]} for one in found]}
+
+
+def label(self):
+    self.customer()
+    name = self.query.get("filename", "label.txt")
+    name = name if "split" in WEAK else re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    self.extra.append(("Content-Disposition", f"attachment; filename={name}"))
+    return {"printed": True}
+
+
 ROUTES = {
     ("POST", "/session"): sign_in,
     ("GET", "/me"): me,
@@ -186,6 +246,10 @@ ROUTES = {
     ("GET", "/balance"): balance,
     ("GET", "/streets"): streets,
     ("GET", "/notices"): notice,
+    ("GET", "/rates"): rates,
+    ("GET", "/transit"): transit,
+    ("GET", "/directory"): people,
+    ("GET", "/label"): label,
 }
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
