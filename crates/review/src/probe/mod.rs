@@ -80,6 +80,8 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &flow::Flow,
         &ssrf::Ssrf,
         &third_party::ThirdParty,
+        // Before what sends bare line breaks, which make an answer that nobody can read where headers can be split.
+        &redirect::Redirect,
         &injection::Injection,
         &nosql::NoSql,
         &ldap::Ldap,
@@ -87,7 +89,6 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &evaluation::Template,
         &traversal::Traversal,
         &xxe::Xxe,
-        &redirect::Redirect,
         &xss::Xss,
         &verbose::Verbose,
         &account::Registration,
