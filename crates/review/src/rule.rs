@@ -64,6 +64,9 @@ rules! {
     COMMAND_INJECTED "command-injected" Injection 78
         "State a `pattern` in the schema of the value."
         "Start the program with a list of arguments, never with a shell and a formatted line."
+    CONTRACT_DEFECTIVE "contract-defective" Inventory 1059
+        "Repair the contract: what cannot be read is neither checked nor reviewed."
+        "Make the contract from the code, or test the code against it, so that they cannot part."
     COOKIE_UNPROTECTED "cookie-unprotected" Misconfiguration 1004
         "Serve the operation through the gateway with cookie sessions of its own."
         "Set `HttpOnly`, `Secure` and `SameSite` on every cookie that signs somebody in."

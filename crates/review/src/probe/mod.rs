@@ -8,6 +8,7 @@ mod code;
 mod consumption;
 mod cookie;
 mod craft;
+mod defects;
 mod delay;
 mod enumeration;
 mod evaluation;
@@ -74,6 +75,7 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &misconfig::Misconfig,
         &cookie::Cookie,
         &inventory::Inventory,
+        &defects::Defects,
         &object_auth::ObjectAuth,
         &object_named::ObjectNamed,
         &property::Property,

@@ -24,6 +24,9 @@ details! {
     "command-injected" Critical Point "1.2.5" "input becomes part of a command"
         "Arithmetic that only a shell does came back computed, or the answer waited as long as the input said, twice."
         "pattern: '^[a-z0-9.-]+$'" REQUESTS;
+    "contract-defective" Low Operation "13.1.1" "the contract has a defect"
+        "The contract says something that cannot be, or refers to what is not there, and was read around it. What it means is a guess."
+        "" "";
     "cookie-unprotected" Medium Service "3.3.1" "cookies lack what protects them"
         "A cookie that carries a session can be read by scripts, sent without TLS, or sent by other sites."
         "" SERVE;

@@ -12,6 +12,7 @@ pub(crate) mod schema;
 mod swagger;
 pub(crate) mod template;
 
+pub(crate) use faults::join;
 use http::Method;
 use palisade_core::operation::{Limit, LimitBy, Ownership};
 use serde_json::Value;

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod decoys;
 #[cfg(test)]
+mod defects;
+#[cfg(test)]
 mod depot;
 #[cfg(test)]
 mod formats;
@@ -16,6 +18,8 @@ mod habits;
 mod hostile;
 #[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]

@@ -112,11 +112,12 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 15] = [
+const SILENT: [&str; 16] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
     "command-injection",
+    "contract-defects",
     "exponential-pattern",
     "external-entities",
     "ldap-injection",
