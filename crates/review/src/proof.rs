@@ -261,7 +261,7 @@ const BY_STATUS: [&str; 13] = [
     "token-unsigned",
 ];
 /// Rules that only a third party can confirm, or a comparison of times or of many requests.
-const BY_WITNESS: [&str; 10] = [
+const BY_WITNESS: [&str; 12] = [
     "account-enumerable",
     "entity-resolved",
     "guessing-unbounded",
@@ -270,6 +270,8 @@ const BY_WITNESS: [&str; 10] = [
     "request-forged",
     "requests-unbounded",
     "sql-delayed",
+    "tls-optional",
+    "tls-outdated",
     "token-guessable",
     "token-unchecked",
 ];

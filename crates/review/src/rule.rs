@@ -163,6 +163,12 @@ rules! {
     TEMPLATE_EVALUATED "template-evaluated" Injection 1336
         "State a `pattern` in the schema of the value."
         "Give values to the template as data; never build the template from them."
+    TLS_OPTIONAL "tls-optional" Misconfiguration 319
+        "Serve the operation through the gateway in TLS, which adds `Strict-Transport-Security`."
+        "Add `Strict-Transport-Security: max-age=31536000` to every answer in TLS."
+    TLS_OUTDATED "tls-outdated" Misconfiguration 326
+        "Serve the operation through the gateway, which speaks TLS 1.2 and 1.3 only."
+        "Set the lowest version of TLS to 1.2, or leave it to a library that knows no other (`rustls`)."
     TOKEN_CONFUSED "token-confused" Authentication 347
         "Name the issuer, its keys and its algorithms under the route's `authenticate`."
         "Fix the algorithm when the key is loaded; never take it from the token."

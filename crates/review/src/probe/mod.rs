@@ -34,6 +34,7 @@ mod secret;
 mod ssrf;
 mod third_party;
 mod throwaway;
+mod transport;
 mod traversal;
 mod verbose;
 mod xss;
@@ -74,6 +75,7 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &consumption::Consumption,
         &misconfig::Misconfig,
         &cookie::Cookie,
+        &transport::Transport,
         &inventory::Inventory,
         &defects::Defects,
         &object_auth::ObjectAuth,

@@ -123,6 +123,12 @@ details! {
     "template-evaluated" Critical Point "1.3.7" "input is run as a template"
         "Arithmetic in the syntax of templates came back computed, and the same text without the syntax came back as it was."
         "pattern: '^[^{}<>$]*$'" REQUESTS;
+    "tls-optional" Low Service "3.4.1" "browsers are not told to stay in TLS"
+        "Answers in TLS lack `Strict-Transport-Security`, or its age is nothing: a first request without TLS can be changed on its way."
+        "" SERVE;
+    "tls-outdated" Medium Service "12.1.1" "broken versions of TLS are spoken"
+        "A hello in TLS 1.0 or 1.1 was answered with a hello of the same version, so that an attacker on the way can have it spoken."
+        "" SERVE;
     "token-confused" Critical Service "9.1.2" "public keys are taken for secrets"
         "A token signed with the public key as if it were a shared secret opens what the genuine one opens."
         "" AUTHENTICATE;

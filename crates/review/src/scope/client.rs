@@ -10,9 +10,11 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Guard;
+use super::hello::{Outdated, is_spoken};
 use super::wire::{Connector, Trust};
 use super::{Scope, SendError, Target};
 use crate::exchange::{Answer, Call, Credential, cookie, with_query};
@@ -174,6 +176,27 @@ impl ScopedClient {
         let request = Request::get(uri).body(Full::default()).map_err(malformed)?;
         let deadline = self.scope.deadline;
         timeout(deadline, self.exchange(request)).await.map_err(|_| SendError::Timeout(deadline))?.map(|_| ())
+    }
+
+    /// Whether the target is in TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Whether the target would speak a version of TLS that it should not.
+    pub(crate) async fn speaks(&self, version: Outdated) -> Result<bool, SendError> {
+        self.take()?;
+        self.wait().await;
+        let (host, port) = (self.host(), self.scope.authority.port_u16().unwrap_or(443));
+        let ask = async {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let mut stream = TcpStream::connect((host, port)).await?;
+            // Whoever breaks off has refused.
+            Ok::<_, std::io::Error>(is_spoken(&mut stream, host, version).await.unwrap_or(false))
+        };
+        let deadline = self.scope.deadline;
+        let spoken = timeout(deadline, ask).await.map_err(|_| SendError::Timeout(deadline))?;
+        spoken.map_err(|error| unreachable_for(&error))
     }
 
     /// Whether a credential had expired and was renewed.

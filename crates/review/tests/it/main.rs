@@ -44,3 +44,5 @@ mod strangers;
 mod tokens;
 #[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod transport;

@@ -23,6 +23,11 @@ paths:
       operationId: addHook
       requestBody: { content: { application/json: { schema: { type: object, required: [url], properties: { url: { type: string, format: uri, example: 'https://hooks.example/a' } } } } } }
       responses: { '202': { description: ok } }
+  /documents:
+    post:
+      operationId: addDocument
+      requestBody: { content: { application/xml: { schema: { type: object, properties: { title: { type: string } } } } } }
+      responses: { '202': { description: ok } }
 ";
 
 /// What the service does with a name that a caller gives.
@@ -88,11 +93,33 @@ async fn add(
     }
 }
 
+/// Replaces an entity that stands in the document by what its address gives, as far as the wall lets it.
+async fn document(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    text: String,
+) -> Result<StatusCode, StatusCode> {
+    caller(&headers)?;
+    let declared = text.split("<!ENTITY ").nth(1).and_then(|rest| rest.split_once(" SYSTEM \""));
+    if let Some((name, rest)) = declared.filter(|_| service.habit == Habit::Trusting)
+        && text.contains(&format!("&{name};"))
+        && let Some(uri) = rest.split('"').next().and_then(|address| address.parse::<Uri>().ok())
+        && let Some(host) = uri.host().filter(|host| host.chars().any(char::is_alphabetic))
+    {
+        resolve(service.resolver, host).await;
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
 async fn review(habit: Habit) -> Report {
     let names = NameServer::open(([127, 0, 0, 1], 0).into(), "review.example").await.unwrap();
     let service = Arc::new(Service { habit, resolver: names.address() });
     let me = |headers: HeaderMap| async move { caller(&headers).map(|()| Json(json!({ "name": "ann" }))) };
-    let routes = Router::new().route("/me", get(me)).route("/hooks", post(add)).with_state(service);
+    let routes = Router::new()
+        .route("/me", get(me))
+        .route("/hooks", post(add))
+        .route("/documents", post(document))
+        .with_state(service);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()).unwrap();
     let mut tasks = JoinSet::new();
@@ -110,5 +137,7 @@ async fn a_look_up_shows_what_is_fetched_and_is_no_proof_where_it_is_refused() {
         let report = review(habit).await;
         let found = report.findings().find(|one| one.rule == "request-forged" && one.operation == "addHook");
         assert_eq!(found.map(|one| one.confidence), expect, "{:#?}", report.rows);
+        let entity = report.findings().find(|one| one.rule == "entity-resolved").map(|one| one.confidence);
+        assert_eq!(entity, (habit == Habit::Trusting).then_some(Confidence::Proved), "{:#?}", report.rows);
     }
 }

@@ -112,7 +112,7 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 17] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
@@ -129,6 +129,7 @@ const SILENT: [&str; 16] = [
     "session-cookie",
     "session-lifecycle",
     "template-injection",
+    "transport",
 ];
 
 fn found(report: &Report, confidence: Confidence) -> BTreeSet<(&'static str, String)> {

@@ -22,9 +22,18 @@ pub(crate) struct Stranger {
 
 impl Stranger {
     pub(crate) fn start(program: &str, file: &str, build: &str) -> Self {
+        Self::start_with(program, file, &[build])
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn start_with(program: &str, file: &str, arguments: &[&str]) -> Self {
         let path = format!("{}/tests/targets/{file}", env!("CARGO_MANIFEST_DIR"));
         let mut child = Command::new(program)
-            .args([&path, build])
+            .arg(&path)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
