@@ -46,7 +46,7 @@ pub(super) async fn delayed(context: &Context<'_>, docket: &mut Docket, point: &
 /// Whether two rounds draw a line; a round that the weather spoiled is made again.
 async fn is_line(context: &Context<'_>, trail: &mut Trail, point: &Point<'_>, form: &str) -> Result<bool, SendError> {
     let mut drawn = 0;
-    for (at, delays) in ROUNDS.iter().cycle().take(ROUNDS.len() * 2).enumerate() {
+    for (at, delays) in ROUNDS.iter().cycle().take(ROUNDS.len() * 3).enumerate() {
         let mut points = Vec::new();
         let mut is_calm = true;
         for delay in delays {
@@ -62,8 +62,8 @@ async fn is_line(context: &Context<'_>, trail: &mut Trail, point: &Point<'_>, fo
         if drawn == ROUNDS.len() {
             return Ok(true);
         }
-        // Where nothing fits at first, nothing will.
-        if drawn == 0 && at > 0 {
+        // Where nothing fits three times, nothing will.
+        if drawn == 0 && at > 1 {
             break;
         }
     }
