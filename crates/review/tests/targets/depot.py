@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
+sys.dont_write_bytecode = True
 import directory
 
 FLAWS = {
