@@ -144,8 +144,28 @@ impl<'r> Context<'r> {
                 }
             }
         }
+        for parameter in endpoint.parameters.iter().filter(|one| one.is_required && one.example.is_none()) {
+            let found = self.named(endpoint, parameter, session);
+            for (at, values) in options.iter_mut().enumerate() {
+                let Some(value) = found.get(at).or(found.last()) else { continue };
+                match parameter.place {
+                    Place::Query => *values = std::mem::take(values).with_query(&parameter.name, value),
+                    Place::Header => *values = std::mem::take(values).with_header(&parameter.name, value),
+                    Place::Cookie | Place::Path => {}
+                }
+            }
+        }
         options.dedup();
         options
+    }
+
+    /// What a session has seen that a parameter outside the path names, when it names a thing.
+    fn named(&self, endpoint: &Endpoint, parameter: &Parameter, session: usize) -> Vec<String> {
+        let name = parameter.name.strip_prefix("X-").unwrap_or(&parameter.name);
+        if parameter.place == Place::Path || stem(name).is_none() && plain(name) != "id" {
+            return Vec::new();
+        }
+        self.memory.seen_by(session, endpoint, &Parameter { name: name.to_owned(), ..parameter.clone() })
     }
 
     /// A body for an operation, in which the ids of other things are those that a session has seen.

@@ -112,6 +112,13 @@ impl Docket {
         self.add(finding.with_confidence(Confidence::Question));
     }
 
+    /// Nothing was tried, and something should be asked.
+    pub(crate) fn question(&mut self, rule: &Rule, site: Site<'_>, summary: String) {
+        let tested = self.tested.clone();
+        self.add(finding_of(rule, site, summary, Trail::default()).with_confidence(Confidence::Question));
+        self.tested = tested;
+    }
+
     /// One cause is one finding, however many payloads show it and wherever they go in.
     fn add(&mut self, finding: Finding) {
         self.tested.insert(finding.operation.clone());

@@ -371,7 +371,7 @@ fn has_private(value: &Value, depth: usize) -> bool {
 }
 
 /// What people usually show to each other.
-fn is_shared(noun: &str) -> bool {
+pub(crate) fn is_shared(noun: &str) -> bool {
     ["article", "badge", "comment", "follower", "following", "photo", "post", "rating", "review"].contains(&noun)
 }
 

@@ -54,6 +54,7 @@ mod likeness;
 mod login;
 mod mask;
 mod memory;
+mod name_server;
 mod page;
 mod partner;
 mod plan;
@@ -84,6 +85,7 @@ pub use finding::{Aim, Confidence, Exchange, Finding, Label, Place, RequestSumma
 pub use identities::read_identities;
 pub use identity::Identity;
 pub use login::{Grant, JsonLogin, Login, LoginPayload, LoginRequest, Part, PartPlace, TokenSource};
+pub use name_server::NameServer;
 pub use partner::HostilePartner;
 pub use plan::{Estimate, Mode, Plan, PlanError, PlannedOperation, PolicyRule, ProbeEstimate};
 pub use progress::{Progress, ProgressEvent};

@@ -5,8 +5,11 @@ use std::fmt;
 use http::Method;
 use serde_json::Value;
 
-use crate::surface::Surface;
+use crate::exchange::{Answer, Call, Payload};
+use crate::session::granted;
+use crate::surface::schema::text_of;
 use crate::surface::template::plain;
+use crate::surface::{Surface, encode};
 
 /// How an identity comes by its credential.
 #[derive(Clone)]
@@ -50,6 +53,24 @@ impl Login {
                 LoginPayload::Form(_) | LoginPayload::Json(_) | LoginPayload::None | LoginPayload::Raw(..) => None,
             },
             Self::Fixed(_) | Self::Token(_) => None,
+        }
+    }
+
+    /// The request by which it signs in with texts: JSON, or a form.
+    pub(crate) fn sign_in(&self) -> Option<SignIn> {
+        if let Some(JsonLogin { path, body, .. }) = self.as_json() {
+            return Some(SignIn { path, body, form: None });
+        }
+        match self {
+            Self::Request(login) => match &login.payload {
+                LoginPayload::Form(fields) if login.method == Method::POST => {
+                    let members = fields.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+                    let (path, form) = (login.path.clone(), Some(login.grant.clone()));
+                    Some(SignIn { path, body: Value::Object(members.collect()), form })
+                }
+                LoginPayload::Form(_) | LoginPayload::Json(_) | LoginPayload::None | LoginPayload::Raw(..) => None,
+            },
+            Self::Fixed(_) | Self::Json(_) | Self::Token(_) => None,
         }
     }
 
@@ -126,6 +147,48 @@ impl Login {
                 Some(Self::Request(login))
             }
             Self::Fixed(_) | Self::Token(_) => None,
+        }
+    }
+}
+
+/// A sign-in by texts, to be tried with others.
+#[derive(Clone)]
+pub(crate) struct SignIn {
+    pub(crate) path: String,
+    /// The texts, by their names.
+    pub(crate) body: Value,
+    /// What a form is answered with when it is right; `None` for JSON.
+    form: Option<Grant>,
+}
+
+impl SignIn {
+    /// The sign-in of an account that signs in with JSON.
+    pub(crate) fn json(login: &JsonLogin) -> Self {
+        Self { path: login.path.clone(), body: login.body.clone(), form: None }
+    }
+
+    /// The request with these texts.
+    pub(crate) fn call(&self, body: &Value) -> Call {
+        let payload = match &self.form {
+            None => Payload::Json(body.clone()),
+            Some(_) => {
+                let members = body.as_object().into_iter().flatten();
+                let pairs = members.map(|(name, value)| format!("{}={}", encode(name), encode(&text_of(value))));
+                let text = pairs.collect::<Vec<_>>().join("&");
+                Payload::Secret("application/x-www-form-urlencoded".to_owned(), text)
+            }
+        };
+        Call::new(Method::POST, self.path.clone()).with_body(payload)
+    }
+
+    /// Whether an answer lets somebody in: a form that is refused is often answered with a page and a success.
+    pub(crate) fn is_served(&self, answer: &Answer) -> bool {
+        match &self.form {
+            None => answer.is_success(),
+            Some(grant) => {
+                let is_fine = answer.is_success() || answer.status.is_redirection();
+                is_fine && granted(grant, answer, "").is_ok()
+            }
         }
     }
 }

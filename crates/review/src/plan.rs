@@ -8,6 +8,7 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::operation::{AccessRule, Audience};
 
 use crate::identity::Identity;
+use crate::name_server::NameServer;
 use crate::partner::HostilePartner;
 use crate::probe;
 use crate::row::Row;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub(crate) seed: Option<u64>,
     /// The third party that the API under test asks, when the reviewer plays it.
     pub partner: Option<Arc<HostilePartner>>,
+    /// The reviewer's own name server, where the target can be made to ask it.
+    pub name_server: Option<Arc<NameServer>>,
 }
 
 impl Plan {
@@ -57,7 +60,7 @@ impl Plan {
         if identities.is_empty() {
             return Err(PlanError::NoIdentities);
         }
-        Ok(Self { surface, identities, mode: Mode::Active, seed: None, partner: None })
+        Ok(Self { surface, identities, mode: Mode::Active, seed: None, partner: None, name_server: None })
     }
 
     /// The same plan with another mode.
@@ -71,6 +74,13 @@ impl Plan {
     #[must_use]
     pub fn with_partner(mut self, partner: HostilePartner) -> Self {
         self.partner = Some(Arc::new(partner));
+        self
+    }
+
+    /// The same plan with a name server that the target asks, so that a look-up can be seen where nothing else gets out.
+    #[must_use]
+    pub fn with_name_server(mut self, name_server: NameServer) -> Self {
+        self.name_server = Some(Arc::new(name_server));
         self
     }
 

@@ -314,13 +314,17 @@ const BY_STATUS: [&str; 13] = [
     "token-unsigned",
 ];
 /// Rules that only a third party can confirm, or a comparison of times or of many requests.
-const BY_WITNESS: [&str; 6] = [
+const BY_WITNESS: [&str; 10] = [
     "account-enumerable",
     "guessing-unbounded",
     "partner-trusted",
     "pattern-exponential",
     "requests-unbounded",
+    "sql-delayed",
+    "tls-optional",
+    "tls-outdated",
     "token-guessable",
+    "token-unchecked",
 ];
 /// Rules that the reviewer's own server proves.
 const BY_CALL: [&str; 2] = ["entity-resolved", "request-forged"];

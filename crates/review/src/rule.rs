@@ -64,6 +64,9 @@ rules! {
     COMMAND_INJECTED "command-injected" Injection 78
         "State a `pattern` in the schema of the value."
         "Start the program with a list of arguments, never with a shell and a formatted line."
+    CONTRACT_DEFECTIVE "contract-defective" Inventory 1059
+        "Repair the contract: what cannot be read is neither checked nor reviewed."
+        "Make the contract from the code, or test the code against it, so that they cannot part."
     COOKIE_UNPROTECTED "cookie-unprotected" Misconfiguration 1004
         "Serve the operation through the gateway with cookie sessions of its own."
         "Set `HttpOnly`, `Secure` and `SameSite` on every cookie that signs somebody in."
@@ -97,6 +100,9 @@ rules! {
     HEADERS_MISSING "headers-missing" Misconfiguration 693
         "Serve the operation through the gateway, which adds the headers."
         "Add `X-Content-Type-Options: nosniff` to every answer and a content security policy to every page."
+    LDAP_INJECTED "ldap-injected" Injection 90
+        "State a `pattern` without parentheses and asterisks in the schema of the value."
+        "Escape values as RFC 4515 section 3 says before they become part of a filter."
     MARKUP_STORED "markup-stored" Injection 79
         "Leave `x-palisade-markup` out of the property's schema, so that markup is refused."
         "Escape text where it enters HTML."
@@ -145,6 +151,9 @@ rules! {
     SESSION_OUTLIVES "session-outlives" Authentication 613
         "Keep sessions in the gateway, which ends them at once."
         "Record that the token was signed out, and refuse it from then on."
+    SQL_DELAYED "sql-delayed" Injection 89
+        "State a `pattern` in the schema of the parameter."
+        "Bind values (`?`) instead of formatting them into the statement."
     SQL_ERROR "sql-error" Injection 89
         "State a `pattern` in the schema of the parameter."
         "Bind values (`?`) instead of formatting them into the statement."
@@ -154,6 +163,12 @@ rules! {
     TEMPLATE_EVALUATED "template-evaluated" Injection 1336
         "State a `pattern` in the schema of the value."
         "Give values to the template as data; never build the template from them."
+    TLS_OPTIONAL "tls-optional" Misconfiguration 319
+        "Serve the operation through the gateway in TLS, which adds `Strict-Transport-Security`."
+        "Add `Strict-Transport-Security: max-age=31536000` to every answer in TLS."
+    TLS_OUTDATED "tls-outdated" Misconfiguration 326
+        "Serve the operation through the gateway, which speaks TLS 1.2 and 1.3 only."
+        "Set the lowest version of TLS to 1.2, or leave it to a library that knows no other (`rustls`)."
     TOKEN_CONFUSED "token-confused" Authentication 347
         "Name the issuer, its keys and its algorithms under the route's `authenticate`."
         "Fix the algorithm when the key is loaded; never take it from the token."
@@ -172,6 +187,9 @@ rules! {
     TOKEN_SUBJECT "token-subject" Authentication 347
         "Name the issuer and its keys under the route's `authenticate`."
         "Verify the signature before any claim is read."
+    TOKEN_UNCHECKED "token-unchecked" Authentication 1270
+        "Name the issuer, its audience and its keys under the route's `authenticate`."
+        "Check `nbf`, `iss`, `aud`, the kind of the token and `crit`, after its signature."
     TOKEN_UNSIGNED "token-unsigned" Authentication 347
         "Name the issuer, its keys and its algorithms under the route's `authenticate`."
         "Fix the algorithm when the key is loaded; never take it from the token."

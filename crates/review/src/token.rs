@@ -44,6 +44,13 @@ impl Jwt {
         format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
+    /// The same token with zeros for a signature on an elliptic curve; `None` for other algorithms.
+    pub(crate) fn zeroed(&self) -> Option<String> {
+        let [header, claims, signature] = &self.written;
+        let length = URL_SAFE_NO_PAD.decode(signature).ok().filter(|_| self.algorithm().starts_with("ES"))?.len();
+        Some(format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(vec![0; length])))
+    }
+
     /// The same token without its signature, under a header that promises one.
     pub(crate) fn stripped(&self) -> String {
         let [header, claims, _] = &self.written;
@@ -63,6 +70,11 @@ impl Jwt {
     /// The algorithm that the header names.
     pub(crate) fn algorithm(&self) -> &str {
         self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The header, for mutants of it.
+    pub(crate) fn header(&self) -> &Map<String, Value> {
+        &self.header
     }
 
     /// The claims, for mutants of them.
@@ -306,6 +318,10 @@ mod tests {
         Jwt::read(&format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode([7, 7]))).unwrap()
     }
 
+    fn claims_of(jwt: &Jwt) -> Value {
+        Value::Object(jwt.claims.clone())
+    }
+
     #[test]
     fn mutants_keep_what_they_do_not_change() {
         let check = |mutant: String, header: Value, claims: Value, signature: &[u8]| {
@@ -317,6 +333,7 @@ mod tests {
         let (header, claims) = (json!({ "alg": "ES256", "kid": "k" }), json!({ "sub": "a", "exp": 9, "roles": ["x"] }));
         check(token().unsigned("nOnE"), json!({ "alg": "nOnE", "kid": "k" }), claims.clone(), &[]);
         check(token().flipped(), header.clone(), claims, &[6, 7]);
+        check(token().zeroed().unwrap(), header.clone(), claims_of(&token()), &[0, 0]);
         check(token().for_subject("b"), header.clone(), json!({ "sub": "b", "exp": 9, "roles": ["x"] }), &[7, 7]);
         check(token().expired(), header, json!({ "sub": "a", "exp": 1, "roles": ["x"] }), &[7, 7]);
     }

@@ -252,6 +252,13 @@ fn every_command_explains_itself() {
                   Use the markers of an earlier run, whose report names its seed; only for a target that is
                   made anew
 
+              --name-server <ADDRESS>
+                  Where to listen for look-ups of names, over UDP, when the target's resolver asks here or a
+                  zone is delegated here
+
+              --name-zone <NAME>
+                  The zone whose names are then given to the target
+
               --baseline <FILE>
                   Findings that were accepted: they do not count for the exit code
 

@@ -326,6 +326,7 @@ fn no_refusal_of_the_library_is_untested() {
         DenialCode::RequestMalformed,
         DenialCode::ResponseForeign,
         DenialCode::ObjectUnknown,
+        DenialCode::SessionsExhausted,
         DenialCode::ResponseInvalid,
         DenialCode::ResponseLeaks,
         DenialCode::ResponseUndeclared,

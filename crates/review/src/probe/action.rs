@@ -97,7 +97,7 @@ pub(super) async fn act(context: &Context<'_>, docket: &mut Docket, endpoint: &E
     Ok(())
 }
 
-const ACTIONS: [&str; 20] = [
+pub(super) const ACTIONS: [&str; 20] = [
     "activate",
     "archive",
     "cancel",

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
-use crate::exchange::{Answer, Call, Payload};
+use crate::exchange::{Answer, Call};
 use crate::finding::{Label, Site};
-use crate::login::{JsonLogin, is_password};
+use crate::login::{SignIn, is_password};
 use crate::plan::{Mode, Plan};
 use crate::probe::Probe;
 use crate::probe::point::{plain, without_echo};
@@ -43,18 +43,15 @@ impl Probe for Enumeration {
             docket.skip("a safe run guesses no names");
             return Ok(());
         }
-        let logins: Vec<JsonLogin> =
-            context.plan.identities.iter().filter_map(|identity| identity.login.as_json()).collect();
+        let logins: Vec<SignIn> =
+            context.plan.identities.iter().filter_map(|identity| identity.login.sign_in()).collect();
         let Some(first) = logins.first() else {
             docket.skip("no identity signs in with a name");
             return Ok(());
         };
         let known: Vec<String> = logins.iter().filter_map(|login| name_in(&login.body)).take(2).collect();
         let operation = endpoint_at(context, &first.path).map_or(first.path.clone(), |endpoint| endpoint.id.clone());
-        let sign_in = |name: &str| {
-            let body = with_name(&first.body, name, Some("Wrong-0!wrong"));
-            Call::new(Method::POST, first.path.clone()).with_body(Payload::Json(body))
-        };
+        let sign_in = |name: &str| first.call(&with_name(&first.body, name, Some("Wrong-0!wrong")));
         ask(context, docket, &operation, &known, &sign_in).await?;
         for endpoint in context.surface().endpoints.iter().filter(|one| is_reset(one) && !one.is_limited()) {
             let sample = context.surface().sample_body(endpoint).unwrap_or_default();
@@ -105,7 +102,9 @@ async fn ask(
 fn sign(answer: &Answer, name: &str) -> String {
     let text: String = without_echo(answer, name).chars().filter(|one| !one.is_ascii_digit()).collect();
     let words = text.split(|one: char| !one.is_alphanumeric() && one != '_').filter(|word| word.len() < LONGEST_WORD);
-    format!("{} {}", answer.status.as_u16(), words.collect::<Vec<_>>().join(" "))
+    // A form is often answered with a redirection, which tells by where it leads.
+    let place = answer.header("location").unwrap_or_default().replace(name, "");
+    format!("{} {place} {}", answer.status.as_u16(), words.collect::<Vec<_>>().join(" "))
 }
 
 fn is_reset(endpoint: &Endpoint) -> bool {

@@ -10,7 +10,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points};
+use crate::probe::point::{Point, all_points};
 use crate::row::Row;
 use crate::rule::{self, Rule};
 use crate::scope::SendError;
@@ -63,7 +63,7 @@ impl Probe for Template {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let surface = context.surface();
-        for point in all_points(context).iter().filter(|point| point.is_text(surface) && point.spot != Spot::Header) {
+        for point in all_points(context).iter().filter(|point| point.is_text(surface) && point.spot.is_plain()) {
             let forms = if point.is_named(&TEXTUAL) { &ENGINES[..] } else { ENGINES.get(..COMMON).unwrap_or_default() };
             evaluate(context, docket, point, &rule::TEMPLATE_EVALUATED, forms).await?;
         }

@@ -15,10 +15,11 @@ use crate::finding::{Label, Site};
 use crate::plan::Plan;
 use crate::probe::Probe;
 use crate::probe::authn::{AUTHORIZATION, Control, is_alike, protected_reads};
+use crate::probe::claims::{Key, Known, unchecked};
 use crate::row::Row;
 use crate::rule::{self, Rule};
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Known};
+use crate::surface::{self, Endpoint};
 use crate::token::{Jwt, UNSIGNED, pem_of, weak_secrets};
 
 /// The probe.
@@ -42,7 +43,7 @@ impl Probe for Forgery {
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let mut controls = protected_reads(context);
         // The answer to a read by id tells best whose token was believed.
-        let is_said = |endpoint: &Endpoint| endpoint.is_owned() && endpoint.known == Known::Declared;
+        let is_said = |endpoint: &Endpoint| endpoint.is_owned() && endpoint.known == surface::Known::Declared;
         controls.sort_by_key(|control| {
             (!is_said(control.endpoint) || control.endpoint.owner.request.is_empty(), !is_said(control.endpoint))
         });
@@ -126,6 +127,17 @@ async fn forge(
     }
     let named = Named { jwt: &jwt, placeholder: &placeholder, controls: &controls };
     fetched_keys(context, docket, control, named).await?;
+    let key = match &secret {
+        Some(secret) if proved.contains(&rule::TOKEN_GUESSABLE.slug) => Some(Key::Secret(secret)),
+        _ if proved.contains(&rule::TOKEN_UNSIGNED.slug) && !proved.contains(&rule::TOKEN_FORGED.slug) => {
+            Some(Key::None)
+        }
+        _ => None,
+    };
+    if let Some(key) = key {
+        let known = Known { jwt: &jwt, key, placeholder: &placeholder, controls: &controls, valid: &valid };
+        unchecked(context, docket, control, known).await?;
+    }
     expired(context, docket, control, Old { jwt: &jwt, secret: secret.as_deref(), proved: &proved, controls, valid })
         .await?;
     for_another(context, docket, control.endpoint).await
@@ -145,6 +157,10 @@ async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Resu
             how: "whose signature was cut off",
         },
     ];
+    if let Some(token) = jwt.zeroed() {
+        // A verifier that takes zero for a point of the curve takes it for every message (CVE-2022-21449).
+        mutants.push(Mutant { rule: &rule::TOKEN_FORGED, token, shown: "ZEROED", how: "with a signature of zeros" });
+    }
     for spelling in UNSIGNED {
         let (rule, token) = (&rule::TOKEN_UNSIGNED, jwt.unsigned(spelling));
         mutants.push(Mutant { rule, token, shown: "UNSIGNED", how: "that says it is not signed" });

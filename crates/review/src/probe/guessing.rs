@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
-use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
-use crate::login::JsonLogin;
+use crate::login::SignIn;
 use crate::plan::{Mode, Plan};
 use crate::probe::Probe;
 use crate::probe::throwaway::Throwaway;
@@ -47,14 +46,14 @@ impl Probe for Guessing {
         // A real account may be locked by this, so that only a full run uses one; one of our own may be.
         let mut made = Trail::default();
         let own = Throwaway::make(context, &mut made, Label::Control, &[]).await?;
-        let login = own.as_ref().map_or(&login, |own| &own.login);
+        let login = own.as_ref().map_or(login, |own| SignIn::json(&own.login));
         let is_real = context.plan.mode == Mode::Full || own.is_some();
         let Some(body) = wrong(&login.body, &context.marker(), is_real) else {
             docket.skip("it is not clear which property of the sign-in is the password");
             return Ok(());
         };
-        let call = Call::new(Method::POST, login.path.clone()).with_body(Payload::Json(body));
-        let attempts = attempts(context.plan, login);
+        let call = login.call(&body);
+        let attempts = attempts(context.plan, &login);
         let path = &login.path;
         let declared =
             context.surface().endpoints.iter().find(|one| one.template == *path && one.method == Method::POST);
@@ -66,7 +65,7 @@ impl Probe for Guessing {
             let is_shown = number <= 2 || number + 2 > attempts;
             let mut unseen = Trail::default();
             let answer = context.send(if is_shown { &mut trail } else { &mut unseen }, Label::Attack, &call).await?;
-            if answer.is_success() {
+            if login.is_served(&answer) {
                 docket.skip("a wrong password is accepted, so that nothing can be guessed");
                 return Ok(());
             }
@@ -78,8 +77,7 @@ impl Probe for Guessing {
             }
         }
         if let Some(own) = &own {
-            let right =
-                Call::new(Method::POST, own.login.path.clone()).with_body(Payload::Json(own.login.body.clone()));
+            let right = login.call(&own.login.body);
             if !context.send(&mut trail, Label::Verify, &right).await?.is_success() {
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, "the account is closed after wrong passwords", trail);
                 return Ok(());
@@ -96,12 +94,12 @@ impl Probe for Guessing {
     }
 }
 
-fn sign_in(plan: &Plan) -> Option<JsonLogin> {
-    plan.identities.iter().find_map(|identity| identity.login.as_json())
+fn sign_in(plan: &Plan) -> Option<SignIn> {
+    plan.identities.iter().find_map(|identity| identity.login.sign_in())
 }
 
 /// A little more than the contract allows.
-fn attempts(plan: &Plan, login: &JsonLogin) -> u32 {
+fn attempts(plan: &Plan, login: &SignIn) -> u32 {
     let declared = plan.surface.endpoints.iter().find(|one| one.template == login.path && one.method == Method::POST);
     let limit = declared.and_then(|endpoint| endpoint.limit_by(LimitBy::Client));
     limit.map_or(UNDECLARED, |limit| limit.requests.saturating_add(5)).min(MAXIMUM)

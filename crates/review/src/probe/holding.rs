@@ -10,7 +10,7 @@ use crate::likeness::texts;
 use crate::memory::is_envelope;
 use crate::probe::point::plain;
 use crate::surface::schema::text_of;
-use crate::surface::template::singular;
+use crate::surface::template::{is_person, singular, stem};
 use crate::surface::{Endpoint, Parameter, Values};
 
 /// What is known about an account: names and values that stand for it.
@@ -45,7 +45,8 @@ fn own_ids(
 ) {
     let is_own = members.values().any(|value| value.as_str().is_some_and(|text| known.iter().any(|one| one == text)));
     for (name, value) in members {
-        let is_id = ["id", "_id", "uuid", "userid", "uid", "username", "email"].contains(&plain(name).as_str());
+        let is_id = ["id", "_id", "uuid", "userid", "uid", "username", "email"].contains(&plain(name).as_str())
+            || stem(name).is_some_and(|stem| is_person(&stem) && stem != "account");
         match value {
             Value::String(_) | Value::Number(_) if is_own && is_id => facts.push((plain(name), text_of(value))),
             Value::Object(within) if depth < 2 => own_ids(within, known, depth + 1, facts),
@@ -113,8 +114,10 @@ pub(crate) fn held(context: &Context<'_>, endpoint: &Endpoint, session: usize) -
 
 /// Whether a list of such things shows a value to one session and not to the other, who was shown the list as well.
 pub(crate) fn is_listed_for_one(context: &Context<'_>, noun: &str, value: &str, one: usize, other: usize) -> bool {
-    let shows = |session: usize, id: &str| {
-        context.memory.served(id).find(|served| served.session == Some(session)).and_then(|served| served.body.as_ref())
+    // What was made later is in a later answer only.
+    let shown = |session: usize, id: &str| {
+        let own = context.memory.served(id).filter(move |served| served.session == Some(session));
+        own.filter_map(|served| served.body.as_ref()).collect::<Vec<_>>()
     };
     let reads = context
         .surface()
@@ -123,9 +126,10 @@ pub(crate) fn is_listed_for_one(context: &Context<'_>, noun: &str, value: &str, 
         .filter(|endpoint| endpoint.is_read() && endpoint.path_parameters().next().is_none())
         .filter(|endpoint| endpoint.template.split('/').any(|segment| singular(segment) == singular(noun)));
     reads.into_iter().any(|list| {
-        shows(one, &list.id)
-            .zip(shows(other, &list.id))
-            .is_some_and(|(own, foreign)| lists(own, value) && !holds(foreign, value))
+        let (own, foreign) = (shown(one, &list.id), shown(other, &list.id));
+        own.iter().any(|body| lists(body, value))
+            && !foreign.is_empty()
+            && !foreign.iter().any(|body| holds(body, value))
     })
 }
 

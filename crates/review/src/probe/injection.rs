@@ -14,11 +14,12 @@ use crate::finding::{Label, Site};
 use crate::likeness::longest_list;
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points, plain, without_echo};
+use crate::probe::delay::delayed;
+use crate::probe::point::{Point, Spot, all_points, plain, without_echo_of};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Place, Surface};
+use crate::surface::{Endpoint, Surface};
 
 /// The probe.
 #[derive(Debug)]
@@ -35,13 +36,17 @@ impl Probe for Injection {
     }
 
     fn estimate(&self, plan: &Plan) -> u32 {
-        count(plan.surface.endpoints.iter().map(|endpoint| texts(&plan.surface, endpoint) * 14).sum())
+        count(plan.surface.endpoints.iter().map(|endpoint| texts(&plan.surface, endpoint) * 18).sum())
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         for point in all_points(context).iter().filter(|point| is_candidate(context.surface(), point)) {
-            if inject(context, docket, point).await? == Outcome::Open {
-                error(context, docket, point).await?;
+            let mut outcome = inject(context, docket, point).await?;
+            if outcome == Outcome::Open {
+                outcome = error(context, docket, point).await?;
+            }
+            if outcome != Outcome::Settled {
+                delayed(context, docket, point).await?;
             }
         }
         Ok(())
@@ -50,21 +55,24 @@ impl Probe for Injection {
 
 /// How many texts an operation takes, roughly.
 fn texts(surface: &Surface, endpoint: &Endpoint) -> usize {
-    let parameters = endpoint.parameters.iter().filter(|one| one.place != Place::Header).count();
     let body = endpoint.body.as_ref().map_or(0, |body| surface.properties(&body.schema).len());
-    parameters + body
+    endpoint.parameters.len() + body
 }
 
 fn is_candidate(surface: &Surface, point: &Point<'_>) -> bool {
     let is_secret = matches!(point.plain_name().as_str(), "password" | "passwd" | "newpassword");
     let is_changed = matches!(point.endpoint.method.as_str(), "PATCH" | "PUT") && point.spot != Spot::Body;
     let is_numeric = point.is_number(surface) && point.spot != Spot::Body;
-    !is_changed && !is_secret && point.spot != Spot::Header && (point.is_text(surface) || is_numeric)
+    // What the protocol itself reads is seldom what a statement is made of.
+    let is_protocol = !point.spot.is_plain() && point.is_named(&PROTOCOL);
+    !is_changed && !is_secret && !is_protocol && (point.is_text(surface) || is_numeric)
 }
 
 /// Whether anything is left to try at a point.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
+    /// Answers say nothing of conditions; only their time might.
+    Blind,
     Open,
     Settled,
 }
@@ -73,7 +81,7 @@ enum Outcome {
 /// answer has new ids.
 fn sign(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
     if (point.endpoint.is_read() || is_search(point.endpoint)) && answer.is_success() {
-        return without_echo(answer, sent);
+        return without_echo_of(point, answer, sent);
     }
     answer.meaning().to_string()
 }
@@ -109,7 +117,7 @@ async fn inject(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -
             docket.withstand(&rule::SQL_INJECTED, site, "a false condition is answered like a true one", trail);
             ignored += 1;
             if ignored > 1 {
-                return Ok(Outcome::Settled);
+                return Ok(Outcome::Blind);
             }
             continue;
         }
@@ -181,7 +189,7 @@ fn is_asking(template: &str) -> bool {
 }
 
 /// One quote breaks the statement, two are a quote in a text, and the answer to one is the database's.
-async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
+async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<Outcome, SendError> {
     let insertion = point.insertion();
     let site = Site { operation: &point.endpoint.id, insertion: &insertion };
     let seed = point.seed_text();
@@ -205,9 +213,9 @@ async fn error(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         }
         let summary = format!("a quote in `{}` breaks the statement, and the answer shows it", point.name);
         docket.prove(&rule::SQL_ERROR, site, summary, trail);
-        return Ok(());
+        return Ok(Outcome::Settled);
     }
-    Ok(())
+    Ok(Outcome::Open)
 }
 
 /// How a condition is put behind a literal: what closes it, and what makes the rest of the statement harmless.
@@ -244,6 +252,8 @@ fn forms(surface: &Surface, point: &Point<'_>) -> impl Iterator<Item = Form> + u
     NUMBER.into_iter().filter(move |_| is_number).chain(text)
 }
 
+const PROTOCOL: [&str; 9] =
+    ["accept", "authorization", "content", "csrf", "etag", "idempotency", "ifmatch", "ifnonematch", "token"];
 const NUMBER: [Form; 1] = [Form { close: "", balance: None }];
 const TEXTS: [Form; 6] = [
     Form { close: "'", balance: None },

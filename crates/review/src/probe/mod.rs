@@ -3,10 +3,13 @@
 mod account;
 mod action;
 mod authn;
+mod claims;
 mod code;
 mod consumption;
 mod cookie;
 mod craft;
+mod defects;
+mod delay;
 mod enumeration;
 mod evaluation;
 mod flow;
@@ -16,10 +19,13 @@ mod guessing;
 mod holding;
 mod injection;
 mod inventory;
+mod ldap;
 mod lifecycle;
 mod misconfig;
+mod naming;
 mod nosql;
 mod object_auth;
+mod object_named;
 mod pattern;
 pub(crate) mod point;
 mod property;
@@ -28,6 +34,7 @@ mod secret;
 mod ssrf;
 mod third_party;
 mod throwaway;
+mod transport;
 mod traversal;
 mod verbose;
 mod xss;
@@ -68,19 +75,24 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &consumption::Consumption,
         &misconfig::Misconfig,
         &cookie::Cookie,
+        &transport::Transport,
         &inventory::Inventory,
+        &defects::Defects,
         &object_auth::ObjectAuth,
+        &object_named::ObjectNamed,
         &property::Property,
         &flow::Flow,
         &ssrf::Ssrf,
         &third_party::ThirdParty,
+        // Before what sends bare line breaks, which make an answer that nobody can read where headers can be split.
+        &redirect::Redirect,
         &injection::Injection,
         &nosql::NoSql,
+        &ldap::Ldap,
         &evaluation::Command,
         &evaluation::Template,
         &traversal::Traversal,
         &xxe::Xxe,
-        &redirect::Redirect,
         &xss::Xss,
         &verbose::Verbose,
         &account::Registration,

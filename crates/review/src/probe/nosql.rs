@@ -44,7 +44,7 @@ impl Probe for NoSql {
                 Spot::Body | Spot::Query if asks => operators(context, docket, point).await?,
                 _ => {}
             }
-            if point.endpoint.is_read() && point.spot != Spot::Header {
+            if point.endpoint.is_read() && point.spot.is_plain() {
                 script(context, docket, point).await?;
             }
         }

@@ -14,7 +14,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points};
+use crate::probe::point::{Point, all_points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -59,7 +59,7 @@ impl Probe for Pattern {
 /// Whether the contract or the name says that a text is held against a pattern.
 fn is_matched(surface: &Surface, point: &Point<'_>) -> bool {
     let has_pattern = surface.resolve(point.schema).get("pattern").is_some();
-    point.is_text(surface) && point.spot != Spot::Header && (has_pattern || point.is_named(&NAMES))
+    point.is_text(surface) && point.spot.is_plain() && (has_pattern || point.is_named(&NAMES))
 }
 
 /// How a text is written that almost matches, and what it is made of.

@@ -30,9 +30,17 @@ pub(crate) struct Point<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spot {
     Body,
+    Cookie,
     Header,
     Path,
     Query,
+}
+
+impl Spot {
+    /// Whether it is part of what a request asks, and not of what is said beside it.
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Body | Self::Path | Self::Query)
+    }
 }
 
 /// An ordinary request: what was served before, or what the contract gives as an example.
@@ -63,7 +71,12 @@ impl Base {
 impl Point<'_> {
     /// The ordinary request with another value here.
     pub(crate) fn call(&self, context: &Context<'_>, value: &Value) -> Call {
-        let mut base = self.base.clone();
+        self.call_by(context, value, self.base.session)
+    }
+
+    /// The same, made by somebody else.
+    pub(crate) fn call_by(&self, context: &Context<'_>, value: &Value, session: Option<usize>) -> Call {
+        let mut base = Base { session, ..self.base.clone() };
         match self.spot {
             Spot::Body => {
                 let body = base.body.take().map(|body| fresh(context, self.endpoint, body));
@@ -71,7 +84,8 @@ impl Point<'_> {
                 put(&mut body, &self.name, value.clone());
                 return context.call(self.endpoint, &base.values, Some(body), base.session);
             }
-            Spot::Header => return base.call(context, self.endpoint).with_header(self.name.clone(), text_of(value)),
+            Spot::Cookie => base.values = base.values.with_cookie(&self.name, &text_of(value)),
+            Spot::Header => base.values = base.values.with_header(&self.name, &text_of(value)),
             Spot::Path => base.values = base.values.with_path(&self.name, &text_of(value)),
             Spot::Query => base.values = base.values.with_query(&self.name, &text_of(value)),
         }
@@ -86,6 +100,7 @@ impl Point<'_> {
     pub(crate) fn insertion(&self) -> String {
         let place = match self.spot {
             Spot::Body => "body",
+            Spot::Cookie => "cookie",
             Spot::Header => "header",
             Spot::Path => "path",
             Spot::Query => "query",
@@ -121,16 +136,21 @@ impl Point<'_> {
 
 /// Every point of an operation that may be tried often in the plan's mode.
 pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<Point<'p>> {
-    let surface = context.surface();
     let is_allowed = endpoint.is_read() || context.plan.mode > Mode::Safe;
-    if endpoint.is_limited() || !is_allowed || is_final(endpoint) || changes_credentials(surface, endpoint) {
+    if endpoint.is_limited() || !is_allowed || is_final(endpoint) || changes_credentials(context.surface(), endpoint) {
         return Vec::new();
     }
+    places(context, endpoint)
+}
+
+/// Every point of an operation, whether or not it may be tried often.
+pub(crate) fn places<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<Point<'p>> {
+    let surface = context.surface();
     let base = Base::of(context, endpoint);
     let mut points = Vec::new();
     for parameter in &endpoint.parameters {
         let spot = match parameter.place {
-            Place::Cookie => continue,
+            Place::Cookie => Spot::Cookie,
             Place::Header => Spot::Header,
             Place::Path => Spot::Path,
             Place::Query => Spot::Query,
@@ -140,7 +160,7 @@ pub(crate) fn points<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
             Spot::Query => {
                 base.values.query.iter().find(|(name, _)| *name == parameter.name).map(|(_, one)| one.clone())
             }
-            Spot::Body | Spot::Header => None,
+            Spot::Body | Spot::Cookie | Spot::Header => None,
         };
         let seed = Value::from(used.unwrap_or_else(|| surface.sample(parameter)));
         let (name, schema) = (parameter.name.clone(), &parameter.schema);
@@ -234,8 +254,17 @@ pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
 
 /// An answer without what was sent: an echo is no reaction.
 pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
+    without(answer.text.clone(), sent)
+}
+
+/// The same, and without what an ordinary request has there: what is found by its name shows it.
+pub(crate) fn without_echo_of(point: &Point<'_>, answer: &Answer, sent: &str) -> String {
+    without(without_echo(answer, sent), &point.seed_text())
+}
+
+fn without(mut text: String, sent: &str) -> String {
     if sent.is_empty() {
-        return answer.text.clone();
+        return text;
     }
     let quoted = Value::from(sent).to_string();
     let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
@@ -246,7 +275,6 @@ pub(crate) fn without_echo(answer: &Answer, sent: &str) -> String {
         .replace('\'', "&#39;")
         .replace('"', "&quot;");
     let numeric = sent.replace('\'', "&#x27;").replace('"', "&#34;");
-    let mut text = answer.text.clone();
     for form in [inner, sent, &html, &numeric, &crate::surface::encode(sent)] {
         text = text.replace(form, "");
     }

@@ -9,7 +9,7 @@ use crate::exchange::Answer;
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points};
+use crate::probe::point::{Point, all_points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -34,7 +34,7 @@ impl Probe for Redirect {
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
         let points = all_points(context);
-        for point in points.iter().filter(|point| point.is_text(context.surface()) && point.spot != Spot::Header) {
+        for point in points.iter().filter(|point| point.is_text(context.surface()) && point.spot.is_plain()) {
             if point.is_named(&WORDS) {
                 leave(context, docket, point).await?;
             }

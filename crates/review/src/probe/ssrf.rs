@@ -12,7 +12,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points, plain};
+use crate::probe::point::{Point, all_points, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -71,8 +71,39 @@ async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
         docket.withstand(&rule::REQUEST_FORGED, site, reason, trail);
         // What takes the address and asks nobody does so for every spelling.
         if answer.is_success() {
-            return Ok(());
+            break;
         }
+    }
+    look_up(context, docket, point).await
+}
+
+/// A name that only our name server knows, and that leads inside: where nothing gets out, the look-up shows.
+async fn look_up(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
+    let Some(names) = &context.plan.name_server else { return Ok(()) };
+    let insertion = point.insertion();
+    let site = Site { operation: &point.endpoint.id, insertion: &insertion };
+    let (name, unused) = (names.name(&context.marker()), names.name(&context.marker()));
+    let token = format!("/{}", context.marker());
+    let port = context.sink.address().port();
+    let written =
+        if is_authority(point) { format!("{name}:{port}{token}") } else { format!("http://{name}:{port}{token}") };
+    let mut trail = Trail::default();
+    let answer = context.send(&mut trail, Label::Attack, &point.text(context, &written)).await?;
+    let patience = if answer.is_success() { PATIENCE } else { SHORT_PATIENCE };
+    if !names.hears(&name, patience).await || names.has_heard(&unused) {
+        let reason = format!("a name of ours is answered with {}, and not looked up", answer.meaning().as_u16());
+        docket.withstand(&rule::REQUEST_FORGED, site, reason, trail);
+    } else if context.sink.sees(&token, SHORT_PATIENCE).await {
+        let summary = "the API fetched an address inside the network, by a name of the caller's".to_owned();
+        docket.prove(&rule::REQUEST_FORGED, site, summary, trail);
+    } else if answer.is_success() {
+        // Whoever looks a name up to judge where it leads would have refused this one.
+        let summary =
+            "the API looked a name of the caller's up, which leads inside the network, and took it".to_owned();
+        docket.prove(&rule::REQUEST_FORGED, site, summary, trail);
+    } else {
+        let summary = "the API looks up names that the caller gives; it refused this one".to_owned();
+        docket.suspect(&rule::REQUEST_FORGED, site, summary, trail);
     }
     Ok(())
 }
@@ -80,7 +111,7 @@ async fn call_back(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>
 /// Whether a value is fetched, by its type, its example or its name.
 fn is_fetched(surface: &Surface, point: &Point<'_>) -> bool {
     let is_address = surface.is_url(point.schema) || point.seed_text().starts_with("http");
-    let is_text = point.is_text(surface) && point.spot != Spot::Header;
+    let is_text = point.is_text(surface) && point.spot.is_plain();
     is_address || is_text && point.is_named(&NAMES) || is_text && is_authority(point)
 }
 

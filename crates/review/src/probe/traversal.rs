@@ -9,7 +9,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, all_points, plain};
+use crate::probe::point::{Point, all_points, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -49,7 +49,7 @@ fn is_candidate(point: &Point<'_>) -> bool {
         !name.is_empty() && !name.contains('@') && (2..=4).contains(&ending.len()) && !seed.contains("://")
     });
     let is_id = point.plain_name() == "id" || point.plain_name().ends_with("id");
-    point.spot != Spot::Header && (point.is_named(&NAMES) || is_served && !is_id || looks_like_a_file)
+    point.spot.is_plain() && (point.is_named(&NAMES) || is_served && !is_id || looks_like_a_file)
 }
 
 async fn climb(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {

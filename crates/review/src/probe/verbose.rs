@@ -8,7 +8,7 @@ use crate::exchange::{Call, Payload};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Base, Spot, changes_credentials, is_final, points};
+use crate::probe::point::{Base, changes_credentials, is_final, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -48,9 +48,7 @@ impl Probe for Verbose {
             }
         }
         for endpoint in endpoints().filter(|endpoint| endpoint.is_read()).take(MAXIMUM_READS) {
-            for point in
-                points(context, endpoint).iter().filter(|point| point.spot != Spot::Header).take(MAXIMUM_POINTS)
-            {
+            for point in points(context, endpoint).iter().filter(|point| point.spot.is_plain()).take(MAXIMUM_POINTS) {
                 let insertion = point.insertion();
                 let site = Site { operation: &endpoint.id, insertion: &insertion };
                 provoke(context, docket, site, &point.text(context, "'\"%00[")).await?;

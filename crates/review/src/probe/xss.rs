@@ -60,9 +60,7 @@ impl Probe for Xss {
 
 /// Sends markup to every read, and looks whether it comes back as markup of a page.
 async fn reflect(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-    for point in
-        all_points(context).iter().filter(|point| point.endpoint.is_read() && point.spot != point::Spot::Header)
-    {
+    for point in all_points(context).iter().filter(|point| point.endpoint.is_read() && point.spot.is_plain()) {
         if !point.is_text(context.surface()) {
             continue;
         }

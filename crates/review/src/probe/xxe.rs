@@ -84,6 +84,16 @@ async fn resolve(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
         docket.withstand(&rule::ENTITY_RESOLVED, site, reason, trail);
         return Ok(());
     }
+    // Where nothing gets out, the name is still looked up; a document has no other reason to name it.
+    if let Some(names) = &context.plan.name_server {
+        let (name, mut trail) = (names.name(&context.marker()), Trail::default());
+        context.send(&mut trail, Label::Attack, &call(&format!("http://{name}{token}"))).await?;
+        if names.hears(&name, SHORT_PATIENCE).await {
+            let summary = "an entity in an XML body makes the service look a name of the caller's up".to_owned();
+            docket.prove(&rule::ENTITY_RESOLVED, site, summary, trail);
+            return Ok(());
+        }
+    }
     let read = context.send(&mut trail, Label::Attack, &call("file:///etc/passwd")).await?;
     if is_passwd(&read.text) && !is_passwd(&asked.text) {
         let summary = "an entity in an XML body shows a file of the service's".to_owned();

@@ -24,6 +24,9 @@ details! {
     "command-injected" Critical Point "1.2.5" "input becomes part of a command"
         "Arithmetic that only a shell does came back computed, or the answer waited as long as the input said, twice."
         "pattern: '^[a-z0-9.-]+$'" REQUESTS;
+    "contract-defective" Low Operation "13.1.1" "the contract has a defect"
+        "The contract says something that cannot be, or refers to what is not there, and was read around it. What it means is a guess."
+        "" "";
     "cookie-unprotected" Medium Service "3.3.1" "cookies lack what protects them"
         "A cookie that carries a session can be read by scripts, sent without TLS, or sent by other sites."
         "" SERVE;
@@ -57,6 +60,9 @@ details! {
     "headers-missing" Low Service "3.4.4" "answers lack headers that protect browsers"
         "Without them a browser may take data for a page, or run what a page should not have."
         "" SERVE;
+    "ldap-injected" Critical Point "1.2.6" "input becomes part of a directory's filter"
+        "A condition that is true finds what the value alone finds, one that is false does not, twice, and the same words without parentheses are only words."
+        "pattern: '^[A-Za-z0-9 .@-]*$'" REQUESTS;
     "markup-stored" Medium Point "1.2.1" "markup is stored and shown"
         "Markup that was written by one user comes back unescaped in a page; something else keeps it from running."
         "type: string" "";
@@ -105,6 +111,9 @@ details! {
     "session-outlives" Medium Service "7.4.1" "credentials work after their end"
         "A token still opens what it opened, after its owner signed out, changed the password or was deleted."
         "" AUTHENTICATE;
+    "sql-delayed" Critical Point "1.2.4" "input makes the database wait"
+        "The answer takes as much longer as the value tells the database to sleep, for ten different delays in two rounds, while the same words as text take no time."
+        "pattern: '^[a-z0-9 ]*$'" REQUESTS;
     "sql-error" High Point "1.2.4" "input changes the text of an SQL statement"
         "A quotation mark makes the database complain about the statement; its double does not."
         "pattern: '^[a-z0-9 ]*$'" REQUESTS;
@@ -114,6 +123,12 @@ details! {
     "template-evaluated" Critical Point "1.3.7" "input is run as a template"
         "Arithmetic in the syntax of templates came back computed, and the same text without the syntax came back as it was."
         "pattern: '^[^{}<>$]*$'" REQUESTS;
+    "tls-optional" Low Service "3.4.1" "browsers are not told to stay in TLS"
+        "Answers in TLS lack `Strict-Transport-Security`, or its age is nothing: a first request without TLS can be changed on its way."
+        "" SERVE;
+    "tls-outdated" Medium Service "12.1.1" "broken versions of TLS are spoken"
+        "A hello in TLS 1.0 or 1.1 was answered with a hello of the same version, so that an attacker on the way can have it spoken."
+        "" SERVE;
     "token-confused" Critical Service "9.1.2" "public keys are taken for secrets"
         "A token signed with the public key as if it were a shared secret opens what the genuine one opens."
         "" AUTHENTICATE;
@@ -131,6 +146,9 @@ details! {
         "" AUTHENTICATE;
     "token-subject" Critical Service "9.1.1" "callers choose whom their token speaks for"
         "A token whose subject was changed, with a signature that was made for another, opens what belongs to that subject."
+        "" AUTHENTICATE;
+    "token-unchecked" High Point "9.2.3" "tokens for another time, issuer, audience or purpose are believed"
+        "A token that is signed as it should be opens the same, although one of its claims says that it is not for this service, not for now, or another kind of token."
         "" AUTHENTICATE;
     "token-unsigned" Critical Service "9.1.2" "tokens without a signature are accepted"
         "A token whose header says `none` opens what the genuine one opens, and nonsense opens nothing."

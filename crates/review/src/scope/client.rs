@@ -10,9 +10,11 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Guard;
+use super::hello::{Outdated, is_spoken};
 use super::wire::{Connector, Trust};
 use super::{Scope, SendError, Target};
 use crate::exchange::{Answer, Call, Credential, Timing, cookie, with_query};
@@ -182,6 +184,27 @@ impl ScopedClient {
         timeout(deadline, self.exchange(request)).await.map_err(|_| SendError::Timeout(deadline))?.map(|_| ())
     }
 
+    /// Whether the target is in TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Whether the target would speak a version of TLS that it should not.
+    pub(crate) async fn speaks(&self, version: Outdated) -> Result<bool, SendError> {
+        self.take()?;
+        self.wait().await;
+        let (host, port) = (self.host(), self.scope.authority.port_u16().unwrap_or(443));
+        let ask = async {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let mut stream = TcpStream::connect((host, port)).await?;
+            // Whoever breaks off has refused.
+            Ok::<_, std::io::Error>(is_spoken(&mut stream, host, version).await.unwrap_or(false))
+        };
+        let deadline = self.scope.deadline;
+        let spoken = timeout(deadline, ask).await.map_err(|_| SendError::Timeout(deadline))?;
+        spoken.map_err(|error| unreachable_for(&error))
+    }
+
     /// Whether a credential had expired and was renewed.
     async fn renew(&self, keeper: &Keeper, refused: &Credential) -> Result<bool, SendError> {
         let Some(control) = keeper.control() else { return Ok(false) };
@@ -206,7 +229,8 @@ impl ScopedClient {
         let uri: Uri = format!("{}{}", self.base, with_query(&call.path, &query)).parse().map_err(malformed)?;
         self.check(&uri)?;
         let mut request = Request::builder().method(call.method.clone()).uri(uri);
-        for (name, value) in &call.headers {
+        let (cookies, headers): (Vec<_>, Vec<_>) = call.headers.iter().partition(|(name, _)| name == "cookie");
+        for (name, value) in headers {
             request = request.header(name.as_ref(), HeaderValue::from_bytes(value.as_bytes()).map_err(malformed)?);
         }
         if let Credential::Bearer { token, .. } = &call.credential {
@@ -216,7 +240,12 @@ impl ScopedClient {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(malformed)?;
             request = request.header(name, secret(value)?);
         }
-        if let Some(cookies) = cookie(&call.credential.sent(PartPlace::Cookie)) {
+        // All cookies are in one header (RFC 6265 section 5.4).
+        let signed = cookie(&call.credential.sent(PartPlace::Cookie));
+        let cookies: Vec<String> =
+            signed.into_iter().chain(cookies.into_iter().map(|(_, pairs)| pairs.clone())).collect();
+        if !cookies.is_empty() {
+            let cookies = cookies.join("; ");
             request = request.header(header::COOKIE, secret(&cookies)?);
         }
         let body = match &call.body {

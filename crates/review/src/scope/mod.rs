@@ -6,6 +6,7 @@
 
 mod client;
 mod guard;
+mod hello;
 mod wire;
 
 use std::num::NonZeroU32;
@@ -19,6 +20,7 @@ pub(crate) use client::ScopedClient;
 pub use client::fetch;
 pub(crate) use client::one_off;
 pub(crate) use guard::{Guard, is_dangerous, is_reset};
+pub(crate) use hello::Outdated;
 pub use wire::{Trust, TrustError};
 
 /// What is attacked, and how hard.

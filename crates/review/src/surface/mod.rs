@@ -12,6 +12,7 @@ pub(crate) mod schema;
 mod swagger;
 pub(crate) mod template;
 
+pub(crate) use faults::join;
 use http::Method;
 use palisade_core::operation::{Limit, LimitBy, Ownership};
 use serde_json::Value;
@@ -270,6 +271,25 @@ impl Values {
     pub(crate) fn with_query(mut self, name: &str, value: &str) -> Self {
         self.query.retain(|(known, _)| known != name);
         self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same values with another cookie.
+    pub(crate) fn with_cookie(mut self, name: &str, value: &str) -> Self {
+        let at = self.headers.iter().position(|(known, _)| known == "cookie");
+        let old = at.map(|at| self.headers.swap_remove(at).1).unwrap_or_default();
+        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
+        let mut pairs: Vec<&str> = old.split("; ").filter(is_other).collect();
+        let own = format!("{name}={value}");
+        pairs.push(&own);
+        self.headers.push(("cookie".to_owned(), pairs.join("; ")));
+        self
+    }
+
+    /// The same values with another one in a header.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 }

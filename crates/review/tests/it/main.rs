@@ -5,6 +5,10 @@ mod accounts;
 #[cfg(test)]
 mod decoys;
 #[cfg(test)]
+mod defects;
+#[cfg(test)]
+mod depot;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod forms;
@@ -16,6 +20,8 @@ mod habits;
 mod hostile;
 #[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
@@ -39,6 +45,12 @@ mod seeds;
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod strangers;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod tools;
+#[cfg(test)]
+mod transport;

@@ -112,13 +112,16 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 13] = [
+const SILENT: [&str; 17] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
     "command-injection",
+    "contract-defects",
     "exponential-pattern",
     "external-entities",
+    "ldap-injection",
+    "named-object-authorization",
     "nosql-injection",
     "path-traversal",
     "redirect",
@@ -126,6 +129,7 @@ const SILENT: [&str; 13] = [
     "session-cookie",
     "session-lifecycle",
     "template-injection",
+    "transport",
 ];
 
 fn found(report: &Report, confidence: Confidence) -> BTreeSet<(&'static str, String)> {

@@ -95,19 +95,23 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
         API4:2023 page-size 2
         API8:2023 misconfiguration 10
         API8:2023 session-cookie 4
+        API8:2023 transport 3
         API9:2023 inventory 180
+        API9:2023 contract-defects 0
         API1:2023 object-authorization 56
+        API1:2023 named-object-authorization 7
         API3:2023 property-authorization 39
         API6:2023 business-flow 23
         API7:2023 server-side-request-forgery 5
         API10:2023 unsafe-consumption 3
-        A03:2021 sql-injection 364
+        API8:2023 redirect 19
+        A03:2021 sql-injection 468
         A03:2021 nosql-injection 114
+        A03:2021 ldap-injection 12
         A03:2021 command-injection 114
         A03:2021 template-injection 95
         A03:2021 path-traversal 38
         A03:2021 external-entities 10
-        API8:2023 redirect 19
         A03:2021 stored-script 30
         API8:2023 verbose-errors 38
         API3:2023 registration 0
@@ -117,7 +121,7 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
         API4:2023 code-guessing 0
         API4:2023 password-guessing 19
         API4:2023 exponential-pattern 57
-        1380 in all"#]]
+        1506 in all"#]]
     .assert_eq(&format!("{}\n{} in all", lines.join("\n"), estimate.requests));
     for weaknesses in [Weaknesses::all(), Weaknesses::none()] {
         let report = Scene::open(weaknesses).await.review().await;

@@ -90,6 +90,17 @@ const closed = {
     if (broken) fetch(url, { signal: AbortSignal.timeout(500) }).catch(() => {});
     return [202, { state: "queued" }];
   },
+  // What a document store does with a condition in its own language.
+  "GET /api/makers": async ({ query }) => {
+    const maker = query.get("maker") ?? "";
+    if (!broken) return makers.filter((one) => one.maker === maker);
+    try {
+      const test = new Function(`return this.maker == '${maker}'`);
+      return makers.filter((one) => test.call(one));
+    } catch {
+      return [];
+    }
+  },
   "GET /api/operator/customers": async ({ user }) => {
     if (!broken && user.role !== "operator") throw new Refused(403, "operators_only");
     return [...users.values()].map(profile);
@@ -104,6 +115,7 @@ function cartOf(user, id) {
   return cart;
 }
 
+const makers = [{ maker: "Oakline", town: "Ghent" }, { maker: "Tinworks", town: "Delft" }];
 const brief = (cart) => ({ id: cart.id, ownerId: cart.ownerId, title: cart.title, note: cart.note });
 const profile = (user) => ({ id: user.id, name: user.name, role: user.role, credit: user.credit, phone: user.phone });
 
@@ -153,7 +165,7 @@ const server = http.createServer(async (request, response) => {
       }
       if (typeof body !== "object" || body === null || Array.isArray(body)) throw new Refused(400, "no_object");
     }
-    const result = await action({ user, at, body, headers });
+    const result = await action({ user, at, body, headers, query: new URLSearchParams(request.url.split("?")[1] ?? "") });
     const [status, value] = Array.isArray(result) && Number.isInteger(result[0]) ? result : [200, result];
     send(status, { success: true, data: value });
   } catch (error) {

@@ -74,6 +74,12 @@ pub(crate) struct Attack {
     /// Use the markers of an earlier run, whose report names its seed; only for a target that is made anew.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Where to listen for look-ups of names, over UDP, when the target's resolver asks here or a zone is delegated here.
+    #[arg(long, value_name = "ADDRESS", requires = "name_zone")]
+    name_server: Option<std::net::SocketAddr>,
+    /// The zone whose names are then given to the target.
+    #[arg(long, value_name = "NAME", requires = "name_server")]
+    name_zone: Option<String>,
     /// Findings that were accepted: they do not count for the exit code.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,

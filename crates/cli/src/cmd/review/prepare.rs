@@ -8,7 +8,7 @@ use palisade_core::diagnostic::{Diagnostic, Source};
 use palisade_core::time::Timestamp;
 use palisade_gateway::check::operations;
 use palisade_gateway::explain::now;
-use palisade_review::{Baseline, Identity, Plan, PolicyRule, Stop, Target, Trust, fetch, read_identities};
+use palisade_review::{Baseline, Identity, NameServer, Plan, PolicyRule, Stop, Target, Trust, fetch, read_identities};
 
 use super::Attack;
 
@@ -58,6 +58,10 @@ pub(super) async fn prepare(arguments: &Attack, stop: &Stop) -> Result<Prepared,
     let mut plan = plan.with_mode(arguments.mode.into()).with_policy(&rules);
     if let Some(seed) = arguments.seed {
         plan = plan.with_seed(seed);
+    }
+    if let (Some(listen), Some(zone), false) = (arguments.name_server, &arguments.name_zone, arguments.dry_run) {
+        let unusable = |error| Diagnostic::error("review-names", format!("`{listen}` cannot be listened on: {error}"));
+        plan = plan.with_name_server(NameServer::open(listen, zone).await.map_err(|error| vec![unusable(error)])?);
     }
     Ok(Prepared { contract, plan, target, through, baseline, started: now() })
 }

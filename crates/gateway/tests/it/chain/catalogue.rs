@@ -54,8 +54,8 @@ fn order(body: &str) -> Scene {
 /// A form whose body is compressed.
 const FORM: &str = "POST /forms\ncontent-type: application/x-www-form-urlencoded\ncontent-encoding: gzip";
 
-/// How each refusal comes about. A code that is new in the catalogue needs a scene of its own; the two without one say
-/// that the gateway itself is broken.
+/// How each refusal comes about. A code that is new in the catalogue needs a scene of its own. Two of those without one
+/// say that the gateway itself is broken, and one belongs to routes of the library.
 fn scene(code: DenialCode) -> Option<Scene> {
     use DenialCode as Code;
     Some(match code {
@@ -186,7 +186,7 @@ fn scene(code: DenialCode) -> Option<Scene> {
         Code::UpstreamFailed => ask("GET /items/1\nauthorization: Bearer ${alice}\nx-play: trace"),
         Code::UpstreamUnreachable => Scene { backend: Backend::Closed, ..ask("GET /items") },
         Code::UriTooLong => ask(format!("GET /items?q={}", "a".repeat(8 << 10))),
-        Code::Internal | Code::Unpermitted => return None,
+        Code::Internal | Code::SessionsExhausted | Code::Unpermitted => return None,
     })
 }
 
