@@ -20,7 +20,32 @@
 //! ([`Delivery`]).
 //!
 //! [`Preset::accounts`](crate::preset::Preset::accounts) makes public what must be, and judges requests from other sites
-//! there, with or without a credential (login CSRF), unless the tokens travel in bodies only. The example `accounts` puts all of it together.
+//! there, with or without a credential (login CSRF), unless the tokens travel in bodies only. The example `accounts` puts
+//! all of it together.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use axum::Router;
+//! use palisade::account::{Accounts, Delivery, Ticket, Tokens};
+//! use palisade::core::{id::ClientId, port::AccountStore};
+//! use palisade::credential::sign_in::SignIn;
+//! use palisade::preset::World;
+//! use palisade::token::{issue::Issuer, jwks::KeySource, jwt::Rules, refresh::RefreshTokens};
+//! use palisade::{Chain, chain::ChainError};
+//!
+//! struct Parts {
+//!     store: Arc<dyn AccountStore>,
+//!     sign_in: SignIn,
+//!     issuer: Issuer,
+//!     refresh: RefreshTokens,
+//! }
+//!
+//! fn mount(parts: Parts, rules: Rules, keys: impl KeySource, world: &World) -> Result<Router, ChainError> {
+//!     let tokens = Tokens::new(parts.issuer, parts.refresh, ClientId::new("web"), Delivery::Cookie);
+//!     let accounts = Accounts::new(parts.store, parts.sign_in, Ticket::Tokens(tokens)).under("/auth");
+//!     Chain::api().bearer(rules, keys).accounts(&accounts).protect(accounts.routes(), world)
+//! }
+//! ```
 
 mod answer;
 mod enroll;

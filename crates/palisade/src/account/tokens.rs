@@ -26,6 +26,18 @@ use crate::token::issue::{Access, Issued, Issuer};
 use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, TokenText};
 
 /// Tokens as a ticket: who makes them, and how the refresh token travels.
+///
+/// ```
+/// use palisade::account::{Delivery, Tokens};
+/// use palisade::core::id::ClientId;
+/// use palisade::token::{issue::Issuer, refresh::RefreshTokens};
+///
+/// /// For a program that keeps its tokens itself.
+/// fn for_phones(issuer: Issuer, refresh: RefreshTokens) -> Tokens {
+///     Tokens::new(issuer, refresh, ClientId::new("phone"), Delivery::Body)
+/// }
+/// # let _ = for_phones;
+/// ```
 #[derive(Clone)]
 pub struct Tokens(Arc<Parts>);
 
@@ -37,6 +49,12 @@ struct Parts {
 }
 
 /// How a refresh token travels.
+///
+/// ```
+/// use palisade::account::Delivery;
+///
+/// assert_eq!(Delivery::default(), Delivery::Cookie);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
     /// In the body, for clients that are no browsers and keep it where only they can read it.

@@ -2,7 +2,7 @@
 
 #[path = "../../examples/accounts.rs"]
 #[expect(dead_code, reason = "the test calls the application and not its `main`")]
-mod accounts;
+mod example;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -14,8 +14,11 @@ use axum::routing::get;
 use palisade::Chain;
 use palisade::account::{Accounts, Delivery, Ticket};
 use palisade::core::secret::Secret;
+use palisade::credential::factors::{FactorSettings, SecondFactors};
 use palisade::credential::password::{Cost, HashSettings, Hasher};
 use palisade::credential::sign_in::{DeviceKey, SignIn, SignInParts, SignInSettings};
+use palisade::credential::totp::Totp;
+use palisade::crypto::envelope::Envelope;
 use palisade::extract::Principal;
 use palisade::session::{SessionSettings, Sessions};
 use palisade::testing::{Answer, TestClient, TestWorld};
@@ -38,7 +41,7 @@ struct Site {
 impl Site {
     /// The application of the example, with two people.
     async fn of_tokens() -> Self {
-        Self::new(|records, hasher, test| accounts::app(records, hasher, &test.world, Delivery::Cookie).unwrap()).await
+        Self::new(|records, hasher, test| example::app(records, hasher, &test.world, Delivery::Cookie).unwrap()).await
     }
 
     /// The same routes with sessions in a cookie.
@@ -50,7 +53,11 @@ impl Site {
             let parts = SignInParts { accounts: Arc::clone(&accounts), counters, hasher, devices, clock, entropy };
             let sessions = Sessions::shared(Arc::clone(&records.sessions), &test.world, settings);
             let sign_in = SignIn::new(SignInSettings::default(), parts);
+            let envelope = Envelope::new("k", &Secret::new([9; 32])).unwrap();
+            let factors = FactorSettings::new("Acme");
+            let factors = SecondFactors::new(Arc::clone(&records.factors), &test.world, envelope, factors);
             let accounts = Accounts::new(accounts, sign_in, Ticket::Session(sessions)).under("/auth");
+            let accounts = accounts.second_factors(factors, None, &Secret::new([8; 32])).unwrap();
             let me = get(|who: Principal| async move { who.subject().to_string() });
             let routes = Router::new().route("/me", me).merge(accounts.routes());
             Chain::browser_app().accounts(&accounts).protect(routes, &test.world).unwrap()
@@ -64,7 +71,7 @@ impl Site {
         let settings = HashSettings { cost: Cost::danger_for_tests(), ..HashSettings::default() };
         let hasher = Arc::new(Hasher::new(settings, Arc::clone(&test.world.entropy)).unwrap());
         for name in ["alice", "bob"] {
-            accounts::register(&records, &hasher, name, GOOD, &test.world).await.unwrap();
+            example::register(&records, &hasher, name, GOOD, &test.world).await.unwrap();
         }
         let app = app(&records, hasher, &test);
         Self { test, records, app }
@@ -218,7 +225,7 @@ async fn a_foreign_page_signs_nobody_in_and_refreshes_nothing() {
 
 #[tokio::test]
 async fn a_client_that_is_no_browser_keeps_its_refresh_token_itself() {
-    let site = Site::new(|records, hasher, test| accounts::app(records, hasher, &test.world, Delivery::Body).unwrap());
+    let site = Site::new(|records, hasher, test| example::app(records, hasher, &test.world, Delivery::Body).unwrap());
     let site = site.await;
     let ask = async |path: &str, body: Value| {
         site.client().ask(&format!("POST {path}\ncontent-type: application/json\n\n{body}")).await
@@ -291,7 +298,7 @@ async fn a_changed_password_ends_the_other_sessions_and_says_which_rule_a_bad_on
     let wrong = change(json!({"current": "a boat full of black tea", "new": "a cup full of black tea"})).await;
     assert_eq!(wrong.code().as_deref(), Some("credential-invalid"));
     let done = change(json!({"current": GOOD, "new": "a cup full of black tea"})).await;
-    assert_eq!(done.status, 204, "{done:?}");
+    assert_eq!(done.status, 200, "{done:?}");
     assert!(kinds(&done).contains(&EventKind::PasswordChanged) && kinds(&done).contains(&EventKind::SessionEnded));
     let me = async |cookie: &str| site.ask("GET /me", cookie, "", &Value::Null).await.status.as_u16();
     assert_eq!((me(&session(&done)).await, me(&phone).await), (200, 401));
@@ -314,4 +321,124 @@ async fn the_limit_of_sessions_refuses_or_makes_room_as_it_is_set() {
         let phone = cookie(&phone, "__Host-session").unwrap();
         assert_eq!(site.ask("GET /me", &phone, "", &Value::Null).await.status, first);
     }
+}
+
+/// Somebody in a browser, on a site of sessions.
+struct Browser<'s> {
+    site: &'s Site,
+    session: String,
+}
+
+impl<'s> Browser<'s> {
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.site.ask(&format!("POST /auth{path}"), &self.session, "", &body).await
+    }
+
+    /// Signs in with the password alone.
+    async fn with_password(site: &'s Site) -> (Answer, Option<Self>) {
+        let answer = site.ask("POST /auth/sign-in", "", "", &json!({"name": "alice", "password": GOOD})).await;
+        let browser = cookie(&answer, "__Host-session").map(|session| Self { site, session });
+        (answer, browser)
+    }
+
+    fn take(&mut self, answer: &Answer) {
+        self.session = cookie(answer, "__Host-session").unwrap();
+    }
+
+    /// Enrolls an authenticator app, and gives its secret and the recovery codes.
+    async fn enroll(&mut self) -> (Secret, Vec<String>) {
+        let begun = self.post("/factors/totp", json!({"label": "phone"})).await.json();
+        let secret = unbase32(begun["secret"].as_str().unwrap());
+        let id = begun["id"].as_str().unwrap().to_owned();
+        let wrong = self.post("/factors/totp/confirm", json!({"id": id, "code": "000000"})).await;
+        assert_eq!(wrong.code().as_deref(), Some("credential-invalid"));
+        let confirmed = self.post("/factors/totp/confirm", json!({"id": id, "code": self.site.code(&secret)})).await;
+        assert_eq!(confirmed.status, 200, "{confirmed:?}");
+        assert!(kinds(&confirmed).contains(&EventKind::FactorAdded));
+        self.take(&confirmed);
+        let codes = confirmed.json()["recovery_codes"].as_array().unwrap().clone();
+        (secret, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+    }
+}
+
+impl Site {
+    /// What an authenticator app shows now.
+    fn code(&self, secret: &Secret) -> String {
+        Totp::default().code(secret, self.test.world.clock.now().as_secs() / 30)
+    }
+}
+
+fn unbase32(text: &str) -> Secret {
+    let digits = text.bytes().map(|byte| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap());
+    let bits: Vec<u8> = digits.flat_map(|digit| (0..5).rev().map(move |place| (digit >> place & 1) as u8)).collect();
+    Secret::new(bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect::<Vec<u8>>())
+}
+
+#[tokio::test]
+async fn a_second_factor_is_enrolled_and_asked_for_and_no_code_counts_twice() {
+    let site = Site::of_sessions(SessionSettings::default()).await;
+    let other = Browser::with_password(&site).await.1.unwrap();
+    let mut browser = Browser::with_password(&site).await.1.unwrap();
+    let (secret, codes) = browser.enroll().await;
+    assert_eq!(codes.len(), 10);
+    let me = async |cookie: &str| site.ask("GET /me", cookie, "", &Value::Null).await.status.as_u16();
+    assert_eq!((me(&browser.session).await, me(&other.session).await), (200, 401), "the other sessions have ended");
+
+    site.test.clock.advance(Duration::from_secs(60));
+    let (half, session) = Browser::with_password(&site).await;
+    assert_eq!((half.status.as_u16(), session.is_none(), half.header("set-cookie")), (202, true, None));
+    assert_eq!(half.json()["factors"], json!(["totp", "recovery_code"]));
+    let pending = half.json()["pending"].clone();
+    let show = async |factor: Value| {
+        site.ask("POST /auth/sign-in/factor", "", "", &json!({"pending": pending, "factor": factor})).await
+    };
+    let code = site.code(&secret);
+    let bad = show(json!({"totp": "000000"})).await;
+    assert_eq!((bad.code().as_deref(), bad.header("set-cookie")), (Some("credential-invalid"), None));
+    let good = show(json!({"totp": code})).await;
+    assert_eq!(good.status, 200, "{good:?}");
+    assert!(kinds(&good).contains(&EventKind::SignedIn) && kinds(&good).contains(&EventKind::SessionStarted));
+    assert_eq!(show(json!({"totp": code})).await.status, 401, "the same code again");
+    let recovered = show(json!({"recovery_code": codes[0]})).await;
+    assert!(recovered.status == 200 && kinds(&recovered).contains(&EventKind::RecoveryCodeUsed), "{recovered:?}");
+    assert_eq!(show(json!({"recovery_code": codes[0]})).await.status, 401, "the same code again");
+    assert_eq!(show(json!({"passkey": {"ceremony": "c", "answer": "{}"}})).await.status, 401, "there are none");
+    assert_eq!(show(json!({"totp": code, "recovery_code": "x"})).await.code().as_deref(), Some("payload-invalid"));
+    // What waits for the second factor does not wait for ever, and cannot be made.
+    site.test.clock.advance(Duration::from_secs(300));
+    assert_eq!(show(json!({"recovery_code": codes[1]})).await.status, 401);
+    let made = json!({"pending": "e30.AAAA", "factor": {"recovery_code": codes[1]}});
+    assert_eq!(site.ask("POST /auth/sign-in/factor", "", "", &made).await.status, 401);
+}
+
+#[tokio::test]
+async fn factors_are_changed_by_somebody_who_has_just_shown_all_they_have() {
+    let site = Site::of_sessions(SessionSettings::default()).await;
+    let mut browser = Browser::with_password(&site).await.1.unwrap();
+    site.test.clock.advance(Duration::from_secs(301));
+    let late = browser.post("/factors/totp", json!({})).await;
+    assert_eq!(late.code().as_deref(), Some("assurance-insufficient"), "signed in too long ago");
+    assert!(late.header("www-authenticate").unwrap().contains("max_age=300"), "{late:?}");
+    let mut browser_again = Browser::with_password(&site).await.1.unwrap();
+    let (secret, _) = browser_again.enroll().await;
+    // The session is one of the password alone: more factors, other codes or none need both.
+    for (path, body) in [("/factors/totp", json!({})), ("/factors/codes", Value::Null)] {
+        let answer = browser_again.post(path, body).await;
+        assert_eq!(answer.code().as_deref(), Some("assurance-insufficient"), "{path}");
+    }
+    site.test.clock.advance(Duration::from_secs(30));
+    let before = browser_again.session.clone();
+    let stepped = browser_again.post("/step-up", json!({"factor": {"totp": site.code(&secret)}})).await;
+    assert_eq!(stepped.status, 200, "{stepped:?}");
+    browser_again.take(&stepped);
+    assert_ne!(browser_again.session, before, "another id for other rights");
+    let renewed = browser_again.post("/factors/codes", Value::Null).await;
+    assert_eq!(renewed.json()["recovery_codes"].as_array().unwrap().len(), 10);
+    let list = site.ask("GET /auth/factors", &browser_again.session, "", &Value::Null).await.json();
+    assert_eq!((list["factors"][0]["label"].as_str(), list["recovery_codes"].as_u64()), (Some("phone"), Some(10)));
+    let id = list["factors"][0]["id"].as_str().unwrap();
+    let removed = site.ask(&format!("DELETE /auth/factors/{id}"), &browser_again.session, "", &Value::Null).await;
+    assert!(removed.status == 200 && kinds(&removed).contains(&EventKind::FactorRemoved), "{removed:?}");
+    browser.session = cookie(&removed, "__Host-session").unwrap();
+    assert_eq!(Browser::with_password(&site).await.0.status, 200, "the password is enough again");
 }

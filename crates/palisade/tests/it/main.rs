@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod accounts;
+#[cfg(test)]
 mod advisories;
 #[cfg(test)]
 mod browser;
