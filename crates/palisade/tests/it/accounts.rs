@@ -370,7 +370,8 @@ impl Site {
 
 fn unbase32(text: &str) -> Secret {
     let digits = text.bytes().map(|byte| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(char::from(byte)).unwrap());
-    let bits: Vec<u8> = digits.flat_map(|digit| (0..5).rev().map(move |place| (digit >> place & 1) as u8)).collect();
+    let bits: Vec<u8> =
+        digits.flat_map(|digit| (0..5).rev().map(move |place| u8::from(digit >> place & 1 == 1))).collect();
     Secret::new(bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect::<Vec<u8>>())
 }
 
