@@ -37,13 +37,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 
-use std::collections::BTreeMap;
+mod error;
+mod key;
+
+mod error;
+mod key;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use palisade_core::event::EventKind;
+pub use error::RefreshError;
+pub use key::{RefreshKeys, RefreshToken};
 use palisade_core::id::ClientId;
 use palisade_core::port::refresh::{Binding, Family, FamilyId, Grace, Grant, Outcome, Presented, Turn, Whose};
 use palisade_core::port::{Clock, Entropy, RefreshStore, StoreError};
@@ -51,9 +56,7 @@ use palisade_core::principal::ScopeSet;
 use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
 
-use super::base64url;
 use super::dpop::ProvenKey;
-use super::jwk::KeyError;
 use crate::credential::certificate::ClientCertificate;
 
 /// Gives out refresh tokens and takes them back.
@@ -231,7 +234,7 @@ impl RefreshTokens {
         self.entropy.fill(&mut salt);
         let (now, RefreshSettings { idle, absolute, .. }) = (self.clock.now(), self.settings);
         let (id, until) = (FamilyId::from_bytes(id), now.plus(absolute));
-        let key = self.keys.newest.clone();
+        let key = self.keys.newest().into();
         let family = Family { id, salt, key, grant, begun: now, idle, until };
         self.store.begin(&family, now).await?;
         self.keys.token(&family, 0).ok_or_else(|| StoreError::Damaged { reason: "the key is gone".to_owned() })
@@ -261,11 +264,11 @@ impl RefreshTokens {
         }
         // The binding of the family, and not what this request has shown, says whether its token can be stolen.
         let turn = redeem.rotation.turn(family.grant.binding.as_ref());
-        let presented = Presented { generation: token.generation, turn, grace: self.settings.grace };
+        let presented = Presented { generation: token.generation(), turn, grace: self.settings.grace };
         let outcome = self.store.redeem(family.id, presented, self.clock.now()).await;
         let (generation, again) = match outcome.map_err(RefreshError::Unavailable)? {
             Outcome::Again { generation } => (generation, true),
-            Outcome::Kept => (token.generation, false),
+            Outcome::Kept => (token.generation(), false),
             Outcome::Rotated { generation } => (generation, false),
             Outcome::Expired => return Err(RefreshError::Expired),
             Outcome::Replayed => return Err(RefreshError::Replayed(Box::new(family))),
@@ -306,11 +309,9 @@ impl RefreshTokens {
     /// A token that one of our keys has made, and its family. What is read of the store here never changes.
     async fn prove(&self, text: &str) -> Result<(RefreshToken, Family), RefreshError> {
         let token = RefreshToken::parse(text).ok_or(RefreshError::Malformed)?;
-        let family = self.store.find(token.family).await.map_err(RefreshError::Unavailable)?;
+        let family = self.store.find(token.family()).await.map_err(RefreshError::Unavailable)?;
         let family = family.ok_or(RefreshError::Unknown)?;
-        let key = self.keys.keys.get(&family.key).ok_or(RefreshError::KeyUnknown)?;
-        // In constant time.
-        hmac::verify(key, &message(&family, token.generation), &token.proof).map_err(|_| RefreshError::Forged)?;
+        self.keys.prove(&token, &family)?;
         Ok((token, family))
     }
 }
@@ -332,188 +333,3 @@ fn bound(binding: Option<&Binding>, redeem: &Redeem<'_>) -> Result<Option<Bindin
         None => Ok(key.map(Binding::Key).or(certificate.map(Binding::Certificate))),
     }
 }
-
-/// The keys that tokens are proven with, by name. New families get the newest; older ones keep theirs, so that a key can
-/// be replaced without anybody noticing, and taken away with everything that was proven with it.
-pub struct RefreshKeys {
-    newest: Box<str>,
-    keys: BTreeMap<Box<str>, hmac::Key>,
-}
-
-impl RefreshKeys {
-    /// One key of at least 32 random bytes.
-    pub fn new(id: &str, secret: &Secret) -> Result<Self, KeyError> {
-        Self { newest: id.into(), keys: BTreeMap::new() }.and_older(id, secret)
-    }
-
-    /// The same and a key of earlier families.
-    pub fn and_older(mut self, id: &str, secret: &Secret) -> Result<Self, KeyError> {
-        if secret.expose().len() < 32 {
-            return Err(KeyError::Weak("the secret has fewer than 32 bytes"));
-        }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
-        if self.keys.insert(id.into(), key).is_some() {
-            return Err(KeyError::DuplicateId(id.to_owned()));
-        }
-        Ok(self)
-    }
-
-    fn token(&self, family: &Family, generation: u32) -> Option<TokenText> {
-        let tag = hmac::sign(self.keys.get(&family.key)?, &message(family, generation));
-        let bytes = [family.id.as_bytes().as_slice(), &generation.to_be_bytes(), tag.as_ref()].concat();
-        Some(TokenText::new(format!("{PREFIX}{}", base64url::encode(&bytes))))
-    }
-}
-
-impl fmt::Debug for RefreshKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshKeys").field("newest", &self.newest).finish_non_exhaustive()
-    }
-}
-
-/// What is proven. Every part has its length, so that none can run into another.
-fn message(family: &Family, generation: u32) -> Vec<u8> {
-    [PURPOSE, family.id.as_bytes(), &generation.to_be_bytes(), &family.salt].concat()
-}
-
-/// A token that was taken apart and not yet believed.
-///
-/// ```
-/// use palisade::token::refresh::RefreshToken;
-///
-/// assert!(RefreshToken::parse("prt_AAAA").is_none());
-/// let zeros = format!("prt_{}", "A".repeat(70));
-/// assert_eq!(RefreshToken::parse(&zeros).map(|token| token.generation()), Some(0));
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct RefreshToken {
-    family: FamilyId,
-    generation: u32,
-    proof: [u8; 32],
-}
-
-impl RefreshToken {
-    /// Takes a text apart. Every token has one spelling.
-    pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(PREFIX).filter(|body| body.len() == 70)?;
-        let bytes = base64url::decode(body)?;
-        let (family, rest) = bytes.split_first_chunk()?;
-        let (generation, proof) = rest.split_first_chunk()?;
-        Some(Self {
-            family: FamilyId::from_bytes(*family),
-            generation: u32::from_be_bytes(*generation),
-            proof: proof.try_into().ok()?,
-        })
-    }
-
-    /// The family that it names.
-    pub fn family(&self) -> FamilyId {
-        self.family
-    }
-
-    /// The generation that it names.
-    pub fn generation(&self) -> u32 {
-        self.generation
-    }
-}
-
-impl fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefreshToken").field("family", &self.family).finish_non_exhaustive()
-    }
-}
-
-/// Why a token is worth nothing; for events, and for the word that tells a client what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RefreshError {
-    /// The time of the family is over.
-    #[error("the refresh token is expired")]
-    Expired,
-    /// No key of ours has made it.
-    #[error("the refresh token is forged")]
-    Forged,
-    /// The key that it was made with was taken away.
-    #[error("the key of the refresh token is gone")]
-    KeyUnknown,
-    /// It is no refresh token.
-    #[error("the refresh token is malformed")]
-    Malformed,
-    /// It is another client's.
-    #[error("the refresh token is another client's")]
-    OtherClient,
-    /// It is bound to a key or certificate that the request has not shown.
-    #[error("the refresh token is bound to another key")]
-    OtherKey,
-    /// It was used before; its family is revoked now.
-    #[error("the refresh token was used before")]
-    Replayed(Box<Family>),
-    /// More places are asked for than were granted.
-    #[error("more resources are asked for than were granted")]
-    ResourceWidened,
-    /// Its family was revoked.
-    #[error("the refresh token was revoked")]
-    Revoked,
-    /// More is asked for than was granted (RFC 6749 section 6).
-    #[error("more scopes are asked for than were granted")]
-    ScopeWidened,
-    /// Nobody can tell what it is worth.
-    #[error("{0}")]
-    Unavailable(StoreError),
-    /// There is no such family.
-    #[error("the refresh token is unknown")]
-    Unknown,
-}
-
-impl RefreshError {
-    /// The reason as one word for events.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Forged => "forged",
-            Self::KeyUnknown => "key_unknown",
-            Self::Malformed => "malformed",
-            Self::OtherClient => "other_client",
-            Self::OtherKey => "other_key",
-            Self::Replayed(_) => "replayed",
-            Self::ResourceWidened => "resource_widened",
-            Self::Revoked => "revoked",
-            Self::ScopeWidened => "scope_widened",
-            Self::Unavailable(_) => "store_unavailable",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// What the client is told (RFC 6749 section 5.2, RFC 8707 section 2): not why a token is worth nothing.
-    pub fn error(&self) -> &'static str {
-        match self {
-            Self::ScopeWidened => "invalid_scope",
-            Self::ResourceWidened => "invalid_target",
-            Self::Unavailable(_) => "temporarily_unavailable",
-            Self::Expired
-            | Self::Forged
-            | Self::KeyUnknown
-            | Self::Malformed
-            | Self::OtherClient
-            | Self::OtherKey
-            | Self::Replayed(_)
-            | Self::Revoked
-            | Self::Unknown => "invalid_grant",
-        }
-    }
-
-    /// The event that it is.
-    pub fn event(&self) -> EventKind {
-        match self {
-            Self::Replayed(_) => EventKind::TokenReuseDetected,
-            Self::Unavailable(_) => EventKind::ServiceFailed,
-            _ => EventKind::TokenRefused,
-        }
-    }
-}
-
-/// What every token begins with, so that scanners for leaked secrets find it.
-const PREFIX: &str = "prt_";
-
-/// What an HMAC with these keys is for, so that none of another purpose can be taken for one.
-const PURPOSE: &[u8] = b"palisade refresh token 1\0";
