@@ -90,7 +90,24 @@ pub(super) async fn nginx(origin: SocketAddr) -> Peer {
     .await
 }
 
+/// Another program may take a port between the moment that it is found free and that it is used, so that a peer is
+/// started again on another.
 async fn start(name: &str, version: String, command: impl Fn(&TempDir, SocketAddr) -> Command) -> Peer {
+    let mut said = String::new();
+    for _ in 0..3 {
+        match try_start(name, &version, &command).await {
+            Ok(peer) => return peer,
+            Err(why) => said = why,
+        }
+    }
+    panic!("{name} does not listen: {said}");
+}
+
+async fn try_start(
+    name: &str,
+    version: &str,
+    command: &impl Fn(&TempDir, SocketAddr) -> Command,
+) -> Result<Peer, String> {
     let dir = TempDir::new();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let log = dir.path().join("output.log");
@@ -101,12 +118,12 @@ async fn start(name: &str, version: String, command: impl Fn(&TempDir, SocketAdd
     let begun = Instant::now();
     loop {
         if TcpStream::connect(address).await.is_ok() {
-            return Peer { address, version: format!("{name} {version}"), child, _dir: dir };
+            return Ok(Peer { address, version: format!("{name} {version}"), child, _dir: dir });
         }
         let ended = child.try_wait().unwrap();
-        if ended.is_some() || begun.elapsed() > Duration::from_secs(15) {
+        if ended.is_some() || begun.elapsed() > Duration::from_secs(30) {
             let _ = child.kill();
-            panic!("{name} does not listen ({ended:?}): {}", fs::read_to_string(&log).unwrap_or_default());
+            return Err(format!("{ended:?}: {}", fs::read_to_string(&log).unwrap_or_default()));
         }
         sleep(Duration::from_millis(20)).await;
     }
