@@ -40,9 +40,6 @@
 mod error;
 mod key;
 
-mod error;
-mod key;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
