@@ -44,7 +44,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "user"];
+    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");

@@ -26,6 +26,12 @@ fn checks_servers() {
         "password = \"file:csrf.key\"",
         "[store.counters]\nuser = \"a\"",
         "[store.counters]\nurl = \"redis://cache.example\"\nmode = \"lease\"\nlease_percent = 51",
+        "[store.revocations]\nurl = \"sqlite:records.db\"",
+        "[store.revocations]\nurl = \"postgres://db.example/d\"\nuser = \"palisade\"",
+        "[store.revocations]\nurl = \"redis://127.0.0.1/0\"",
+        "[store.revocations]\nurl = \"memory:\"",
+        "[store.revocations]\nurl = \"mysql://db\"",
+        "[store.revocations]\npassword = \"file:csrf.key\"",
     ];
     check_each(
         &cases,
