@@ -84,6 +84,29 @@ fn checks_servers() {
         lease_percent = 51
             5 out-of-range: `store.counters.lease_percent` cannot be `51`
               (write a number from 1 to 50)
+        [store.revocations]
+        url = "sqlite:records.db"
+            fine
+        [store.revocations]
+        url = "postgres://db.example/d"
+        user = "palisade"
+            fine
+        [store.revocations]
+        url = "redis://127.0.0.1/0"
+            3 bad-store: this store keeps no revocations
+              (write `sqlite:PATH` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        url = "memory:"
+            3 bad-store: this store keeps no revocations
+              (write `sqlite:PATH` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        url = "mysql://db"
+            3 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        password = "file:csrf.key"
+            3 bad-store: nobody signs in here, so `password` means nothing
+              (add the `url` of the server, or remove it)
     "#]],
     );
 }
