@@ -44,6 +44,8 @@ enum Command {
     Run(cmd::run::Arguments),
     /// Prints a JSON Schema: of the configuration, or of an event.
     Schema(cmd::schema::Arguments),
+    /// Takes tokens back before they expire.
+    Token(cmd::token::Arguments),
     /// Makes, lists, disables and enables the accounts of people, and measures what a password may cost.
     User(cmd::user::Arguments),
 }
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Review(arguments) => cmd::review::run(&arguments),
         Command::Run(arguments) => cmd::run::run(&arguments),
         Command::Schema(arguments) => cmd::schema::run(&arguments),
+        Command::Token(arguments) => cmd::token::run(&arguments),
         Command::User(arguments) => cmd::user::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -27,6 +27,7 @@ use crate::inventory::{Observed, Seen};
 use crate::listen::handover::{self, Offer, Predecessor};
 use crate::listen::{Bounds, Connection, Drained, Handler, Inherited, Listener, bind, serve};
 use crate::reload::{Kept, Live, Policy, Reloaded, Reloader};
+use crate::revoked::Revoked;
 use crate::stores;
 use crate::upstream::Forward;
 
@@ -37,6 +38,7 @@ pub struct Gateway {
     office: Option<(Door, Arc<Office>)>,
     bounds: Bounds,
     diagnostics: Vec<Diagnostic>,
+    revoked: Revoked,
     predecessor: Option<Predecessor>,
     offer: Option<Offer>,
 }
@@ -51,7 +53,8 @@ impl Gateway {
     /// The same with sockets that somebody else has opened.
     pub async fn prepare_with(loaded: &Loaded, inherited: Inherited) -> Result<Self, Vec<Diagnostic>> {
         let (world, seen) = observed(world(loaded).await.map_err(|diagnostic| vec![diagnostic])?, loaded);
-        let policy = Policy::make(loaded.clone(), &world, Kept::default())?;
+        let revoked = Revoked::open(loaded, &world).await.map_err(|diagnostic| vec![diagnostic])?;
+        let policy = Policy::make(loaded.clone(), &world, Kept::knowing(revoked.list()))?;
         let diagnostics = policy.diagnostics.clone();
         let (inherited, predecessor) = handover::take_over(loaded, inherited).await?;
         let listeners = bind(loaded, inherited).await?;
@@ -65,7 +68,7 @@ impl Gateway {
             let office = Office::new(Arc::clone(&live), seen, open, token.map(|token| token.0), by_file);
             (door, Arc::new(office))
         });
-        Ok(Self { listeners, live, office, bounds, diagnostics, predecessor, offer })
+        Ok(Self { listeners, live, office, bounds, diagnostics, revoked, predecessor, offer })
     }
 
     /// Warnings and notes about the configuration and its contracts.
@@ -100,7 +103,7 @@ impl Gateway {
 
     /// Serves until `shutdown` is ready and the connections have drained. Dropping the future cuts everything off.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Drained {
-        let Self { listeners, live, office, bounds, predecessor, offer, .. } = self;
+        let Self { listeners, live, office, bounds, revoked, predecessor, offer, .. } = self;
         let (door, office) = office.unzip();
         let delay = live.policy.load().loaded.settings.server.drain_delay;
         let leaving = async {
@@ -121,6 +124,7 @@ impl Gateway {
             drained = serving => drained,
             never = live.watch() => match never {},
             never = live.tend() => match never {},
+            never = revoked.follow() => match never {},
             never = attend(door, office.clone()) => match never {},
         }
     }

@@ -1,10 +1,12 @@
 //! Opens what the configuration names under `[store]`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use palisade_core::diagnostic::Diagnostic;
-use palisade_core::port::{CounterStore, OnceStore};
+use palisade_core::port::{CounterStore, OnceStore, RevocationLog};
 use palisade_store::lease::Leased;
+use palisade_store::records::Records;
 use palisade_store::{Place, Stores, open_at};
 
 use crate::config::Loaded;
@@ -26,8 +28,30 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn CounterStore>, Arc<
     Ok((counters, once))
 }
 
+/// Where it is written which tokens were taken back, if the configuration names a place.
+pub(crate) async fn revocations(loaded: &Loaded) -> Result<Option<Arc<dyn RevocationLog>>, Diagnostic> {
+    let Some(store) = &loaded.settings.stores.revocations else { return Ok(None) };
+    let (place, help) = place(loaded, store);
+    let records = Records::open(&place).await.map_err(|error| unusable(loaded, &error, help, &REVOCATIONS))?;
+    Ok(Some(records.revocations))
+}
+
+/// A store that cannot be used, at the key that names it.
+pub(crate) fn unusable(loaded: &Loaded, error: &dyn fmt::Display, help: &'static str, at: &[&str]) -> Diagnostic {
+    loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), at)
+}
+
+/// The key that names where revocations are.
+pub(crate) const REVOCATIONS: [&str; 3] = ["store", "revocations", "url"];
+
 async fn one(loaded: &Loaded, store: &Store, at: &[&str]) -> Result<Stores, Diagnostic> {
-    let (place, help) = match store {
+    let (place, help) = place(loaded, store);
+    open_at(&place).await.map_err(|error| unusable(loaded, &error, help, at))
+}
+
+/// Where a store is, and what to look at if it does not open.
+fn place(loaded: &Loaded, store: &Store) -> (Place, &'static str) {
+    match store {
         Store::Memory => (Place::new("memory:"), ""),
         Store::Sqlite(path) => (
             Place::new(format!("sqlite:{}", path.display())),
@@ -42,9 +66,5 @@ async fn one(loaded: &Loaded, store: &Store, at: &[&str]) -> Result<Stores, Diag
             },
             "the server must answer when the gateway starts: look at its address, `user` and `password`",
         ),
-    };
-    let failed = |error: palisade_store::OpenError| {
-        loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), at)
-    };
-    open_at(&place).await.map_err(failed)
+    }
 }

@@ -30,6 +30,7 @@ use palisade::observe::JsonLines;
 use palisade::preset::World;
 use palisade::token::issue::{Issuer, OneKey};
 use palisade::token::refresh::{RefreshKeys, RefreshTokens};
+use palisade::token::revocation_feed::RevocationFeed;
 use palisade::token::{algorithm::Algorithm, jwks::KeySet, jwks::StaticKeys, jwt::Rules, sign::Signer};
 use palisade_store::{Place, clock::SystemClock, entropy::SystemEntropy, memory::MemoryCounters, records::Records};
 
@@ -83,7 +84,10 @@ pub(crate) fn app(
     let issuer = Issuer::new(ISSUER, ISSUER, Arc::new(OneKey(signer)), Arc::clone(&clock), Arc::clone(&entropy));
     let families = RefreshKeys::new("2026-11", &Secret::new(refresh))?;
     let refresh = RefreshTokens::new(Arc::clone(&records.refresh), families, Arc::clone(&clock), Arc::clone(&entropy));
-    let ticket = Ticket::Tokens(Tokens::new(issuer, refresh, ClientId::new("web"), delivery));
+    // Whoever signs out is out at once. Where several processes share the records, each runs its feed: `feed.run`.
+    let feed = RevocationFeed::new(Arc::clone(&records.revocations), Arc::default(), Arc::clone(&clock));
+    let tokens = Tokens::new(issuer, refresh, ClientId::new("web"), delivery).revoking(Arc::new(feed));
+    let ticket = Ticket::Tokens(tokens);
 
     let remembered = Duration::from_secs(180 * 86_400);
     let devices = DeviceKey::new(&Secret::new(device), remembered).ok_or("the key is too short")?;

@@ -47,6 +47,7 @@ use crate::stage::trace::Trace;
 use crate::token::dpop::Dpop;
 use crate::token::jwks::KeySource;
 use crate::token::jwt::{Rules, Verifier};
+use crate::token::revocation::Revocations;
 
 /// The world that a chain lives in: time, randomness, counters, and where events go.
 ///
@@ -123,6 +124,7 @@ pub struct Preset {
     policy: Policy,
     browser: browser::Browser,
     publish: Publish,
+    revocations: Arc<Revocations>,
 }
 
 /// A kind of credential, which may have to wait for the clock.
@@ -134,14 +136,15 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn ready(self, world: &World) -> Credential {
+    fn ready(self, world: &World, revocations: &Arc<Revocations>) -> Credential {
         match self {
             Self::Ready(credential) => credential,
             Self::Identity { rules, keys } => {
                 Credential::Identity(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
             }
             Self::Tokens { rules, keys, proofs } => {
-                let bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
+                let verifier = Verifier::new(rules, keys, Arc::clone(&world.clock));
+                let bearer = Bearer::new(verifier.with_revocations(Arc::clone(revocations)));
                 Credential::Bearer(Arc::new(match proofs {
                     Some(once) => bearer.with_proofs(Dpop::new(once, Arc::clone(&world.clock))),
                     None => bearer,
@@ -173,6 +176,7 @@ impl Preset {
             policy: Policy::new(PolicyVersion::new(concat!("library-", env!("CARGO_PKG_VERSION")))),
             browser: browser::Browser::default(),
             publish: Publish::default(),
+            revocations: Arc::default(),
         }
     }
 
@@ -196,6 +200,13 @@ impl Preset {
     #[must_use]
     pub fn bearer_with_proofs(mut self, rules: Rules, keys: impl KeySource, once: impl OnceStore) -> Self {
         self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: Some(Arc::new(once)) });
+        self
+    }
+
+    /// Refuses the bearer tokens of this list, which a [`crate::token::revocation_feed`] keeps in step with a store.
+    #[must_use]
+    pub fn revocations(mut self, list: Arc<Revocations>) -> Self {
+        self.revocations = list;
         self
     }
 
@@ -228,11 +239,12 @@ impl Preset {
     }
 
     /// Lets everybody reach the routes of sign-in and takes the sessions that it starts; where it gives tokens,
-    /// [`Preset::bearer`] takes them. Where it sets cookies, requests from other sites are judged even without one.
+    /// [`Preset::bearer`] takes them until they are revoked. Where it sets cookies, requests from other sites are judged even without one.
     #[cfg(feature = "accounts")]
     #[must_use]
     pub fn accounts(self, accounts: &crate::account::Accounts) -> Self {
         let known = accounts.sessions().into_iter().fold(self, Self::sessions);
+        let known = accounts.revocations().cloned().into_iter().fold(known, Self::revocations);
         let open = |preset: Self, path: &String| {
             let preset = preset.public(&format!("POST {path}"));
             if accounts.sets_cookies() { preset.login(path) } else { preset }
@@ -364,7 +376,8 @@ impl Preset {
 
     /// The stages of the chain, unbuilt: to look at or to add to.
     pub fn chain(self, world: &World) -> Chain {
-        let credentials: Vec<Credential> = self.credentials.into_iter().map(|wanted| wanted.ready(world)).collect();
+        let credentials: Vec<Credential> =
+            self.credentials.into_iter().map(|wanted| wanted.ready(world, &self.revocations)).collect();
         let challenge = credentials.first().map(Credential::challenge);
         let takes_proofs = credentials.iter().any(Credential::takes_proofs);
         let cors = if takes_proofs { self.cors.with_proofs() } else { self.cors };

@@ -9,4 +9,5 @@ pub(crate) mod replay;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod token;
 pub(crate) mod user;

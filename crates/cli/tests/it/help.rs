@@ -30,6 +30,7 @@ fn the_help_names_every_command() {
                    proved, 1 if something is, 2 if it cannot be tested
           run      Serves: enforces a configuration in front of its backends until told to stop
           schema   Prints a JSON Schema: of the configuration, or of an event
+          token    Takes tokens back before they expire
           user     Makes, lists, disables and enables the accounts of people, and measures what a password
                    may cost
           help     Print this message or the help of the given subcommand(s)
@@ -44,7 +45,7 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "user"];
+    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
@@ -313,6 +314,17 @@ fn every_command_explains_itself() {
         Options:
           -h, --help
                   Print help (see a summary with '-h')
+        ---
+        Takes tokens back before they expire
+
+        Usage: palisade token <COMMAND>
+
+        Commands:
+          revoke  Takes tokens back at every gateway that reads the store, within a second
+          help    Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help
         ---
         Makes, lists, disables and enables the accounts of people, and measures what a password may cost
 

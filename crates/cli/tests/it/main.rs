@@ -24,4 +24,6 @@ mod schemathesis;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod token;
+#[cfg(test)]
 mod user;

@@ -116,7 +116,8 @@ fn bearer(section: &settings::Bearer, world: &World, kept: &mut Kept) -> Result<
         .with_leeway(section.leeway)
         .map_err(|error| ("leeway", error.to_string()))?;
     let keys = source(&section.keys, world, kept)?;
-    let mut bearer = Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)));
+    let verifier = Verifier::new(rules, keys, Arc::clone(&world.clock));
+    let mut bearer = Bearer::new(verifier.with_revocations(Arc::clone(&kept.revocations)));
     bearer.roles_claim = section.roles_claim.0.iter().map(ToString::to_string).collect();
     bearer.tenant_claim = section.tenant_claim.0.iter().map(ToString::to_string).collect();
     if let Some(resource) = &section.resource {

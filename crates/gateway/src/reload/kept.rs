@@ -9,19 +9,23 @@ use http::Uri;
 use palisade::stage::cache::{CacheSettings, CacheStore};
 use palisade::stage::guard::Breaker;
 use palisade::token::jwks::KeySource;
+use palisade::token::revocation::Revocations;
 use palisade_store::memory::MemoryCounters;
 
 use crate::config::settings;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// What stays: connections to backends whose section says the same as before, their circuits, the keys that were
-/// fetched from issuers, kept answers, and what was counted here while the store was out of order.
+/// fetched from issuers, kept answers, which tokens were taken back, and what was counted here while the store was out of
+/// order.
 ///
 /// Verified tokens are not kept: the rules they were verified by may have changed, and verifying them again is cheap.
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
     /// Where requests are counted while the store is out of order.
     pub(crate) local: Arc<MemoryCounters>,
+    /// Which tokens were taken back.
+    pub(crate) revocations: Arc<Revocations>,
     upstreams: Shelf<Upstream>,
     breakers: Shelf<Breaker>,
     caches: Shelf<CacheStore>,
@@ -29,10 +33,16 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Nothing but the tokens that were taken back.
+    pub(crate) fn knowing(revocations: Arc<Revocations>) -> Self {
+        Self { revocations, ..Self::default() }
+    }
+
     /// The same, from which what the next chain does not ask for will be gone.
     pub(crate) fn next(self) -> Self {
         let (upstreams, breakers, caches) = (self.upstreams.next(), self.breakers.next(), self.caches.next());
-        Self { upstreams, breakers, caches, keys: self.keys.next(), local: self.local }
+        let (local, revocations) = (self.local, self.revocations);
+        Self { upstreams, breakers, caches, keys: self.keys.next(), local, revocations }
     }
 
     /// A backend, with its connections and what is known of its endpoints.

@@ -17,7 +17,7 @@
 //!
 //! Somebody who has signed in has a [`Ticket`] from then on: a session in a cookie, or tokens. With tokens the refresh
 //! token travels in a cookie that no script can read, unless the client is no browser and asks for it in the body
-//! ([`Delivery`]).
+//! ([`Delivery`]). [`Tokens::revoking`] takes the access tokens of a sign-in back with it, at every gateway.
 //!
 //! [`Preset::accounts`](crate::preset::Preset::accounts) makes public what must be, and judges requests from other sites
 //! there, with or without a credential (login CSRF), unless the tokens travel in bodies only. The example `accounts` puts
@@ -55,6 +55,7 @@ mod pending;
 mod sessions;
 mod sign_in;
 mod tokens;
+mod withdraw;
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ use crate::credential::password::PasswordPolicy;
 use crate::credential::sign_in::SignIn;
 use crate::session::Sessions;
 use crate::token::jwk::KeyError;
+use crate::token::revocation::Revocations;
 
 /// Sign-in for an application. Clones are the same.
 #[derive(Clone)]
@@ -193,6 +195,14 @@ impl Accounts {
     /// What second factors need.
     fn second(&self) -> Result<&Second, Denial> {
         self.second.as_deref().ok_or_else(|| denied(DenialCode::Internal, "no_second_factors_here"))
+    }
+
+    /// What was taken back of the tokens that sign-in gives, where they are told of it.
+    pub(crate) fn revocations(&self) -> Option<&Arc<Revocations>> {
+        match &self.ticket {
+            Ticket::Session(_) => None,
+            Ticket::Tokens(tokens) => tokens.revocations(),
+        }
     }
 
     /// The sessions that sign-in starts, if it does.

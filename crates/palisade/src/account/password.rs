@@ -7,7 +7,6 @@ use http::HeaderMap;
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::port::account::{AccountStatus, Strength};
-use palisade_core::port::refresh::Whose;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -79,7 +78,7 @@ impl Accounts {
             Ticket::Tokens(tokens) => {
                 let account = self.accounts.find(user).await?.filter(|account| account.status == AccountStatus::Active);
                 let account = account.ok_or_else(|| denied(DenialCode::CredentialInvalid, "account_disabled"))?;
-                tokens.refresh().store().revoke(Whose::Subject(user), tokens.refresh().now()).await?;
+                tokens.end_all_before(user).await?;
                 let (cookie, body) = tokens.begin(&account, who.assurance()).await?.parts();
                 let facts = [("account", user.as_str()), ("reason", "credential_changed")];
                 Ok((cookie, body, Noted::default().with(EventKind::TokenRevoked, &facts)))

@@ -52,7 +52,7 @@ pub(super) async fn list(
             let own = tokens.family(&headers);
             let kept = tokens.refresh().store().list(user, tokens.refresh().now()).await?;
             let list = kept.into_iter().map(|kept| Entry {
-                current: own == Some(kept.family.id),
+                current: own == Some(kept.family.id) || who.holds("sid", &kept.family.id.to_string()),
                 id: kept.family.id.to_string(),
                 device: None,
                 address: None,
@@ -84,7 +84,12 @@ pub(super) async fn end(
             let store = tokens.refresh().store();
             let family = FamilyId::parse(&id).ok_or_else(no_such_session)?;
             let found = store.find(family).await?.filter(|found| found.grant.subject == *user);
-            if found.is_none() || store.revoke(Whose::Family(family), tokens.refresh().now()).await? == 0 {
+            if found.is_none() {
+                return Err(no_such_session().into());
+            }
+            // First, so that whoever is told that it has failed can ask again.
+            tokens.withdraw_family(family).await?;
+            if store.revoke(Whose::Family(family), tokens.refresh().now()).await? == 0 {
                 return Err(no_such_session().into());
             }
             revoked(user, &id, "by_request")

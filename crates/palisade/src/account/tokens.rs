@@ -24,6 +24,8 @@ use crate::cookie::{CookieError, Cookies, SetCookie};
 use crate::extract::{Noted, Refusal, Valid};
 use crate::token::issue::{Access, Issued, Issuer};
 use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, TokenText};
+use crate::token::revocation::Revocations;
+use crate::token::revocation_feed::RevocationFeed;
 
 /// Tokens as a ticket: who makes them, and how the refresh token travels.
 ///
@@ -39,7 +41,10 @@ use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, T
 /// # let _ = for_phones;
 /// ```
 #[derive(Clone)]
-pub struct Tokens(Arc<Parts>);
+pub struct Tokens {
+    parts: Arc<Parts>,
+    feed: Option<Arc<RevocationFeed>>,
+}
 
 struct Parts {
     issuer: Issuer,
@@ -67,7 +72,15 @@ pub enum Delivery {
 impl Tokens {
     /// Tokens of an issuer for the application `client`.
     pub fn new(issuer: Issuer, refresh: RefreshTokens, client: ClientId, delivery: Delivery) -> Self {
-        Self(Arc::new(Parts { issuer, refresh, client, delivery }))
+        Self { parts: Arc::new(Parts { issuer, refresh, client, delivery }), feed: None }
+    }
+
+    /// The same with access tokens that end with their sign-in, wherever the feed is read: at sign-out, with a changed
+    /// password or factor, with a disabled account, and when a refresh token is used a second time. Whoever has the feed
+    /// runs it ([`RevocationFeed::run`]).
+    #[must_use]
+    pub fn revoking(self, feed: Arc<RevocationFeed>) -> Self {
+        Self { feed: Some(feed), ..self }
     }
 
     /// The first tokens of somebody who has signed in like this.
@@ -78,15 +91,16 @@ impl Tokens {
             level: by.level,
             methods: by.methods.clone(),
             authenticated: by.at,
-            ..Grant::new(self.0.client.clone(), account.id.clone())
+            ..Grant::new(self.parts.client.clone(), account.id.clone())
         };
-        let token = self.0.refresh.begin(grant.clone()).await?;
-        self.answer(&grant, account, token)
+        let token = self.parts.refresh.begin(grant.clone()).await?;
+        let family = RefreshToken::parse(token.expose()).map(|token| token.family());
+        self.answer(&grant, account, family, token)
     }
 
     /// The refresh token that a request brings.
     pub(super) fn presented<'r>(&self, headers: &'r HeaderMap, body: Option<&'r str>) -> Option<&'r str> {
-        match self.0.delivery {
+        match self.parts.delivery {
             Delivery::Body => body,
             Delivery::Cookie => Cookies::of(headers).get(COOKIE),
         }
@@ -105,42 +119,70 @@ impl Tokens {
     /// Ends the family of a token, if it is one and has not ended before.
     async fn revoke(&self, token: Option<&str>) -> Result<Option<Family>, Refusal> {
         let Some(token) = token else { return Ok(None) };
-        match self.0.refresh.revoke(token, &self.0.client).await {
+        match self.parts.refresh.revoke(token, &self.parts.client).await {
             Err(RefreshError::Unavailable(error)) => Err(error.into()),
-            ended => Ok(ended.unwrap_or_default()),
+            Err(_) => Ok(None),
+            Ok(ended) => {
+                // The token is genuine. What has failed the last time is done now, if the family had ended before.
+                if let Some(token) = RefreshToken::parse(token) {
+                    self.withdraw_family(token.family()).await?;
+                }
+                Ok(ended)
+            }
         }
     }
 
     pub(super) fn delivery(&self) -> Delivery {
-        self.0.delivery
+        self.parts.delivery
     }
 
     pub(super) fn refresh(&self) -> &RefreshTokens {
-        &self.0.refresh
+        &self.parts.refresh
+    }
+
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.parts.issuer
+    }
+
+    pub(super) fn feed(&self) -> Option<&RevocationFeed> {
+        self.feed.as_deref()
+    }
+
+    pub(super) fn revocations(&self) -> Option<&Arc<Revocations>> {
+        self.feed().map(RevocationFeed::revocations)
     }
 
     pub(super) fn client(&self) -> &ClientId {
-        &self.0.client
+        &self.parts.client
     }
 
     /// The cookie that takes the refresh token out of the browser, where there is one.
     pub(super) fn removal(&self) -> Option<SetCookie> {
         let cookie = SetCookie::strict_session(COOKIE_NAME, "").ok().map(SetCookie::removed);
-        cookie.filter(|_| self.0.delivery == Delivery::Cookie)
+        cookie.filter(|_| self.parts.delivery == Delivery::Cookie)
     }
 
-    fn answer(&self, grant: &Grant, account: &Account, token: TokenText) -> Result<Answer, Refusal> {
+    /// The access token is known by the family that it comes with (`sid`), so that it can be taken back with it.
+    fn answer(
+        &self,
+        grant: &Grant,
+        account: &Account,
+        family: Option<FamilyId>,
+        token: TokenText,
+    ) -> Result<Answer, Refusal> {
+        let session = family.map(|family| family.to_string());
         let access = Access::of(grant).with_roles(RoleSet::from_iter(account.roles.iter().map(String::as_str)));
+        let access = Access { session: session.as_deref(), ..access };
         let failed = |error: &dyn fmt::Display| {
             let denial = denied(DenialCode::Internal, "token_not_issued").because("error", error.to_string());
             Refusal::from(denial)
         };
-        let issued = self.0.issuer.issue(&access, None).map_err(|error| failed(&error))?;
-        let (cookie, refresh) = match self.0.delivery {
+        let issued = self.parts.issuer.issue(&access, None).map_err(|error| failed(&error))?;
+        let (cookie, refresh) = match self.parts.delivery {
             Delivery::Body => (None, Some(token)),
             Delivery::Cookie => {
                 let cookie = SetCookie::strict_session(COOKIE_NAME, token.expose());
-                (Some(cookie.map_err(|error: CookieError| failed(&error))?.lasting(self.0.refresh.longest())), None)
+                (Some(cookie.map_err(|error: CookieError| failed(&error))?.lasting(self.parts.refresh.longest())), None)
             }
         };
         Ok(Answer { issued, refresh, cookie })
@@ -149,7 +191,7 @@ impl Tokens {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("client", &self.0.client).field("delivery", &self.0.delivery).finish()
+        f.debug_struct("Tokens").field("client", &self.parts.client).field("delivery", &self.parts.delivery).finish()
     }
 }
 
@@ -210,19 +252,23 @@ pub(super) async fn refresh(
                 _ => "-",
             };
             let noted = Noted::default().with(error.event(), &[("reason", error.reason()), ("account", owner)]);
+            if let RefreshError::Replayed(family) = &error {
+                tokens.withdraw_family(family.id).await.map_err(|refusal| (noted.clone(), refusal))?;
+            }
             return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
         }
     };
     let subject = &redeemed.grant.subject;
     let found = accounts.accounts.find(subject).await.map_err(|error| refused(error.into()))?;
     let Some(account) = found.filter(|account| account.status == AccountStatus::Active) else {
+        tokens.withdraw_all(subject).await.map_err(refused)?;
         let revoked = tokens.refresh().store().revoke(Whose::Subject(subject), tokens.refresh().now()).await;
         revoked.map_err(|error| refused(error.into()))?;
         let facts = [("reason", "account_disabled"), ("account", subject.as_str())];
         let noted = Noted::default().with(EventKind::TokenRevoked, &facts);
         return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
     };
-    let answer = tokens.answer(&redeemed.grant, &account, redeemed.token).map_err(refused)?;
+    let answer = tokens.answer(&redeemed.grant, &account, Some(redeemed.family), redeemed.token).map_err(refused)?;
     let facts = [("account", subject.as_str()), ("family", &redeemed.family.to_string())];
     Ok((Noted::default().with(EventKind::TokenIssued, &facts), answer).into_response())
 }

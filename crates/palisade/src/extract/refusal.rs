@@ -11,6 +11,7 @@ use palisade_core::stage::StageId;
 use super::Noted;
 use crate::body::Body;
 use crate::stage::{Head, Outcome, Stop};
+use crate::token::revocation_feed::FeedError;
 
 /// A refusal as an answer of a handler.
 ///
@@ -55,6 +56,13 @@ impl From<Denial> for Refusal {
 impl From<StoreError> for Refusal {
     /// What a handler needed to decide is not to be had: `unavailable`.
     fn from(error: StoreError) -> Self {
+        Denial::new(DenialCode::Unavailable, StageId::Forward).because("error", error.to_string()).into()
+    }
+}
+
+impl From<FeedError> for Refusal {
+    /// Not everybody has heard of a revocation: `unavailable`.
+    fn from(error: FeedError) -> Self {
         Denial::new(DenialCode::Unavailable, StageId::Forward).because("error", error.to_string()).into()
     }
 }

@@ -190,6 +190,11 @@ impl Issuer {
         self
     }
 
+    /// Its name, which its tokens have (`iss`).
+    pub fn name(&self) -> &str {
+        &self.issuer
+    }
+
     /// How long its tokens last.
     pub fn lifetime(&self) -> Duration {
         self.lifetime

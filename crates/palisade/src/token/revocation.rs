@@ -146,7 +146,7 @@ fn remember(names: &mut BTreeMap<Name, Timestamp>, (issuer, name): (&str, &str),
 const MAX_REVOKED: usize = 100_000;
 
 /// How much longer than its life a token may be accepted: the most leeway that rules give.
-const SLACK: Duration = Duration::from_secs(120);
+pub(super) const SLACK: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {

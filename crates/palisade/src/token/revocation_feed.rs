@@ -34,7 +34,7 @@ use palisade_core::port::revocation::{Revoked, What};
 use palisade_core::port::{Clock, RevocationLog, StoreError};
 use palisade_core::time::Timestamp;
 
-use super::revocation::{Full, Revocations};
+use super::revocation::{Full, Revocations, SLACK};
 
 /// Reads one log into one list.
 pub struct RevocationFeed {
@@ -60,7 +60,9 @@ impl RevocationFeed {
     /// Revokes everywhere: here at once, elsewhere when it is read. An error says that others may not hear of it.
     pub async fn revoke(&self, revoked: &Revoked) -> Result<(), FeedError> {
         self.apply(revoked)?;
-        self.log.append(revoked, self.clock.now()).await?;
+        // A verifier that begins later has to hear of it for as long as it would take what it revokes.
+        let kept = Revoked { until: revoked.until.plus(SLACK), ..revoked.clone() };
+        self.log.append(&kept, self.clock.now()).await?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod example;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,11 +23,16 @@ use palisade::crypto::envelope::Envelope;
 use palisade::extract::Principal;
 use palisade::session::{SessionSettings, Sessions};
 use palisade::testing::{Answer, TestClient, TestWorld};
+use palisade::token::revocation_feed::RevocationFeed;
 use palisade_core::event::EventKind;
 use palisade_core::id::UserId;
 use palisade_core::port::account::AccountStatus;
+use palisade_core::port::revocation::{Revoked, RevokedAt};
 use palisade_core::port::session::{Concurrency, WhenFull};
+use palisade_core::port::{RevocationLog, StoreError};
+use palisade_core::time::Timestamp;
 use palisade_store::Place;
+use palisade_store::memory::MemoryRevocations;
 use palisade_store::records::Records;
 use serde_json::{Value, json};
 
@@ -269,6 +275,111 @@ async fn somebody_sees_and_ends_where_they_are_signed_in_and_nobody_elses() {
     assert_eq!((out.status.as_u16(), cookie(&out, "__Host-refresh").as_deref()), (204, Some("__Host-refresh=")));
     assert_eq!(site.refresh(&laptop.refresh).await.status, 401);
     assert_eq!(site.refresh(&bob.refresh).await.status, 200);
+}
+
+impl Site {
+    /// Ends a sign-in, and gives what the one who has ended it has from then on.
+    async fn end(&self, how: &str, laptop: &SignedIn) -> Option<SignedIn> {
+        let site = self;
+        let now = site.test.world.clock.now();
+        let answer = match how {
+            "sign-out" => site.ask("POST /sign-out", &laptop.refresh, "", &json!({})).await,
+            "the list" => {
+                let list = site.ask("GET /sessions", "", &laptop.access, &Value::Null).await.json();
+                let own = list["sessions"].as_array().unwrap().iter().find(|entry| entry["current"] == true).unwrap();
+                let line = format!("DELETE /sessions/{}", own["id"].as_str().unwrap());
+                site.ask(&line, "", &laptop.access, &Value::Null).await
+            }
+            "another password" => {
+                let body = json!({"current": GOOD, "new": "a cup full of black tea"});
+                let answer = site.ask("POST /password", &laptop.refresh, &laptop.access, &body).await;
+                assert_eq!(answer.status, 200, "{answer:?}");
+                return Some(SignedIn::of(&answer));
+            }
+            "reuse" => {
+                assert_eq!(site.refresh(&laptop.refresh).await.status, 200);
+                site.test.clock.advance(Duration::from_secs(60));
+                site.refresh(&laptop.refresh).await
+            }
+            "a disabled account" => {
+                let alice = UserId::new("u-alice");
+                site.records.accounts.set_status(&alice, AccountStatus::Disabled, now).await.unwrap();
+                site.refresh(&laptop.refresh).await
+            }
+            how => panic!("{how}"),
+        };
+        assert!([204, 401].contains(&answer.status.as_u16()), "{how}: {answer:?}");
+        None
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_ends_with_the_sign_in_that_it_comes_from() {
+    for (how, everywhere) in [
+        ("sign-out", false),
+        ("the list", false),
+        ("another password", true),
+        ("reuse", false),
+        ("a disabled account", true),
+    ] {
+        let site = Site::of_tokens().await;
+        let (phone, laptop, bob) =
+            (site.sign_in("alice").await, site.sign_in("alice").await, site.sign_in("bob").await);
+        let me = async |who: &SignedIn| site.ask("GET /me", "", &who.access, &Value::Null).await.status.as_u16();
+        assert_eq!((me(&phone).await, me(&laptop).await), (200, 200), "{how}");
+        let next = site.end(how, &laptop).await;
+        assert_eq!(me(&laptop).await, 401, "{how}");
+        assert_eq!(me(&phone).await, if everywhere { 401 } else { 200 }, "{how}");
+        assert_eq!(me(&bob).await, 200, "{how}");
+        if let Some(next) = next {
+            assert_eq!(me(&next).await, 200, "{how}: who has changed it stays signed in");
+        }
+        // Whoever else reads the log hears of it.
+        let (log, clock) = (Arc::clone(&site.records.revocations), Arc::clone(&site.test.world.clock));
+        let elsewhere = RevocationFeed::new(log, Arc::default(), clock);
+        assert!(elsewhere.catch_up().await.unwrap() > 0 && !elsewhere.revocations().is_empty(), "{how}");
+    }
+}
+
+/// A log that does not answer while it is cut off.
+#[derive(Default)]
+struct Cut {
+    log: MemoryRevocations,
+    is_cut: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl RevocationLog for Cut {
+    async fn append(&self, revoked: &Revoked, now: Timestamp) -> Result<u64, StoreError> {
+        match self.is_cut.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unreachable { reason: "connection refused".to_owned() }),
+            false => self.log.append(revoked, now).await,
+        }
+    }
+
+    async fn after(&self, place: u64, now: Timestamp) -> Result<Vec<RevokedAt>, StoreError> {
+        self.log.after(place, now).await
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_out_while_the_log_is_cut_off_is_told_so_and_can_try_again() {
+    let log = Arc::new(Cut::default());
+    let site = Site::new(|records, hasher, test| {
+        let mut records = records.clone();
+        records.revocations = log.clone();
+        example::app(&records, hasher, &test.world, Delivery::Cookie).unwrap()
+    })
+    .await;
+    let alice = site.sign_in("alice").await;
+    let out = async || site.ask("POST /sign-out", &alice.refresh, "", &json!({})).await;
+    log.is_cut.store(true, Ordering::SeqCst);
+    assert_eq!(out().await.code().as_deref(), Some("unavailable"));
+    assert_eq!(site.ask("GET /me", "", &alice.access, &Value::Null).await.status, 401, "here it holds");
+    log.is_cut.store(false, Ordering::SeqCst);
+    assert_eq!(log.after(0, site.test.world.clock.now()).await.unwrap(), []);
+    assert_eq!(out().await.status, 204);
+    assert_eq!(log.after(0, site.test.world.clock.now()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

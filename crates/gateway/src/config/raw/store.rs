@@ -22,6 +22,8 @@ pub(crate) struct RawStore {
     pub(crate) timeout: Span,
     /// How requests are counted.
     pub(crate) counters: RawCounters,
+    /// Which tokens were taken back before their time.
+    pub(crate) revocations: RawRevocations,
 }
 
 impl Default for RawStore {
@@ -32,6 +34,7 @@ impl Default for RawStore {
             password: None,
             timeout: Span::from("100ms"),
             counters: RawCounters::default(),
+            revocations: RawRevocations::default(),
         }
     }
 }
@@ -57,4 +60,17 @@ impl Default for RawCounters {
     fn default() -> Self {
         Self { url: None, user: None, password: None, mode: Counted::default(), lease_percent: 5 }
     }
+}
+
+/// Which tokens were taken back before their time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawRevocations {
+    /// Where that is written, by whoever issues the tokens or by `palisade token revoke`: `sqlite:PATH` or
+    /// `postgres://HOST:PORT/DB`. It is read twice a second.
+    pub(crate) url: Option<StoreUrl>,
+    /// Who signs in to that server.
+    pub(crate) user: Option<String>,
+    /// A file with the password for it.
+    pub(crate) password: Option<FileRef>,
 }

@@ -4,7 +4,7 @@ use http::Uri;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::secret::Secret;
 
-use super::super::raw::{FileRef, RawCounters, RawStore};
+use super::super::raw::{FileRef, RawCounters, RawRevocations, RawStore};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{Counters, HiddenSecret, Store, StoreServer, Stores};
 use super::super::word::Counted;
@@ -15,8 +15,26 @@ pub(crate) fn stores(cx: &mut Context<'_>, raw: &RawStore) -> Option<Stores> {
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
     let store = store(cx, &at, &raw.url, &Account { user: &raw.user, password: &raw.password });
     let counters = counters(cx, &at.key("counters"), &raw.counters);
-    Some(Stores { store: store?, timeout: timeout?, counters: counters? })
+    let revocations = revocations(cx, &at.key("revocations"), &raw.revocations);
+    Some(Stores { store: store?, timeout: timeout?, counters: counters?, revocations: revocations? })
 }
+
+fn revocations(cx: &mut Context<'_>, at: &At, raw: &RawRevocations) -> Option<Option<Store>> {
+    let account = Account { user: &raw.user, password: &raw.password };
+    let Some(url) = &raw.url else {
+        account.refuse(cx, at, "add the `url` of the server, or remove it");
+        return Some(None);
+    };
+    // What was revoked must outlive the process that hears of it, and come from outside of it.
+    if url.starts_with("memory:") || url.starts_with("redis") {
+        let fault = Fault::new("bad-store", "this store keeps no revocations", DURABLE);
+        cx.fault(&at.key("url"), fault);
+        return None;
+    }
+    store(cx, at, url, &account).map(Some)
+}
+
+const DURABLE: &str = "write `sqlite:PATH` or `postgres://HOST:PORT/DB`";
 
 fn counters(cx: &mut Context<'_>, at: &At, raw: &RawCounters) -> Option<Counters> {
     let account = Account { user: &raw.user, password: &raw.password };

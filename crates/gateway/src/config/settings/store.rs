@@ -14,6 +14,8 @@ pub struct Stores {
     pub timeout: Duration,
     /// How requests are counted.
     pub counters: Counters,
+    /// Where it is written which tokens were taken back, if anywhere.
+    pub revocations: Option<Store>,
 }
 
 /// How requests are counted.

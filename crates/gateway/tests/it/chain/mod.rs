@@ -30,6 +30,7 @@ mod limits;
 mod network;
 mod passing;
 mod reload;
+mod revoked;
 mod service;
 mod shared;
 mod smuggling;

@@ -59,6 +59,7 @@ impl Tokens {
             "reader" => issued(alice(json!({"scope": "reports:read orders:write"}))),
             "strong" => issued(alice(json!({"acr": "aal2"}))),
             "tenant" => issued(alice(json!({"tenant": "acme", "roles": ["admin", "clerk"], "scope": "reports:read"}))),
+            "phone" => issued(alice(json!({"sid": "s-1"}))),
             "edwards" => self.edwards.sign("at+jwt", &alice(json!({}))).unwrap(),
             "shared" => self.shared.sign("at+jwt", &alice(json!({}))).unwrap(),
             "expired" => issued(alice(json!({"exp": self.now - 3600}))),

@@ -26,6 +26,12 @@ fn checks_servers() {
         "password = \"file:csrf.key\"",
         "[store.counters]\nuser = \"a\"",
         "[store.counters]\nurl = \"redis://cache.example\"\nmode = \"lease\"\nlease_percent = 51",
+        "[store.revocations]\nurl = \"sqlite:records.db\"",
+        "[store.revocations]\nurl = \"postgres://db.example/d\"\nuser = \"palisade\"",
+        "[store.revocations]\nurl = \"redis://127.0.0.1/0\"",
+        "[store.revocations]\nurl = \"memory:\"",
+        "[store.revocations]\nurl = \"mysql://db\"",
+        "[store.revocations]\npassword = \"file:csrf.key\"",
     ];
     check_each(
         &cases,
@@ -78,6 +84,29 @@ fn checks_servers() {
         lease_percent = 51
             5 out-of-range: `store.counters.lease_percent` cannot be `51`
               (write a number from 1 to 50)
+        [store.revocations]
+        url = "sqlite:records.db"
+            fine
+        [store.revocations]
+        url = "postgres://db.example/d"
+        user = "palisade"
+            fine
+        [store.revocations]
+        url = "redis://127.0.0.1/0"
+            3 bad-store: this store keeps no revocations
+              (write `sqlite:PATH` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        url = "memory:"
+            3 bad-store: this store keeps no revocations
+              (write `sqlite:PATH` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        url = "mysql://db"
+            3 bad-store: this is not a store
+              (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
+        [store.revocations]
+        password = "file:csrf.key"
+            3 bad-store: nobody signs in here, so `password` means nothing
+              (add the `url` of the server, or remove it)
     "#]],
     );
 }

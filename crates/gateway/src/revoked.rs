@@ -1,0 +1,59 @@
+//! Hears which tokens were taken back, and tells the verifiers.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use palisade::preset::World;
+use palisade::token::revocation::Revocations;
+use palisade::token::revocation_feed::{FeedError, RevocationFeed};
+use palisade_core::diagnostic::Diagnostic;
+use palisade_core::port::Clock;
+use palisade_core::time::Timestamp;
+use tracing::warn;
+
+use crate::config::Loaded;
+use crate::stores::{self, REVOCATIONS};
+
+/// Reads the log that the configuration names, if it names one.
+pub(crate) struct Revoked {
+    feed: Option<RevocationFeed>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Revoked {
+    /// Opens the log and reads all that matters: no token is taken before that.
+    pub(crate) async fn open(loaded: &Loaded, world: &World) -> Result<Self, Diagnostic> {
+        let clock = Arc::clone(&world.clock);
+        let Some(log) = stores::revocations(loaded).await? else { return Ok(Self { feed: None, clock }) };
+        let feed = RevocationFeed::new(log, Arc::default(), Arc::clone(&clock));
+        let help = "the gateway does not start before it knows which tokens were taken back";
+        feed.catch_up().await.map_err(|error| stores::unusable(loaded, &error, help, &REVOCATIONS))?;
+        Ok(Self { feed: Some(feed), clock })
+    }
+
+    /// The list that verifiers ask.
+    pub(crate) fn list(&self) -> Arc<Revocations> {
+        self.feed.as_ref().map(|feed| Arc::clone(feed.revocations())).unwrap_or_default()
+    }
+
+    /// Reads on for ever, and tells operators, once a minute, while that does not work.
+    pub(crate) async fn follow(self) -> Infallible {
+        let Some(feed) = self.feed else { return pending().await };
+        let mut told: Option<Timestamp> = None;
+        let tell = |error: FeedError| {
+            let now = self.clock.now();
+            if told.is_none_or(|told| now.since(told) >= AGAIN) {
+                told = Some(now);
+                let behind = feed.behind(now).as_secs();
+                warn!(%error, behind, "revocations cannot be read: what is revoked now passes until it expires");
+            }
+        };
+        feed.run(tell).await;
+        pending().await
+    }
+}
+
+/// How often the same trouble is told of.
+const AGAIN: Duration = Duration::from_secs(60);
