@@ -115,7 +115,7 @@ async fn two_processes_agree(url: &str, fail: impl AsyncFnOnce(), mend: impl Asy
 async fn two_processes_with_one_file_revoke_the_same() {
     let dir = TempDir::new();
     let path = dir.path().join("records.db").display().to_string();
-    let run = async |script: &str| {
+    let run = |script: &str| {
         let program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
         let status = std::process::Command::new("python3").args(["-c", program, &path, script]).status();
         assert!(status.expect("this test needs `python3`").success(), "{script}");
@@ -123,9 +123,9 @@ async fn two_processes_with_one_file_revoke_the_same() {
     // What is there cannot be read, and nothing can be added.
     let fail = async || {
         let cut = "CREATE TRIGGER cut BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, 'cut'); END;";
-        run(&format!("{cut} UPDATE revocation SET kind = upper(kind);")).await
+        run(&format!("{cut} UPDATE revocation SET kind = upper(kind);"))
     };
-    let mend = async || run("DROP TRIGGER cut; UPDATE revocation SET kind = lower(kind);").await;
+    let mend = async || run("DROP TRIGGER cut; UPDATE revocation SET kind = lower(kind);");
     two_processes_agree(&format!("sqlite:{path}"), fail, mend).await;
 }
 
