@@ -79,24 +79,30 @@ fn revoked(name: &str, clock: &TestClock) -> Revoked {
     Revoked { issuer: ISSUER.into(), what: What::Session(name.into()), at, until }
 }
 
-/// What one process revokes is in force in the other after it has read once; an outage loses nothing.
-async fn two_processes_agree(url: &str, fail: impl AsyncFnOnce(), mend: impl AsyncFnOnce()) {
-    let clock = TestClock::default();
-    let (here, there) = (process(url, &clock).await, process(url, &clock).await);
-    here.revoke(&revoked("s-1", &clock)).await.unwrap();
+/// What one process revokes is in force in the other after it has read once.
+async fn two_processes_agree(url: &str, clock: &TestClock) -> (RevocationFeed, RevocationFeed) {
+    let (here, there) = (process(url, clock).await, process(url, clock).await);
+    here.revoke(&revoked("s-1", clock)).await.unwrap();
     assert_eq!((here.revocations().len(), there.revocations().len()), (1, 0));
     assert_eq!(there.catch_up().await.unwrap(), 1);
-    there.revoke(&revoked("s-2", &clock)).await.unwrap();
+    there.revoke(&revoked("s-2", clock)).await.unwrap();
     assert_eq!(here.catch_up().await.unwrap(), 2, "its own, and the other's");
     assert_eq!((here.revocations().len(), there.revocations().len()), (2, 2));
+    (here, there)
+}
 
-    fail().await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_with_one_database_revoke_the_same_and_an_outage_loses_nothing() {
+    let (mut server, clock) = (Postgres::start(), TestClock::default());
+    let url = server.url();
+    let (here, there) = two_processes_agree(&url, &clock).await;
+    server.kill();
     clock.advance(Duration::from_secs(30));
     assert!(there.catch_up().await.is_err());
     assert_eq!(there.behind(clock.now()), Duration::from_secs(30));
     assert!(here.revoke(&revoked("lost", &clock)).await.is_err(), "whoever revokes is told");
     assert_eq!((here.revocations().len(), there.revocations().len()), (3, 2), "what is known holds");
-    mend().await;
+    server.restart();
     let begun = Instant::now();
     while let Err(error) = here.revoke(&revoked("s-3", &clock)).await {
         assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
@@ -108,33 +114,13 @@ async fn two_processes_agree(url: &str, fail: impl AsyncFnOnce(), mend: impl Asy
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((there.revocations().len(), there.behind(clock.now())), (3, Duration::ZERO));
-    assert_eq!(process(url, &clock).await.catch_up().await.unwrap(), 3, "whoever begins later knows everything");
+    assert_eq!(process(&url, &clock).await.catch_up().await.unwrap(), 3, "whoever begins later knows everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_processes_with_one_file_revoke_the_same() {
-    let dir = TempDir::new();
-    let path = dir.path().join("records.db").display().to_string();
-    let run = |script: &str| {
-        let program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
-        let status = std::process::Command::new("python3").args(["-c", program, &path, script]).status();
-        assert!(status.expect("this test needs `python3`").success(), "{script}");
-    };
-    // What is there cannot be read, and nothing can be added.
-    let fail = async || {
-        let cut = "CREATE TRIGGER cut BEFORE INSERT ON revocation BEGIN SELECT RAISE(ABORT, 'cut'); END;";
-        run(&format!("{cut} UPDATE revocation SET kind = upper(kind);"))
-    };
-    let mend = async || run("DROP TRIGGER cut; UPDATE revocation SET kind = lower(kind);");
-    two_processes_agree(&format!("sqlite:{path}"), fail, mend).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_processes_with_one_database_revoke_the_same() {
-    let mut server = Postgres::start();
-    let url = server.url();
-    let cell = std::cell::RefCell::new(&mut server);
-    two_processes_agree(&url, async || cell.borrow_mut().kill(), async || cell.borrow_mut().restart()).await;
+    let (dir, clock) = (TempDir::new(), TestClock::default());
+    two_processes_agree(&format!("sqlite:{}", dir.path().join("records.db").display()), &clock).await;
 }
 
 #[tokio::test]
