@@ -279,7 +279,7 @@ mod tests {
     use crate::testing::SeededEntropy;
 
     fn fresh() -> FreshApiKey {
-        ApiKeyForm::default().generate(&SeededEntropy::default())
+        ApiKeyForm::default().generate(&SeededEntropy::new(1))
     }
 
     #[test]

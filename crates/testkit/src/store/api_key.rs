@@ -32,9 +32,9 @@ fn ok<T>(outcome: Result<T, StoreError>) -> T {
     outcome.unwrap_or_else(|error| panic!("the store failed: {error}"))
 }
 
-fn key(account: &str, id: impl ToString, expires: Option<Timestamp>) -> NewApiKey {
+fn key(account: &str, id: &str, expires: Option<Timestamp>) -> NewApiKey {
     let hash = SecretHash([0xff; 32]);
-    NewApiKey { id: ApiKeyId::new(id.to_string()), account: ClientId::new(account), hash, expires }
+    NewApiKey { id: ApiKeyId::new(id), account: ClientId::new(account), hash, expires }
 }
 
 async fn register(store: &dyn ApiKeyStore, id: &str) -> ServiceAccount {
@@ -82,19 +82,19 @@ async fn an_account_has_two_live_keys<S: ApiKeyStore>(store: S) {
     register(&store, "a").await;
     register(&store, "b").await;
     for (new, now, expect) in [
-        (key("nobody", 1, None), NOW, Added::Unknown),
-        (key("a", 1, Some(later(60))), NOW, Added::Added),
-        (key("a", 1, None), NOW, Added::Taken),
-        (key("a", 2, None), NOW, Added::Added),
-        (key("a", 3, None), later(59), Added::Full),
-        (key("b", 4, None), NOW, Added::Added),
-        (key("a", 3, None), later(60), Added::Added),
-        (key("a", 5, None), later(60), Added::Full),
+        (key("nobody", "1", None), NOW, Added::Unknown),
+        (key("a", "1", Some(later(60))), NOW, Added::Added),
+        (key("a", "1", None), NOW, Added::Taken),
+        (key("a", "2", None), NOW, Added::Added),
+        (key("a", "3", None), later(59), Added::Full),
+        (key("b", "4", None), NOW, Added::Added),
+        (key("a", "3", None), later(60), Added::Added),
+        (key("a", "5", None), later(60), Added::Full),
     ] {
         assert_eq!(add(&store, &new, now).await, expect, "{new:?}");
     }
     assert!(ok(store.revoke(&ApiKeyId::new("2"), later(60)).await));
-    assert_eq!(add(&store, &key("a", 5, None), later(61)).await, Added::Added, "a revoked key makes room");
+    assert_eq!(add(&store, &key("a", "5", None), later(61)).await, Added::Added, "a revoked key makes room");
     let list = ok(store.list(&ClientId::new("a")).await);
     let ids: Vec<_> = list.iter().map(|key| key.id.as_str()).collect();
     assert_eq!(ids, ["1", "2", "3", "5"], "the oldest first, and nothing is forgotten");
@@ -107,7 +107,7 @@ async fn of_many_that_are_added_at_once_two_are_live<S: ApiKeyStore>(store: S) {
     let mut tasks = JoinSet::new();
     for task in 0..TASKS {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { add(&*store, &key("a", task, None), NOW).await });
+        tasks.spawn(async move { add(&*store, &key("a", &task.to_string(), None), NOW).await });
     }
     let outcomes = tasks.join_all().await;
     let number = |which| outcomes.iter().filter(|added| **added == which).count();
@@ -118,7 +118,7 @@ async fn of_many_that_are_added_at_once_two_are_live<S: ApiKeyStore>(store: S) {
 
 async fn a_key_is_revoked_once_and_for_ever<S: ApiKeyStore>(store: S) {
     register(&store, "a").await;
-    add(&store, &key("a", 1, None), NOW).await;
+    add(&store, &key("a", "1", None), NOW).await;
     for (at, expect) in [(1, true), (2, false)] {
         assert_eq!(ok(store.revoke(&ApiKeyId::new("1"), later(at)).await), expect);
     }
@@ -126,12 +126,12 @@ async fn a_key_is_revoked_once_and_for_ever<S: ApiKeyStore>(store: S) {
     let held = ok(store.find(&ApiKeyId::new("1")).await);
     let held = held.unwrap_or_else(|| panic!("a revoked key is kept"));
     assert_eq!((held.key.revoked_at, held.refused(NOW)), (Some(later(1)), Some(Refused::Revoked)));
-    assert_eq!(add(&store, &key("a", 1, None), NOW).await, Added::Taken, "nothing takes its place");
+    assert_eq!(add(&store, &key("a", "1", None), NOW).await, Added::Taken, "nothing takes its place");
 }
 
 async fn a_use_is_written_once_a_minute<S: ApiKeyStore>(store: S) {
     register(&store, "a").await;
-    add(&store, &key("a", 1, None), NOW).await;
+    add(&store, &key("a", "1", None), NOW).await;
     let id = ApiKeyId::new("1");
     for (at, expect) in [(0, true), (0, false), (59, false), (60, true), (61, false), (3, false)] {
         assert_eq!(ok(store.note_used(&id, later(at)).await), expect, "after {at} seconds");
