@@ -315,7 +315,7 @@ mod tests {
         fn reads_what_it_has_made_and_nothing_else(
             text in ".{0,80}",
             shaped in "pk_live_[0-9A-Za-z]{16}_[0-9A-Za-z]{27}_[0-9A-Za-z]{6}",
-            cut in 0_usize..59,
+            cut in 0_usize..58,
         ) {
             let form = ApiKeyForm::default();
             prop_assert!(form.read(&text).is_none());
@@ -324,7 +324,7 @@ mod tests {
             prop_assert_eq!(form.read(&shaped).is_some(), is_key);
             let whole = format!("{start}_{}", checksum(start).collect::<String>());
             prop_assert!(form.read(&whole).is_some());
-            prop_assert!(form.read(&whole[..cut.min(whole.len() - 1)]).is_none());
+            prop_assert!(form.read(&whole.chars().take(cut).collect::<String>()).is_none());
         }
     }
 }
