@@ -19,6 +19,7 @@ pub mod replay;
 pub mod run;
 mod stores;
 pub mod upstream;
+pub mod service_keys;
 pub mod users;
 mod worker;
 
