@@ -25,6 +25,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Adds, lists and revokes the API keys of service accounts.
+    ApiKey(cmd::api_key::Arguments),
     /// Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot be used.
     Check(cmd::check::Arguments),
     /// Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the difference.
@@ -52,6 +54,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::ApiKey(arguments) => cmd::api_key::run(&arguments),
         Command::Check(arguments) => cmd::check::run(&arguments),
         Command::Demo(arguments) => cmd::demo::run(&arguments),
         Command::Explain(arguments) => cmd::explain::run(&arguments),

@@ -48,6 +48,8 @@ ids! {
     UserId;
     /// A program that acts in its own name: an OAuth client or the owner of an API key.
     ClientId;
+    /// One API key, as lists and the log name it; it opens nothing.
+    ApiKeyId;
     /// The organization whose data is asked for.
     TenantId;
     /// One operation of a contract: OpenAPI's `operationId`, or `METHOD /template` where it has none.

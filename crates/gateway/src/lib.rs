@@ -21,6 +21,7 @@ pub mod run;
 mod stores;
 pub mod tokens;
 pub mod upstream;
+pub mod service_keys;
 pub mod users;
 mod worker;
 

@@ -22,6 +22,7 @@ use tower_service::Service;
 use crate::body::Body;
 use crate::chain::{Chain, ChainError, Guarded, Permitted};
 use crate::credential::api_key::ApiKeys;
+use crate::credential::stored_api_key::StoredApiKeys;
 use crate::observe::Sink;
 use crate::origin::{Origin, OriginError};
 use crate::session::Sessions;
@@ -229,6 +230,12 @@ impl Preset {
     #[must_use]
     pub fn api_keys(self, keys: ApiKeys) -> Self {
         self.credential(Credential::Key { header: HeaderName::from_static("x-api-key"), keys: Arc::new(keys) })
+    }
+
+    /// Takes the API keys of service accounts in the header `X-Api-Key`, also beside those of [`Preset::api_keys`].
+    #[must_use]
+    pub fn stored_api_keys(self, keys: &StoredApiKeys) -> Self {
+        self.credential(Credential::StoredKey { header: HeaderName::from_static("x-api-key"), keys: keys.clone() })
     }
 
     /// Takes the sessions of people who have signed in: see [`crate::session`]. Where they do should be named with

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use palisade_core::port::{AccountStore, FactorStore, KeyStore, RefreshStore, RevocationLog, SessionStore};
+use palisade_core::port::{
+    AccountStore, ApiKeyStore, FactorStore, KeyStore, RefreshStore, RevocationLog, SessionStore,
+};
 
-use crate::memory::{MemoryAccounts, MemoryFactors, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions};
+use crate::memory::{
+    MemoryAccounts, MemoryApiKeys, MemoryFactors, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions,
+};
 #[cfg(feature = "sqlite")]
 use crate::open::misspelled;
 use crate::{OpenError, Place};
@@ -26,6 +30,8 @@ use crate::{OpenError, Place};
 pub struct Records {
     /// Accounts of people, with their passwords.
     pub accounts: Arc<dyn AccountStore>,
+    /// Service accounts, with their API keys.
+    pub api_keys: Arc<dyn ApiKeyStore>,
     /// Second factors and recovery codes.
     pub factors: Arc<dyn FactorStore>,
     /// Keys that sign tokens, sealed.
@@ -44,6 +50,7 @@ impl Records {
         match place.url.split_once(':') {
             Some(("memory", "")) => Ok(Self {
                 accounts: Arc::new(MemoryAccounts::default()),
+                api_keys: Arc::new(MemoryApiKeys::default()),
                 factors: Arc::new(MemoryFactors::default()),
                 keys: Arc::new(MemoryKeys::default()),
                 refresh: Arc::new(MemoryRefresh::default()),
@@ -69,11 +76,12 @@ impl Records {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     fn of<S>(store: S) -> Self
     where
-        S: AccountStore + FactorStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
+        S: AccountStore + ApiKeyStore + FactorStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
     {
         let store = Arc::new(store);
         Self {
             accounts: Arc::clone(&store) as Arc<dyn AccountStore>,
+            api_keys: Arc::clone(&store) as Arc<dyn ApiKeyStore>,
             factors: Arc::clone(&store) as Arc<dyn FactorStore>,
             keys: Arc::clone(&store) as Arc<dyn KeyStore>,
             refresh: Arc::clone(&store) as Arc<dyn RefreshStore>,

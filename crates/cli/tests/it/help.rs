@@ -16,6 +16,7 @@ fn the_help_names_every_command() {
         Usage: palisade <COMMAND>
 
         Commands:
+          api-key  Adds, lists and revokes the API keys of service accounts
           check    Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot
                    be used
           demo     Attacks a vulnerable shop, puts it behind the gateway, attacks it again and shows the
@@ -45,13 +46,26 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
+    let commands = ["api-key", "check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");
         help.stdout.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     });
     expect![[r#"
+        Adds, lists and revokes the API keys of service accounts
+
+        Usage: palisade api-key <COMMAND>
+
+        Commands:
+          add     Gives an account a key and prints it, this once; makes the account if there is none
+          list    Lists all keys, without their secrets
+          revoke  Takes a key out of use for ever: exit 1 if it was out of use before
+          help    Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help
+        ---
         Checks a configuration and its contracts: exit 0 if clean, 1 for findings, 2 if it cannot be used
 
         Usage: palisade check [OPTIONS]

@@ -1,6 +1,8 @@
 //! The command as users run it: what it prints, where, and with which exit code.
 
 #[cfg(test)]
+mod api_key;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod check;

@@ -5,6 +5,7 @@
 //! `testkit` is the contract they must meet.
 
 pub mod account;
+pub mod api_key;
 pub mod clock;
 pub mod counter;
 pub mod entropy;
@@ -18,6 +19,7 @@ pub mod session;
 mod tally;
 
 pub use account::AccountStore;
+pub use api_key::ApiKeyStore;
 pub use clock::Clock;
 pub use counter::CounterStore;
 pub use entropy::Entropy;

@@ -42,7 +42,7 @@ impl ApiKey {
         if !is_prefix(prefix) {
             return Err(ApiKeyError::Malformed);
         }
-        let body = random_text(entropy);
+        let body = random_text(entropy, BODY_LENGTH);
         let start = format!("pk_{prefix}_{body}");
         let sum: String = checksum(&start).collect();
         Ok(Self(Secret::new(format!("{start}_{sum}"))))
@@ -97,6 +97,11 @@ impl ApiKeyHash {
     /// The hash whose bytes are known.
     pub fn from_bytes(hash: [u8; 32]) -> Self {
         Self(hash)
+    }
+
+    /// Its bytes.
+    pub(super) fn into_bytes(self) -> [u8; 32] {
+        self.0
     }
 
     /// Its bytes.
@@ -294,18 +299,18 @@ fn is_prefix(text: &str) -> bool {
     (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-fn is_base62(text: &str) -> bool {
+pub(super) fn is_base62(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Letters and digits, all equally likely: bytes beyond the last whole multiple of 62 are thrown away.
-fn random_text(entropy: &dyn Entropy) -> String {
-    let mut text = String::with_capacity(BODY_LENGTH);
-    while text.len() < BODY_LENGTH {
+pub(super) fn random_text(entropy: &dyn Entropy, length: usize) -> String {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
         let mut bytes = [0; 64];
         entropy.fill(&mut bytes);
         let fair = bytes.into_iter().filter(|byte| *byte < 248);
-        text.extend(fair.map(|byte| base62(u64::from(byte))).take(BODY_LENGTH - text.len()));
+        text.extend(fair.map(|byte| base62(u64::from(byte))).take(length - text.len()));
     }
     text
 }
@@ -320,7 +325,7 @@ fn checksum(start: &str) -> impl Iterator<Item = char> {
 }
 
 /// The last digit of a number in base 62.
-fn base62(number: u64) -> char {
+pub(super) fn base62(number: u64) -> char {
     let digit = u8::try_from(number % 62).unwrap_or(0);
     char::from(match digit {
         0..=9 => b'0' + digit,

@@ -9,6 +9,7 @@ pub mod password;
 pub mod recovery;
 #[cfg(feature = "passwords")]
 pub mod sign_in;
+pub mod stored_api_key;
 pub mod totp;
 pub mod webauthn;
 

@@ -21,6 +21,7 @@
 
 mod bearer;
 mod session;
+mod stored_key;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use super::{Head, Stage, Verdict};
 use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
 use crate::credential::certificate::{Certificates, ClientCertificate};
+use crate::credential::stored_api_key::StoredApiKeys;
 use crate::session::{Presented as Cookie, Sessions};
 use crate::settings::PerRoute;
 use crate::token::claims::claimed_issuer;
@@ -95,6 +97,13 @@ pub enum Credential {
     },
     /// The session of somebody who has signed in, in its cookie.
     Session(Sessions),
+    /// An API key of a service account in a store, in a header.
+    StoredKey {
+        /// The name of the header.
+        header: HeaderName,
+        /// The keys.
+        keys: StoredApiKeys,
+    },
 }
 
 impl fmt::Debug for Authenticate {
@@ -112,6 +121,7 @@ impl fmt::Debug for Credential {
             Self::Identity(_) => "Identity",
             Self::Key { .. } => "Key",
             Self::Session(_) => "Session",
+            Self::StoredKey { .. } => "StoredKey",
         })
     }
 }
@@ -120,6 +130,7 @@ impl Credential {
     /// Whether the other is of another issuer in the same header, so that a token says for itself which of them is meant.
     fn is_alternative(&self, other: &Self) -> bool {
         matches!((self, other), (Self::Bearer(_), Self::Bearer(_)) | (Self::Identity(_), Self::Identity(_)))
+            || stored_key::is_alternative(self, other)
     }
 
     /// Whose tokens it takes.
@@ -127,6 +138,7 @@ impl Credential {
         match self {
             Self::Bearer(bearer) | Self::Identity(bearer) => Some(bearer.verifier.rules().issuer()),
             Self::Backend { .. } | Self::Certificate(_) | Self::Key { .. } | Self::Session(_) => None,
+            Self::StoredKey { .. } => None,
         }
     }
 
@@ -138,7 +150,7 @@ impl Credential {
             Self::Bearer(_) => Some(header::AUTHORIZATION).filter(has),
             Self::Certificate(_) => None,
             Self::Identity(_) => Some(identity::HEADER).filter(has),
-            Self::Key { header, .. } => Some(header.clone()).filter(has),
+            Self::Key { header, .. } | Self::StoredKey { header, .. } => Some(header.clone()).filter(has),
             Self::Session(sessions) => sessions.settings().cookie.is_in(&head.parts.headers).then_some(header::COOKIE),
         }
     }
@@ -158,7 +170,7 @@ impl Credential {
             Self::Bearer(_) => name == header::AUTHORIZATION,
             Self::Certificate(_) => false,
             Self::Identity(_) => *name == identity::HEADER,
-            Self::Key { header, .. } => header == name,
+            Self::Key { header, .. } | Self::StoredKey { header, .. } => header == name,
             Self::Session(_) => name == header::COOKIE,
         }
     }
@@ -171,7 +183,7 @@ impl Credential {
             }
             Self::Certificate(_) => Challenge::Certificate,
             Self::Identity(_) => Challenge::Key { header: identity::HEADER.to_string() },
-            Self::Key { header, .. } => Challenge::Key { header: header.to_string() },
+            Self::Key { header, .. } | Self::StoredKey { header, .. } => Challenge::Key { header: header.to_string() },
             Self::Session(sessions) => session::challenge(sessions),
         }
     }
@@ -200,6 +212,7 @@ enum Presented<'a> {
 enum Found<'a> {
     Known(Arc<Known>),
     Somebody(Principal),
+    Store(&'a StoredApiKeys, String),
     Wait(&'a Bearer, Scheme, HeaderValue),
 }
 
@@ -283,6 +296,11 @@ impl Authenticate {
                 });
                 Ok(Found::Known(Arc::clone(known)))
             }
+            Credential::StoredKey { keys, .. } => match keys.recall(text, head.facts.known_client()) {
+                Some(Ok(known)) => Ok(Found::Known(known)),
+                Some(Err(reason)) => Err(invalid(reason).challenging(rejected(kind))),
+                None => Ok(Found::Store(keys, text.to_owned())),
+            },
         }
     }
 }
@@ -291,6 +309,9 @@ impl Authenticate {
 /// keys all other rules of that issuer. `first` is one of them.
 fn named<'a>(kinds: &'a [Credential], first: &'a Credential, value: &HeaderValue) -> Result<&'a Credential, Denial> {
     let text = value.to_str().unwrap_or_default();
+    if let Credential::Key { .. } | Credential::StoredKey { .. } = first {
+        return Ok(stored_key::named(kinds, first, text));
+    }
     let token = if let Credential::Identity(_) = first { text } else { text.split_once(' ').unwrap_or_default().1 };
     // What names no issuer is nobody's token, and whoever is asked refuses it as such.
     let Some(issuer) = claimed_issuer(token) else { return Ok(first) };
@@ -369,6 +390,11 @@ impl Stage for Authenticate {
                 head.facts.principal = principal;
                 Verdict::PASS
             }
+            Ok(Found::Store(keys, text)) => Verdict::Later(Box::pin(async move {
+                let known = stored_key::look_up(keys, &text, kind, head).await?;
+                establish(head, header, known);
+                Ok(())
+            })),
             Ok(Found::Wait(bearer, scheme, value)) => Verdict::Later(Box::pin(async move {
                 let known = bearer.verify(scheme, &value, head).await?;
                 establish(head, header, known);

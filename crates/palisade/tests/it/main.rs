@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod advisories;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod build;

@@ -8,6 +8,7 @@
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
 mod account;
+mod api_key;
 mod counter;
 mod factor;
 mod key;
@@ -18,6 +19,7 @@ mod session;
 mod shard;
 
 pub use account::MemoryAccounts;
+pub use api_key::MemoryApiKeys;
 pub use counter::MemoryCounters;
 pub use factor::MemoryFactors;
 pub use key::MemoryKeys;

@@ -8,6 +8,7 @@
 //! - The schema only moves forward. That of a newer version is refused.
 
 mod account;
+mod api_key;
 mod counter;
 mod factor;
 mod key;

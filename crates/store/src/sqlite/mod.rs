@@ -9,6 +9,7 @@
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
 mod account;
+mod api_key;
 mod counter;
 mod factor;
 mod group;

@@ -32,6 +32,7 @@ async fn every_record_is_kept(url: &str) {
     let records = Records::open(&place).await.unwrap();
     assert_eq!(records.refresh.list(&user, NOW).await.unwrap().len(), 1, "{url}");
     assert!(records.accounts.find(&user).await.unwrap().is_none(), "{url}");
+    assert!(records.api_keys.accounts().await.unwrap().is_empty(), "{url}");
     assert_eq!(records.factors.list(&user).await.unwrap().codes, 0, "{url}");
     assert!(records.keys.list("access").await.unwrap().is_empty(), "{url}");
     assert!(records.revocations.after(0, NOW).await.unwrap().is_empty(), "{url}");

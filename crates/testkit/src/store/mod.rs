@@ -3,6 +3,7 @@
 //! A suite takes a function that makes a new, empty store, and panics with the name of the promise that was broken.
 
 mod account;
+mod api_key;
 mod counter;
 mod factor;
 mod key;
@@ -12,6 +13,7 @@ mod revocation;
 mod session;
 
 pub use account::assert_account_store;
+pub use api_key::assert_api_key_store;
 pub use counter::assert_counter_store;
 pub use factor::assert_factor_store;
 pub use key::assert_key_store;
