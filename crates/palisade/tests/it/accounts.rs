@@ -443,3 +443,52 @@ async fn factors_are_changed_by_somebody_who_has_just_shown_all_they_have() {
     browser.session = cookie(&removed, "__Host-session").unwrap();
     assert_eq!(Browser::with_password(&site).await.0.status, 200, "the password is enough again");
 }
+
+#[tokio::test]
+async fn a_hundred_wrong_codes_in_a_row_disable_the_app_and_nothing_else() {
+    let site = Site::of_sessions(SessionSettings::default()).await;
+    let (secret, codes) = Browser::with_password(&site).await.1.unwrap().enroll().await;
+    // Every three minutes another code may be tried.
+    let half = async || {
+        site.test.clock.advance(Duration::from_secs(180));
+        Browser::with_password(&site).await.0
+    };
+    let show = async |factor: Value| {
+        let pending = half().await.json()["pending"].clone();
+        site.ask("POST /auth/sign-in/factor", "", "", &json!({"pending": pending, "factor": factor})).await
+    };
+    let guess = async || {
+        let answer = show(json!({"totp": "12345"})).await;
+        assert_eq!(answer.code().as_deref(), Some("credential-invalid"));
+        kinds(&answer).contains(&EventKind::AuthenticatorDisabled)
+    };
+    let right = async || {
+        let pending = half().await.json()["pending"].clone();
+        let factor = json!({"totp": site.code(&secret)});
+        site.ask("POST /auth/sign-in/factor", "", "", &json!({"pending": pending, "factor": factor})).await
+    };
+    for round in ["the right code forgets them", "in a row"] {
+        for number in 1..100 {
+            assert!(!guess().await, "{number}, {round}");
+        }
+        if round != "in a row" {
+            assert_eq!(right().await.status, 200);
+        }
+    }
+    assert!(guess().await, "the hundredth");
+    assert_eq!(right().await.code().as_deref(), Some("credential-invalid"), "it comes too late");
+    assert_eq!(half().await.json()["factors"], json!(["recovery_code"]));
+    let recovered = show(json!({"recovery_code": codes[0]})).await;
+    assert_eq!(recovered.status, 200, "{recovered:?}");
+    let browser = Browser { site: &site, session: cookie(&recovered, "__Host-session").unwrap() };
+    // Whoever has nothing left that works is not let in by the password alone.
+    site.records.factors.replace_codes(&UserId::new("u-alice"), &[]).await.unwrap();
+    let stuck = half().await;
+    assert_eq!((stuck.status.as_u16(), stuck.header("set-cookie")), (202, None));
+    assert_eq!(stuck.json()["factors"], json!([]));
+    let list = site.ask("GET /auth/factors", &browser.session, "", &Value::Null).await.json();
+    assert!(list["factors"][0]["disabled"].is_string(), "{list}");
+    let id = list["factors"][0]["id"].as_str().unwrap();
+    let removed = site.ask(&format!("DELETE /auth/factors/{id}"), &browser.session, "", &Value::Null).await;
+    assert_eq!(removed.status, 200, "whoever has recovered removes it and enrolls another: {removed:?}");
+}

@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0005_refresh_families.sql"),
     include_str!("migrations/0006_keys.sql"),
     include_str!("migrations/0007_factors.sql"),
+    include_str!("migrations/0008_factor_failures.sql"),
 ];
 
 /// Applies the steps that the file lacks. Of several processes that open the file at once, one applies them and the
