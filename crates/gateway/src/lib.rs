@@ -18,10 +18,10 @@ pub mod reload;
 pub mod replay;
 mod revoked;
 pub mod run;
+pub mod service_keys;
 mod stores;
 pub mod tokens;
 pub mod upstream;
-pub mod service_keys;
 pub mod users;
 mod worker;
 

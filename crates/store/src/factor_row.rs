@@ -2,7 +2,7 @@
 
 use palisade_core::id::FactorId;
 use palisade_core::port::StoreError;
-use palisade_core::port::factor::{Factor, FactorKind};
+use palisade_core::port::factor::{Factor, FactorKind, Failed};
 use palisade_core::time::Timestamp;
 use sqlx::{ColumnIndex, Decode, Row, Type, ValueRef as _};
 
@@ -21,7 +21,10 @@ where
     let text = |name: &'static str| row.try_get::<String, _>(name).map_err(store_error);
     let kind = text("kind")?;
     let kind = FactorKind::parse(&kind).ok_or_else(|| damaged(format!("`{kind}` is no kind of factor")))?;
-    let was_used = !row.try_get_raw("used").map_err(store_error)?.is_null();
+    let moment = |name: &'static str| match row.try_get_raw(name).map_err(store_error)?.is_null() {
+        true => Ok(None),
+        false => number(name).map(|moment| Some(Timestamp::from_millis(moment))),
+    };
     Ok(Factor {
         id: FactorId::new(text("id")?),
         kind,
@@ -29,13 +32,23 @@ where
         data: row.try_get("data").map_err(store_error)?,
         counter: number("counter")?,
         created: Timestamp::from_millis(number("created")?),
-        used: was_used.then(|| number("used").map(Timestamp::from_millis)).transpose()?,
+        used: moment("used")?,
+        disabled: moment("disabled")?,
     })
 }
 
 /// A counter as a column holds it.
 pub(crate) fn counter_to_column(counter: u64) -> Result<i64, StoreError> {
     i64::try_from(counter).map_err(|_| damaged(format!("the counter {counter} is too large")))
+}
+
+/// What a failure has done to the factors that it counts for: whether each is disabled now.
+pub(crate) fn failed(is_disabled: &[bool]) -> Failed {
+    match is_disabled {
+        [] => Failed::Unknown,
+        all if all.contains(&true) => Failed::Disabled,
+        _ => Failed::Counted,
+    }
 }
 
 /// A number of rows.

@@ -46,7 +46,8 @@ fn the_help_names_every_command() {
 #[test]
 fn every_command_explains_itself() {
     let dir = TempDir::new();
-    let commands = ["api-key", "check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
+    let commands =
+        ["api-key", "check", "demo", "explain", "init", "key", "replay", "review", "run", "schema", "token", "user"];
     let texts = commands.map(|command| {
         let help = palisade(&dir, &format!("{command} --help"));
         assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{command}");

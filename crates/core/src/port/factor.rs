@@ -1,5 +1,6 @@
 //! Second factors of users: enrolled, proven, used once each way, and removed, each in one step.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,7 +42,7 @@ pub trait FactorStore: Send + Sync + 'static {
 
     /// Uses a factor's counter up to and including `to`: of any number of calls with one counter exactly one is
     /// [`Advanced::Advanced`]. What the factor keeps is replaced by `data`, if there is any. A passkey that does not count
-    /// stays at zero.
+    /// stays at zero. The failures of the user's factors of this kind are forgotten by it, but for those that are disabled.
     async fn advance(
         &self,
         user: &UserId,
@@ -50,6 +51,16 @@ pub trait FactorStore: Send + Sync + 'static {
         data: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<Advanced, StoreError>;
+
+    /// Counts a failure of all factors of this kind that the user may use, since nobody knows which of them was meant, and
+    /// disables those that have failed `most` times in a row. What is disabled stays so.
+    async fn fail(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError>;
 
     /// Uses a recovery code up.
     async fn consume(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError>;
@@ -168,6 +179,8 @@ pub struct Factor {
     pub created: Timestamp,
     /// When it was used last.
     pub used: Option<Timestamp>,
+    /// Since when it is not to be used, because somebody has failed with it too often; until it is removed.
+    pub disabled: Option<Timestamp>,
 }
 
 /// The factors of a user.
@@ -235,9 +248,20 @@ outcomes! {
     Advanced {
         /// It was unused until now.
         Advanced,
+        /// The factor has failed too often in a row, and a good proof comes too late.
+        Disabled,
         /// It, or a later one, was used before: a replay, or a copy of the key.
         Replayed,
         /// The user has no such factor that counts.
+        Unknown,
+    }
+    /// What a failure has done.
+    Failed {
+        /// It was counted.
+        Counted,
+        /// It was one too many: a factor is disabled from now on.
+        Disabled,
+        /// The user has no factor of this kind that may be used.
         Unknown,
     }
     /// What has become of a recovery code.

@@ -130,6 +130,8 @@ impl Rights {
         let mut assurance = self.assurance.clone();
         assurance.level = assurance.level.min(other.assurance.level);
         assurance.at = assurance.at.min(other.assurance.at);
+        let methods = &other.assurance.methods;
+        assurance.methods = self.assurance.methods.iter().filter(|method| methods.contains(method)).collect();
         let roles = self.roles.iter().filter(|role| other.roles.contains(role)).collect();
         let scopes = self.scopes.iter().filter(|scope| other.scopes.contains(scope)).collect();
         Self { assurance, roles, scopes }
@@ -509,3 +511,6 @@ impl Record {
 
 /// How often it is written down that a session was seen.
 const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

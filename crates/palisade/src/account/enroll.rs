@@ -54,6 +54,7 @@ pub(super) async fn list(State(accounts): State<Accounts>, who: Principal) -> Re
         json!({
             "id": factor.id.as_str(), "kind": factor.kind.as_str(), "label": factor.label,
             "created": factor.created.to_string(), "used": factor.used.map(|at| at.to_string()),
+            "disabled": factor.disabled.map(|at| at.to_string()),
         })
     });
     Ok(Json(json!({ "factors": factors.collect::<Vec<_>>(), "recovery_codes": own.codes })))
@@ -157,7 +158,7 @@ impl Accounts {
     /// name of their account.
     async fn fresh<'w>(&self, who: &'w Principal) -> Result<(&'w UserId, String), Refusal> {
         let user = user(who)?;
-        let needed = if self.second()?.kinds(user).await?.is_empty() { Level::Aal1 } else { Level::Aal2 };
+        let needed = if self.second()?.kinds(user).await?.is_none() { Level::Aal1 } else { Level::Aal2 };
         let by = who.assurance();
         if by.level < needed || self.now() > by.at.plus(FRESH) {
             return Err(stale(needed).into());

@@ -132,15 +132,19 @@ impl Accounts {
 }
 
 impl Second {
-    /// With what somebody may show a second factor; nothing if they have none.
-    pub(super) async fn kinds(&self, user: &UserId) -> Result<Vec<&'static str>, Refusal> {
+    /// With what somebody may show a second factor, if they have any. Of those that they have all may be out of use: that
+    /// is not the same as having none.
+    pub(super) async fn kinds(&self, user: &UserId) -> Result<Option<Vec<&'static str>>, Refusal> {
         let own = self.factors.list(user).await?;
-        let has = |kind| own.factors.iter().any(|factor| factor.kind == kind);
+        if own.factors.is_empty() {
+            return Ok(None);
+        }
+        let has = |kind| own.factors.iter().any(|factor| factor.kind == kind && factor.disabled.is_none());
         let mut kinds = Vec::new();
         kinds.extend(has(FactorKind::Totp).then_some("totp"));
         kinds.extend((has(FactorKind::Passkey) && self.passkeys.is_some()).then_some("passkey"));
-        kinds.extend((!own.factors.is_empty() && own.codes > 0).then_some("recovery_code"));
-        Ok(kinds)
+        kinds.extend((own.codes > 0).then_some("recovery_code"));
+        Ok(Some(kinds))
     }
 
     async fn ask(&self, user: &UserId) -> Result<Json<Value>, Refusal> {

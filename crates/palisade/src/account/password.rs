@@ -34,7 +34,7 @@ pub(super) async fn change(
     let user = user(&who).map_err(|refusal| (Noted::default(), refusal))?;
     // Beside a second factor a password may be shorter.
     let needs = match &accounts.second {
-        Some(second) if !second.kinds(user).await.map_err(|refusal| (Noted::default(), refusal))?.is_empty() => {
+        Some(second) if second.kinds(user).await.map_err(|refusal| (Noted::default(), refusal))?.is_some() => {
             Strength::WithSecondFactor
         }
         _ => Strength::Alone,

@@ -63,9 +63,9 @@ pub(super) async fn sign_in(
             let SignedIn { account, device, must_second_factor, .. } = *signed_in;
             let kinds = match &accounts.second {
                 Some(second) => second.kinds(&account.id).await.map_err(refused)?,
-                None => Vec::new(),
+                None => None,
             };
-            if let Some(second) = accounts.second.as_ref().filter(|_| !kinds.is_empty()) {
+            if let (Some(second), Some(kinds)) = (&accounts.second, kinds) {
                 let pending = Pending { account: account.id, device };
                 let pending = second.key.seal(&pending, accounts.now());
                 return Ok(

@@ -3,7 +3,9 @@
 //! 1. A factor counts once it has been proven with a code, and that code is used up by it. In the same step the user gets
 //!    ten recovery codes, unless they have some: nobody has a factor and no way around it.
 //! 2. A code of an authenticator app is good for one sign-in: its step, and all before it, are used up.
-//! 3. Guesses are counted for each user. Recovery codes need no counting: nobody guesses 128 bits.
+//! 3. Guesses are counted for each user, who has to wait after a few; and a hundred of them in a row disable the apps that
+//!    they could have been meant for (NIST SP 800-63B-4 section 3.2.2), and nothing else. Recovery codes need no counting:
+//!    nobody guesses 128 bits.
 //! 4. The last factor is removed only by somebody who has proven both factors a moment ago.
 //! 5. Whenever a factor was added or removed, [`Sessions::credential_changed`](crate::session::Sessions) should follow.
 //!
@@ -29,6 +31,7 @@
 //! ```
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +40,7 @@ use palisade_core::event::EventKind;
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::counter::{Acquired, LimitKey, Rate};
 use palisade_core::port::factor::{
-    Advanced, Confirmed, Consumed, Enrolled, FactorKind, Factors, LastFactor, NewFactor, Removed, Replaced,
+    Advanced, Confirmed, Consumed, Enrolled, FactorKind, Factors, Failed, LastFactor, NewFactor, Removed, Replaced,
 };
 use palisade_core::port::{Clock, CounterStore, Entropy, FactorStore, StoreError};
 use palisade_core::principal::{Assurance, Level};
@@ -75,6 +78,8 @@ pub struct FactorSettings {
     pub totp: Totp,
     /// How often a user may try a code.
     pub attempts: Rate,
+    /// The wrong code in a row that disables an app.
+    pub failures: NonZeroU32,
     /// How long an enrollment waits for its proof.
     pub patience: Duration,
     /// How long ago both factors may have been proven for the last one to be removed.
@@ -82,13 +87,14 @@ pub struct FactorSettings {
 }
 
 impl FactorSettings {
-    /// Codes that every app knows, five attempts in a quarter of an hour, ten minutes for an enrollment.
+    /// Codes that every app knows, five attempts in a quarter of an hour and a hundred in a row, ten minutes for an enrollment.
     pub fn new(issuer: &str) -> Self {
-        let burst = const { std::num::NonZeroU32::MIN.saturating_add(4) };
+        let (burst, failures) = const { (NonZeroU32::MIN.saturating_add(4), NonZeroU32::MIN.saturating_add(99)) };
         Self {
             issuer: issuer.into(),
             totp: Totp::default(),
             attempts: Rate { burst, per: Duration::from_secs(15 * 60) },
+            failures,
             patience: Duration::from_secs(600),
             fresh: Duration::from_secs(300),
         }
@@ -141,6 +147,10 @@ pub enum TotpConfirmed {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TotpVerified {
+    /// Nothing any more: all apps of the user are disabled. Recovery codes and passkeys go on working.
+    Disabled,
+    /// Nothing, and it was one wrong code too many: an app is disabled from now on.
+    DisabledNow,
     /// The user has no authenticator app.
     NoFactor,
     /// It is right and was used before: somebody has seen it.
@@ -265,6 +275,10 @@ impl SecondFactors {
         if own.is_empty() {
             return Ok(TotpVerified::NoFactor);
         }
+        own.retain(|factor| factor.disabled.is_none());
+        if own.is_empty() {
+            return Ok(TotpVerified::Disabled);
+        }
         if let Some(wait) = self.throttled(user).await? {
             return Ok(TotpVerified::Throttled { wait });
         }
@@ -274,12 +288,19 @@ impl SecondFactors {
             let Some(step) = settings.totp.step_of(&secret, code, now) else { continue };
             return Ok(match store.advance(user, &factor.id, step, None, now).await? {
                 Advanced::Advanced => TotpVerified::Verified(factor.id),
+                Advanced::Disabled => TotpVerified::Disabled,
+                // This was no guess, and is not counted as one.
                 Advanced::Replayed => TotpVerified::Replayed,
                 // It was removed in this moment.
                 Advanced::Unknown => TotpVerified::NoFactor,
             });
         }
-        Ok(TotpVerified::Wrong)
+        Ok(match store.fail(user, FactorKind::Totp, settings.failures, now).await? {
+            Failed::Counted => TotpVerified::Wrong,
+            Failed::Disabled => TotpVerified::DisabledNow,
+            // They were disabled or removed in this moment.
+            Failed::Unknown => TotpVerified::Disabled,
+        })
     }
 
     /// Uses a recovery code up, if it is one of the user's.
@@ -382,6 +403,11 @@ impl TotpVerified {
     /// The event that it is, where it is no success.
     pub fn noted(&self, user: &UserId) -> Noted {
         match self {
+            Self::Disabled => failed(user, "totp_disabled"),
+            Self::DisabledNow => Noted::default().with(
+                EventKind::AuthenticatorDisabled,
+                &[("user", user.as_str()), ("kind", FactorKind::Totp.as_str())],
+            ),
             Self::NoFactor => failed(user, "totp_not_enrolled"),
             Self::Replayed => failed(user, "totp_replayed"),
             Self::Throttled { .. } => failed(user, "totp_throttled"),

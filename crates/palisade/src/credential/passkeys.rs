@@ -174,8 +174,8 @@ impl Passkeys {
                 PasskeyVerified::Verified(id, Assurance { methods, ..Assurance::new(level, now) })
             }
             Advanced::Replayed => PasskeyVerified::Copied,
-            // It was removed in this moment.
-            Advanced::Unknown => PasskeyVerified::Expired,
+            // It was removed in this moment, or may not be used.
+            Advanced::Disabled | Advanced::Unknown => PasskeyVerified::Expired,
         })
     }
 

@@ -554,3 +554,50 @@ async fn factors_are_changed_by_somebody_who_has_just_shown_all_they_have() {
     browser.session = cookie(&removed, "__Host-session").unwrap();
     assert_eq!(Browser::with_password(&site).await.0.status, 200, "the password is enough again");
 }
+
+#[tokio::test]
+async fn a_hundred_wrong_codes_in_a_row_disable_the_app_and_nothing_else() {
+    let site = Site::of_sessions(SessionSettings::default()).await;
+    let mut browser = Browser::with_password(&site).await.1.unwrap();
+    let (secret, codes) = browser.enroll().await;
+    // Every three minutes another code may be tried.
+    let wait = || site.test.clock.advance(Duration::from_secs(180));
+    let guess = async |browser: &Browser<'_>| {
+        wait();
+        let answer = browser.post("/step-up", json!({"factor": {"totp": "12345"}})).await;
+        assert_eq!(answer.code().as_deref(), Some("credential-invalid"));
+        kinds(&answer).contains(&EventKind::AuthenticatorDisabled)
+    };
+    let right = async |browser: &Browser<'_>| {
+        wait();
+        browser.post("/step-up", json!({"factor": {"totp": site.code(&secret)}})).await
+    };
+    for round in ["the right code forgets them", "in a row"] {
+        for number in 1..100 {
+            assert!(!guess(&browser).await, "{number}, {round}");
+        }
+        if round != "in a row" {
+            let stepped = right(&browser).await;
+            assert_eq!(stepped.status, 200, "{stepped:?}");
+            browser.take(&stepped);
+        }
+    }
+    assert!(guess(&browser).await, "the hundredth");
+    assert_eq!(right(&browser).await.code().as_deref(), Some("credential-invalid"), "it comes too late");
+    let half = Browser::with_password(&site).await.0.json();
+    assert_eq!(half["factors"], json!(["recovery_code"]));
+    let body = json!({"pending": half["pending"], "factor": {"recovery_code": codes[0]}});
+    let recovered = site.ask("POST /auth/sign-in/factor", "", "", &body).await;
+    assert_eq!(recovered.status, 200, "{recovered:?}");
+    let browser = Browser { site: &site, session: cookie(&recovered, "__Host-session").unwrap() };
+    // Whoever has nothing left that works is not let in by the password alone.
+    site.records.factors.replace_codes(&UserId::new("u-alice"), &[]).await.unwrap();
+    let stuck = Browser::with_password(&site).await.0;
+    assert_eq!((stuck.status.as_u16(), stuck.header("set-cookie")), (202, None));
+    assert_eq!(stuck.json()["factors"], json!([]));
+    let list = site.ask("GET /auth/factors", &browser.session, "", &Value::Null).await.json();
+    assert!(list["factors"][0]["disabled"].is_string(), "{list}");
+    let id = list["factors"][0]["id"].as_str().unwrap();
+    let removed = site.ask(&format!("DELETE /auth/factors/{id}"), &browser.session, "", &Value::Null).await;
+    assert_eq!(removed.status, 200, "whoever has recovered removes it and enrolls another: {removed:?}");
+}

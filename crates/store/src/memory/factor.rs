@@ -1,13 +1,14 @@
 //! Second factors in memory: for one process, and for tests.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::factor::{
-    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, Factors, LastFactor, NewFactor, Removed,
-    Replaced,
+    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, FactorKind, Factors, Failed, LastFactor,
+    NewFactor, Removed, Replaced,
 };
 use palisade_core::port::{FactorStore, StoreError};
 use palisade_core::time::Timestamp;
@@ -41,6 +42,8 @@ struct Row {
     factor: Factor,
     /// Until when it can be proven; none for one that counts.
     pending_until: Option<Timestamp>,
+    /// How often it has failed in a row.
+    failures: u32,
 }
 
 impl MemoryFactors {
@@ -63,6 +66,11 @@ impl Kept {
         self.factors.get_mut(id).filter(|row| row.user == *user)
     }
 
+    fn usable(&mut self, user: &UserId, kind: FactorKind) -> impl Iterator<Item = &mut Row> {
+        let counts = move |row: &&mut Row| row.user == *user && row.factor.kind == kind && row.pending_until.is_none();
+        self.factors.values_mut().filter(counts).filter(|row| row.factor.disabled.is_none())
+    }
+
     fn enroll(&mut self, new: &NewFactor, now: Timestamp) -> Enrolled {
         let is_replaced =
             |row: &Row| row.user == new.user && row.factor.kind == new.kind && row.pending_until.is_some();
@@ -72,8 +80,9 @@ impl Kept {
             return Enrolled::Taken;
         }
         let NewFactor { id, user, kind, label, data, lasts } = new.clone();
-        let factor = Factor { id, kind, label, data, counter: 0, created: now, used: None };
-        self.factors.insert(new.id.clone(), Row { user, factor, pending_until: Some(now.plus(lasts)) });
+        let factor = Factor { id, kind, label, data, counter: 0, created: now, used: None, disabled: None };
+        let pending_until = Some(now.plus(lasts));
+        self.factors.insert(new.id.clone(), Row { user, factor, pending_until, failures: 0 });
         Enrolled::Pending
     }
 
@@ -92,6 +101,9 @@ impl Kept {
     fn advance(&mut self, user: &UserId, id: &FactorId, to: u64, data: Option<&[u8]>, now: Timestamp) -> Advanced {
         let Some(row) = self.own(user, id).filter(|row| row.pending_until.is_none()) else { return Advanced::Unknown };
         let factor = &mut row.factor;
+        if factor.disabled.is_some() {
+            return Advanced::Disabled;
+        }
         if !factor.kind.follows(to, factor.counter) {
             return Advanced::Replayed;
         }
@@ -99,7 +111,23 @@ impl Kept {
         if let Some(data) = data {
             factor.data = data.to_vec();
         }
+        let kind = factor.kind;
+        self.usable(user, kind).for_each(|row| row.failures = 0);
         Advanced::Advanced
+    }
+
+    fn fail(&mut self, user: &UserId, kind: FactorKind, most: NonZeroU32, now: Timestamp) -> Failed {
+        let mut failed = Failed::Unknown;
+        for row in self.usable(user, kind) {
+            row.failures = row.failures.saturating_add(1);
+            if row.failures >= most.get() {
+                row.factor.disabled = Some(now);
+                failed = Failed::Disabled;
+            } else if failed == Failed::Unknown {
+                failed = Failed::Counted;
+            }
+        }
+        failed
     }
 
     fn remove(&mut self, user: &UserId, id: &FactorId, last: LastFactor) -> Removed {
@@ -150,6 +178,16 @@ impl FactorStore for MemoryFactors {
         now: Timestamp,
     ) -> Result<Advanced, StoreError> {
         Ok(self.with(|kept| kept.advance(user, id, to, data, now)))
+    }
+
+    async fn fail(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        Ok(self.with(|kept| kept.fail(user, kind, most, now)))
     }
 
     async fn consume(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError> {

@@ -1,17 +1,19 @@
 //! Second factors in PostgreSQL: what is used once is used up by one conditional statement.
 
+use std::num::NonZeroU32;
+
 use async_trait::async_trait;
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::factor::{
-    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, Factors, LastFactor, NewFactor, Removed,
-    Replaced,
+    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, FactorKind, Factors, Failed, LastFactor,
+    NewFactor, Removed, Replaced,
 };
 use palisade_core::port::{FactorStore, StoreError};
 use palisade_core::time::Timestamp;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::PostgresStore;
-use crate::factor_row::{count, counter_to_column, factor_of};
+use crate::factor_row::{count, counter_to_column, factor_of, failed};
 use crate::open::within;
 use crate::sql::{store_error, to_column};
 
@@ -26,9 +28,17 @@ const CONFIRM: &str = "UPDATE palisade_factor SET pending_until = NULL, counter 
                        WHERE user_id = $1 AND id = $2 AND pending_until > $4 RETURNING 1";
 /// A passkey that does not count stays at zero.
 const ADVANCE: &str = "UPDATE palisade_factor SET counter = $3, used = $4, data = coalesce($5, data)
-                       WHERE user_id = $1 AND id = $2 AND pending_until IS NULL
-                       AND (counter < $3 OR kind = 'passkey' AND counter = 0 AND $3 = 0) RETURNING 1";
-const EXISTS: &str = "SELECT 1 FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until IS NULL";
+                       WHERE user_id = $1 AND id = $2 AND pending_until IS NULL AND disabled IS NULL
+                       AND (counter < $3 OR kind = 'passkey' AND counter = 0 AND $3 = 0) RETURNING kind";
+const FORGET: &str = "UPDATE palisade_factor SET failures = 0
+                      WHERE user_id = $1 AND kind = $2 AND disabled IS NULL AND failures > 0";
+/// Whether it is disabled now, for each of the factors that it counts for.
+const FAIL: &str = "UPDATE palisade_factor
+                    SET failures = failures + 1, disabled = CASE WHEN failures + 1 >= $3 THEN $4 END
+                    WHERE user_id = $1 AND kind = $2 AND pending_until IS NULL AND disabled IS NULL
+                    RETURNING disabled IS NOT NULL";
+const IS_DISABLED: &str =
+    "SELECT disabled IS NOT NULL FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until IS NULL";
 const COUNT: &str = "SELECT count(*) FROM palisade_factor WHERE user_id = $1 AND pending_until IS NULL";
 const REMOVE: &str = "DELETE FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until IS NULL";
 const LIST: &str = "SELECT * FROM palisade_factor WHERE user_id = $1 AND pending_until IS NULL ORDER BY created, id";
@@ -72,6 +82,16 @@ impl FactorStore for PostgresStore {
         now: Timestamp,
     ) -> Result<Advanced, StoreError> {
         within(self.patience, self.advance_factor(user, id, to, data, now)).await?
+    }
+
+    async fn fail(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        within(self.patience, self.fail_factors(user, kind, most, now)).await?
     }
 
     async fn consume(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError> {
@@ -174,7 +194,7 @@ impl PostgresStore {
     ) -> Result<Advanced, StoreError> {
         let mut transaction = self.begin_for(user).await?;
         let now = self.moment(&mut transaction, now).await.map_err(store_error)?;
-        let advanced: Option<i32> = sqlx::query_scalar(ADVANCE)
+        let advanced: Option<String> = sqlx::query_scalar(ADVANCE)
             .bind(user.as_str())
             .bind(id.as_str())
             .bind(counter_to_column(to)?)
@@ -183,13 +203,34 @@ impl PostgresStore {
             .fetch_optional(&mut *transaction)
             .await
             .map_err(store_error)?;
-        if advanced.is_some() {
+        if let Some(kind) = advanced {
+            let query = sqlx::query(FORGET).bind(user.as_str()).bind(kind);
+            query.execute(&mut *transaction).await.map_err(store_error)?;
             transaction.commit().await.map_err(store_error)?;
             return Ok(Advanced::Advanced);
         }
-        let query = sqlx::query_scalar::<_, i32>(EXISTS).bind(user.as_str()).bind(id.as_str());
-        let exists = query.fetch_optional(&mut *transaction).await.map_err(store_error)?;
-        Ok(exists.map_or(Advanced::Unknown, |_| Advanced::Replayed))
+        let query = sqlx::query_scalar::<_, bool>(IS_DISABLED).bind(user.as_str()).bind(id.as_str());
+        Ok(match query.fetch_optional(&mut *transaction).await.map_err(store_error)? {
+            None => Advanced::Unknown,
+            Some(false) => Advanced::Replayed,
+            Some(true) => Advanced::Disabled,
+        })
+    }
+
+    async fn fail_factors(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        let mut transaction = self.begin_for(user).await?;
+        let now = self.moment(&mut transaction, now).await.map_err(store_error)?;
+        let query = sqlx::query_scalar::<_, bool>(FAIL).bind(user.as_str()).bind(kind.as_str());
+        let query = query.bind(i64::from(most.get())).bind(to_column(now));
+        let is_disabled = query.fetch_all(&mut *transaction).await.map_err(store_error)?;
+        transaction.commit().await.map_err(store_error)?;
+        Ok(failed(&is_disabled))
     }
 
     async fn consume_code(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError> {

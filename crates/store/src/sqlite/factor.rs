@@ -1,17 +1,19 @@
 //! Second factors in SQLite: what is used once is used up by one conditional statement.
 
+use std::num::NonZeroU32;
+
 use async_trait::async_trait;
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::factor::{
-    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, Factors, LastFactor, NewFactor, Removed,
-    Replaced,
+    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, FactorKind, Factors, Failed, LastFactor,
+    NewFactor, Removed, Replaced,
 };
 use palisade_core::port::{FactorStore, StoreError};
 use palisade_core::time::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use crate::factor_row::{count, counter_to_column, factor_of};
+use crate::factor_row::{count, counter_to_column, factor_of, failed};
 use crate::sql::{store_error, to_column};
 
 const CLEAR: &str = "DELETE FROM factor WHERE pending_until IS NOT NULL
@@ -23,9 +25,17 @@ const CONFIRM: &str = "UPDATE factor SET pending_until = NULL, counter = ?3, use
                        WHERE user_id = ?1 AND id = ?2 AND pending_until > ?4 RETURNING 1";
 /// A passkey that does not count stays at zero.
 const ADVANCE: &str = "UPDATE factor SET counter = ?3, used = ?4, data = coalesce(?5, data)
-                       WHERE user_id = ?1 AND id = ?2 AND pending_until IS NULL
-                       AND (counter < ?3 OR kind = 'passkey' AND counter = 0 AND ?3 = 0) RETURNING 1";
-const EXISTS: &str = "SELECT 1 FROM factor WHERE user_id = ?1 AND id = ?2 AND pending_until IS NULL";
+                       WHERE user_id = ?1 AND id = ?2 AND pending_until IS NULL AND disabled IS NULL
+                       AND (counter < ?3 OR kind = 'passkey' AND counter = 0 AND ?3 = 0) RETURNING kind";
+const FORGET: &str = "UPDATE factor SET failures = 0
+                      WHERE user_id = ?1 AND kind = ?2 AND disabled IS NULL AND failures > 0";
+/// Whether it is disabled now, for each of the factors that it counts for.
+const FAIL: &str = "UPDATE factor
+                    SET failures = failures + 1, disabled = CASE WHEN failures + 1 >= ?3 THEN ?4 END
+                    WHERE user_id = ?1 AND kind = ?2 AND pending_until IS NULL AND disabled IS NULL
+                    RETURNING disabled IS NOT NULL";
+const IS_DISABLED: &str =
+    "SELECT disabled IS NOT NULL FROM factor WHERE user_id = ?1 AND id = ?2 AND pending_until IS NULL";
 const COUNT: &str = "SELECT count(*) FROM factor WHERE user_id = ?1 AND pending_until IS NULL";
 const REMOVE: &str = "DELETE FROM factor WHERE user_id = ?1 AND id = ?2 AND pending_until IS NULL";
 const LIST: &str = "SELECT * FROM factor WHERE user_id = ?1 AND pending_until IS NULL ORDER BY created, id";
@@ -101,7 +111,7 @@ impl FactorStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Advanced, StoreError> {
         let mut transaction = self.begin().await.map_err(store_error)?;
-        let advanced: Option<i64> = sqlx::query_scalar(ADVANCE)
+        let advanced: Option<String> = sqlx::query_scalar(ADVANCE)
             .bind(user.as_str())
             .bind(id.as_str())
             .bind(counter_to_column(to)?)
@@ -110,13 +120,30 @@ impl FactorStore for SqliteStore {
             .fetch_optional(&mut *transaction)
             .await
             .map_err(store_error)?;
-        if advanced.is_some() {
+        if let Some(kind) = advanced {
+            let query = sqlx::query(FORGET).bind(user.as_str()).bind(kind);
+            query.execute(&mut *transaction).await.map_err(store_error)?;
             transaction.commit().await.map_err(store_error)?;
             return Ok(Advanced::Advanced);
         }
-        let query = sqlx::query_scalar::<_, i64>(EXISTS).bind(user.as_str()).bind(id.as_str());
-        let exists = query.fetch_optional(&mut *transaction).await.map_err(store_error)?;
-        Ok(exists.map_or(Advanced::Unknown, |_| Advanced::Replayed))
+        let query = sqlx::query_scalar::<_, bool>(IS_DISABLED).bind(user.as_str()).bind(id.as_str());
+        Ok(match query.fetch_optional(&mut *transaction).await.map_err(store_error)? {
+            None => Advanced::Unknown,
+            Some(false) => Advanced::Replayed,
+            Some(true) => Advanced::Disabled,
+        })
+    }
+
+    async fn fail(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        let query = sqlx::query_scalar::<_, bool>(FAIL).bind(user.as_str()).bind(kind.as_str());
+        let query = query.bind(i64::from(most.get())).bind(to_column(now));
+        Ok(failed(&query.fetch_all(&self.pool).await.map_err(store_error)?))
     }
 
     async fn consume(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError> {

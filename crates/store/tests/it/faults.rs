@@ -1,10 +1,12 @@
 //! Stores of sessions and factors with one fault each, which the suites must find.
 
+use std::num::NonZeroU32;
+
 use async_trait::async_trait;
 use palisade_core::id::{FactorId, SessionHandle, UserId};
 use palisade_core::port::factor::{
-    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, Factors, LastFactor, NewFactor, Removed,
-    Replaced,
+    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, Factor, FactorKind, Factors, Failed, LastFactor,
+    NewFactor, Removed, Replaced,
 };
 use palisade_core::port::session::{Ended, NewSession, Opened, Renewal, Renewed, Session, SessionHash, Touched};
 use palisade_core::port::{FactorStore, SessionStore, StoreError};
@@ -115,7 +117,9 @@ async fn each_fault_of_a_store_of_sessions_is_found() {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Slip {
     AdvancesAlways,
+    FailsInVain,
     ForgetsCodes,
+    ForgetsNoFailure,
     KeepsCodes,
     RemovesTheLast,
     TakesTwice,
@@ -156,7 +160,21 @@ impl FactorStore for SlippingFactors {
     ) -> Result<Advanced, StoreError> {
         let advanced = self.0.advance(user, id, to, data, now).await?;
         let slips = self.1 == Some(Slip::AdvancesAlways) && advanced == Advanced::Replayed;
+        if self.1 == Some(Slip::ForgetsNoFailure) && advanced == Advanced::Advanced {
+            self.0.fail(user, FactorKind::Totp, NonZeroU32::MAX, now).await?;
+        }
         Ok(if slips { Advanced::Advanced } else { advanced })
+    }
+
+    async fn fail(
+        &self,
+        user: &UserId,
+        kind: FactorKind,
+        most: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        let most = if self.1 == Some(Slip::FailsInVain) { NonZeroU32::MAX } else { most };
+        self.0.fail(user, kind, most, now).await
     }
 
     async fn consume(&self, user: &UserId, code: &CodeHash) -> Result<Consumed, StoreError> {
@@ -196,7 +214,15 @@ impl FactorStore for SlippingFactors {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_fault_of_a_store_of_factors_is_found() {
-    for slip in [Slip::AdvancesAlways, Slip::ForgetsCodes, Slip::KeepsCodes, Slip::RemovesTheLast, Slip::TakesTwice] {
+    for slip in [
+        Slip::AdvancesAlways,
+        Slip::FailsInVain,
+        Slip::ForgetsCodes,
+        Slip::ForgetsNoFailure,
+        Slip::KeepsCodes,
+        Slip::RemovesTheLast,
+        Slip::TakesTwice,
+    ] {
         let make = async move || SlippingFactors(MemoryFactors::default(), Some(slip));
         assert!(fails(assert_factor_store(make)).await, "{slip:?}");
     }

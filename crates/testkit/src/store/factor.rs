@@ -1,12 +1,14 @@
 //! What every store of second factors must promise.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_core::id::{FactorId, UserId};
 use palisade_core::port::FactorStore;
 use palisade_core::port::factor::{
-    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, FactorKind, LastFactor, NewFactor, Removed, Replaced,
+    Advanced, Ceremony, CodeHash, Confirmed, Consumed, Enrolled, FactorKind, Failed, LastFactor, NewFactor, Removed,
+    Replaced,
 };
 use palisade_core::time::Timestamp;
 use tokio::task::JoinSet;
@@ -23,6 +25,9 @@ pub async fn assert_factor_store<S: FactorStore>(make: impl AsyncFn() -> S) {
     a_counter_is_used_once(make().await).await;
     of_parallel_uses_one_wins(make().await).await;
     a_passkey_that_does_not_count_stays_at_zero(make().await).await;
+    failures_in_a_row_disable_what_failed_and_nothing_else(make().await).await;
+    a_success_forgets_the_failures_of_its_kind(make().await).await;
+    of_parallel_failures_each_counts(make().await).await;
     a_code_is_used_once(make().await).await;
     the_last_factor_stays_unless_it_is_meant(make().await).await;
     of_parallel_removals_one_factor_is_left(make().await).await;
@@ -52,6 +57,18 @@ async fn confirm(store: &dyn FactorStore, owner: &str, id: &str, counter: u64, n
 
 async fn advance(store: &dyn FactorStore, owner: &str, id: &str, to: u64) -> Advanced {
     store.advance(&user(owner), &FactorId::new(id), to, None, NOW).await.expect("the store answers")
+}
+
+/// A failure with the apps, of which five in a row are too many.
+async fn fail(store: &dyn FactorStore, owner: &str, now: Timestamp) -> Failed {
+    let most = const { NonZeroU32::MIN.saturating_add(4) };
+    store.fail(&user(owner), FactorKind::Totp, most, now).await.expect("the store answers")
+}
+
+/// Since when each factor is disabled.
+async fn disabled(store: &dyn FactorStore, owner: &str) -> Vec<Option<Timestamp>> {
+    let listed = store.list(&user(owner)).await.expect("the store answers").factors;
+    listed.iter().map(|factor| factor.disabled).collect()
 }
 
 async fn consume(store: &dyn FactorStore, owner: &str, code: &CodeHash) -> Consumed {
@@ -190,6 +207,66 @@ async fn a_passkey_that_does_not_count_stays_at_zero<S: FactorStore>(store: S) {
     ] {
         assert_eq!(advance(&store, "a", "k", to).await, expect, "{to}");
     }
+}
+
+async fn failures_in_a_row_disable_what_failed_and_nothing_else<S: FactorStore>(store: S) {
+    assert_eq!(fail(&store, "a", NOW).await, Failed::Unknown);
+    enroll(&store, &new("a", "p", FactorKind::Totp), NOW).await;
+    assert_eq!(fail(&store, "a", NOW).await, Failed::Unknown, "what waits for its proof does not count");
+    for (owner, id, kind) in
+        [("a", "f", FactorKind::Totp), ("a", "k", FactorKind::Passkey), ("b", "g", FactorKind::Totp)]
+    {
+        add(&store, owner, id, kind).await;
+    }
+    let last = NOW.plus(4 * MINUTE);
+    for minute in 0..4 {
+        assert_eq!(fail(&store, "a", NOW.plus(minute * MINUTE)).await, Failed::Counted, "{minute}");
+    }
+    assert_eq!(disabled(&store, "a").await, [None, None]);
+    assert_eq!(fail(&store, "a", last).await, Failed::Disabled);
+    assert_eq!(disabled(&store, "a").await, [Some(last), None]);
+    for later in [last, last.plus(1000 * MINUTE)] {
+        assert_eq!(fail(&store, "a", later).await, Failed::Unknown, "once, and for good");
+    }
+    assert_eq!(advance(&store, "a", "f", 7).await, Advanced::Disabled, "a good code comes too late");
+    assert_eq!(advance(&store, "a", "k", 7).await, Advanced::Advanced);
+    assert_eq!(disabled(&store, "a").await, [Some(last), None], "a passkey enables no app");
+    assert_eq!(advance(&store, "b", "g", 7).await, Advanced::Advanced, "another user");
+    assert_eq!(consume(&store, "a", &CODES[0]).await, Consumed::Consumed { left: 2 });
+    assert_eq!(remove(&store, "a", "f", LastFactor::Keep).await, Removed::Removed { left: 1 });
+    add(&store, "a", "f", FactorKind::Totp).await;
+    assert_eq!(fail(&store, "a", last).await, Failed::Counted, "what is enrolled again starts anew");
+}
+
+async fn a_success_forgets_the_failures_of_its_kind<S: FactorStore>(store: S) {
+    for (id, kind) in [("f", FactorKind::Totp), ("g", FactorKind::Totp), ("k", FactorKind::Passkey)] {
+        add(&store, "a", id, kind).await;
+    }
+    let fails = async |times: u32, expect: Failed| {
+        for time in 0..times {
+            assert_eq!(fail(&store, "a", NOW).await, expect, "{time}");
+        }
+    };
+    fails(4, Failed::Counted).await;
+    assert_eq!(advance(&store, "a", "f", 7).await, Advanced::Advanced);
+    fails(4, Failed::Counted).await;
+    assert_eq!(advance(&store, "a", "f", 7).await, Advanced::Replayed);
+    assert_eq!(advance(&store, "a", "k", 7).await, Advanced::Advanced);
+    fails(1, Failed::Disabled).await;
+    assert_eq!(disabled(&store, "a").await, [Some(NOW), Some(NOW), None], "neither a replay nor a passkey was one");
+}
+
+async fn of_parallel_failures_each_counts<S: FactorStore>(store: S) {
+    let store = Arc::new(store);
+    add(&*store, "a", "f", FactorKind::Totp).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { fail(&*store, "a", NOW).await });
+    }
+    let all = tasks.join_all().await;
+    let count = |failed: Failed| all.iter().filter(|one| **one == failed).count();
+    assert_eq!((count(Failed::Counted), count(Failed::Disabled)), (4, 1), "of {TASKS} parallel failures");
 }
 
 async fn a_code_is_used_once<S: FactorStore>(store: S) {
