@@ -44,6 +44,17 @@ pub trait ApiKeyStore: Send + Sync + 'static {
     async fn add(&self, key: &NewApiKey, now: Timestamp) -> Result<Added, StoreError>;
 
     /// A key with its account.
+    ///
+    /// ```
+    /// use palisade_core::port::api_key::Held;
+    /// use palisade_core::time::Timestamp;
+    ///
+    /// /// Whether somebody who has the secret may use it.
+    /// fn opens(held: &Held, now: Timestamp) -> bool {
+    ///     held.refused(now).is_none()
+    /// }
+    /// # let _ = opens;
+    /// ```
     async fn find(&self, id: &ApiKeyId) -> Result<Option<Held>, StoreError>;
 
     /// The keys of an account, also those that are over, the oldest first.
@@ -202,6 +213,17 @@ impl KeptApiKey {
 }
 
 /// A key with its account.
+///
+/// ```
+/// use palisade_core::port::api_key::Held;
+/// use palisade_core::time::Timestamp;
+///
+/// /// Whether somebody who has the secret may use it.
+/// fn opens(held: &Held, now: Timestamp) -> bool {
+///     held.refused(now).is_none()
+/// }
+/// # let _ = opens;
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     /// The key.

@@ -41,9 +41,9 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use palisade_core::id::{ApiKeyId, ClientId};
-use palisade_core::port::api_key::{Held, NewApiKey, SecretHash};
+use palisade_core::port::api_key::{Held, NewApiKey, SecretHash, ServiceAccount};
 use palisade_core::port::{ApiKeyStore, Clock, Entropy, StoreError};
-use palisade_core::principal::{Assurance, Level, Principal, Subject};
+use palisade_core::principal::Principal;
 use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
 
@@ -104,6 +104,16 @@ impl Default for ApiKeyForm {
 }
 
 /// A key that was just made: the one time that its text is there.
+///
+/// ```
+/// use palisade::credential::stored_api_key::FreshApiKey;
+///
+/// /// What is printed once, and then gone.
+/// fn shown(fresh: &FreshApiKey) -> String {
+///     format!("key {}: {}", fresh.id(), fresh.expose())
+/// }
+/// # let _ = shown;
+/// ```
 #[derive(Clone)]
 pub struct FreshApiKey {
     id: ApiKeyId,
@@ -197,12 +207,18 @@ impl StoredApiKeys {
     }
 
     /// The verdict of the store about a key.
-    pub(crate) async fn look_up(&self, text: &str, from: Option<IpAddr>) -> Result<Accepted, Rejection> {
+    pub(crate) async fn look_up(
+        &self,
+        text: &str,
+        from: Option<IpAddr>,
+        principal: impl Fn(&ServiceAccount) -> Principal + Send,
+    ) -> Result<Accepted, Rejection> {
         let (id, hash) = self.0.form.read(text).ok_or(Rejection::Refused("malformed"))?;
         let (id, now) = (ApiKeyId::new(id), self.0.clock.now());
         let held = self.0.store.find(&id).await.map_err(Rejection::Unavailable)?;
         let held = held.ok_or(Rejection::Refused("unknown"))?;
-        let mut remembered = Remembered::new(held, now);
+        let principal = principal(&held.account);
+        let mut remembered = Remembered::new(held, principal, now);
         let verdict = remembered.judge(hash, from, now).map_err(Rejection::Refused);
         let mut unwritten = None;
         // Only a use that was allowed is one. That it cannot be written is no reason to refuse it, nor to try at once.
@@ -215,17 +231,8 @@ impl StoredApiKeys {
 }
 
 impl Remembered {
-    fn new(held: Held, at: Timestamp) -> Self {
+    fn new(held: Held, principal: Principal, at: Timestamp) -> Self {
         let account = &held.account;
-        // A key says nothing of when somebody signed in: no operation that asks for that is open to it.
-        let assurance = Assurance::new(Level::Aal1, Timestamp::default());
-        let principal = Principal::establish(Subject::Service(account.id.clone()), assurance)
-            .with_scopes(account.scopes.clone())
-            .with_roles(account.roles.clone());
-        let principal = match &account.tenant {
-            Some(tenant) => principal.with_tenant(tenant.clone()),
-            None => principal,
-        };
         let (signed, told) = Default::default();
         let known = Known { principal, confirmation: None, expires: held.key.expires, signed, told };
         let networks = Networks { allow: account.networks.clone(), deny: Vec::new() };

@@ -65,7 +65,7 @@ impl PostgresStore {
             options.application_name("palisade").options([("lock_timeout", "2s"), ("statement_timeout", "5s")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECTING)
+            .acquire_timeout(place.patience.max(CONNECTING))
             .connect_with(options)
             .await
             .map_err(failed)?;
@@ -102,5 +102,5 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 /// How many connections one gateway has.
 const CONNECTIONS: u32 = 8;
 
-/// How long connecting may take, with TLS and sign-in.
+/// How long a connection is waited for at least, with TLS and sign-in.
 const CONNECTING: Duration = Duration::from_secs(2);

@@ -34,10 +34,10 @@ async fn postgres_keeps_the_contract_of_accounts() {
 /// Registers somebody through one opening of the store, and looks for them through the next.
 async fn is_kept(url: &str) {
     let name = SignInName::parse("alice").unwrap();
-    let records = Records::open(&Place::new(url)).await.unwrap();
+    let records = Records::open(&crate::server::patient(url)).await.unwrap();
     records.accounts.register(&NewAccount::new(UserId::new("u-1"), name.clone()), NOW).await.unwrap();
     drop(records);
-    let records = Records::open(&Place::new(url)).await.unwrap();
+    let records = Records::open(&crate::server::patient(url)).await.unwrap();
     assert_eq!(records.accounts.find_by_name(None, &name).await.unwrap().unwrap().id, UserId::new("u-1"));
 }
 

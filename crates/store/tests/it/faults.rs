@@ -46,7 +46,8 @@ impl SessionStore for FaultySessions {
             Fault::IgnoresLimits => new.limit = None,
             Fault::ReadsThenOpens => {
                 let open = u32::try_from(self.0.list(&new.holder.user, now).await?.len()).unwrap();
-                tokio::task::yield_now().await;
+                // Long enough for every other caller to read as well.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 // Full is full; what is not full may be by now.
                 if new.limit.is_none_or(|limit| open < limit.most.get()) {
                     new.limit = None;

@@ -19,7 +19,7 @@ async fn is_live(records: &Records, now: Timestamp) -> bool {
 
 /// Opens the records of this URL, and again.
 async fn a_restart_signs_nobody_out(url: &str, now: Timestamp) {
-    let records = Records::open(&Place::new(url)).await.unwrap();
+    let records = Records::open(&crate::server::patient(url)).await.unwrap();
     let new = NewSession {
         id: ID,
         handle: SessionHandle::new("s-1"),
@@ -32,7 +32,7 @@ async fn a_restart_signs_nobody_out(url: &str, now: Timestamp) {
     records.sessions.open(&new, now).await.unwrap();
     assert!(is_live(&records, now).await);
     drop(records);
-    let again = Records::open(&Place::new(url)).await.unwrap();
+    let again = Records::open(&crate::server::patient(url)).await.unwrap();
     assert!(is_live(&again, now).await);
 }
 

@@ -109,7 +109,7 @@ const URL: &str = "PALISADE_TEST_REFRESH_URL";
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn refreshes_for_the_test_that_kills_it() {
     let Ok(url) = std::env::var(URL) else { return };
-    let records = Records::open(&Place { moment: Moment::Caller, ..Place::new(url) }).await.unwrap();
+    let records = Records::open(&Place { moment: Moment::Caller, ..crate::server::patient(url) }).await.unwrap();
     let mut calls = JoinSet::new();
     for id in 0..FAMILIES {
         let refresh = Arc::clone(&records.refresh);
@@ -155,7 +155,7 @@ async fn nothing_is_lost_or_forked(url: &str, kill_after: usize) {
     assert!(!child.wait().unwrap().success(), "it was killed, and not done");
     assert!((kill_after..REFRESHES as usize).contains(&lines), "{lines} refreshes were told of");
 
-    let records = Records::open(&Place { moment: Moment::Caller, ..Place::new(url) }).await.unwrap();
+    let records = Records::open(&Place { moment: Moment::Caller, ..crate::server::patient(url) }).await.unwrap();
     let kept = records.refresh.list(&family(0, "s", "u").grant.subject, NOW).await.unwrap();
     let kept: BTreeMap<FamilyId, u32> =
         kept.into_iter().map(|kept| (kept.family.id, kept.progress.generation)).collect();

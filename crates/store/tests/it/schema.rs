@@ -5,7 +5,6 @@ use std::path::Path;
 
 use palisade_core::id::UserId;
 use palisade_core::time::Timestamp;
-use palisade_store::Place;
 use palisade_store::records::Records;
 use palisade_testkit::dir::TempDir;
 use palisade_testkit::server::Postgres;
@@ -27,7 +26,7 @@ fn steps(kind: &str) -> Vec<String> {
 
 /// That every port answers, and what is written stays.
 async fn every_record_is_kept(url: &str) {
-    let (user, place) = (UserId::new("u-1"), Place::new(url));
+    let (user, place) = (UserId::new("u-1"), crate::server::patient(url));
     Records::open(&place).await.unwrap().refresh.begin(&family(1, "s", "u-1"), NOW).await.unwrap();
     let records = Records::open(&place).await.unwrap();
     assert_eq!(records.refresh.list(&user, NOW).await.unwrap().len(), 1, "{url}");

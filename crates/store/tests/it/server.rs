@@ -40,7 +40,12 @@ pub(crate) async fn postgres(server: &Postgres, count: &AtomicU32) -> PostgresSt
     let schema = format!("s{}", count.fetch_add(1, Ordering::SeqCst));
     execute(server, &format!("CREATE SCHEMA {schema}")).await;
     let url = format!("{}?options=-csearch_path%3D{schema}", server.url());
-    PostgresStore::open(&Place { moment: Moment::Caller, ..Place::new(url) }).await.unwrap()
+    PostgresStore::open(&Place { moment: Moment::Caller, ..patient(url) }).await.unwrap()
+}
+
+/// A place whose server may take its time: sixty-four callers on a busy machine wait for eight connections.
+pub(crate) fn patient(url: impl Into<String>) -> Place {
+    Place { patience: Duration::from_secs(30), ..Place::new(url) }
 }
 
 /// Asks the database itself, beside the store.

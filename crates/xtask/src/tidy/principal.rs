@@ -11,6 +11,7 @@ const ALLOWED: &[&str] = &[
     "crates/palisade/src/stage/authenticate.rs",
     "crates/palisade/src/stage/authenticate/bearer.rs",
     "crates/palisade/src/stage/authenticate/session.rs",
+    "crates/palisade/src/stage/authenticate/stored_key.rs",
     "crates/palisade/src/testing/inner.rs",
 ];
 

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
+use palisade_core::port::api_key::ServiceAccount;
+use palisade_core::principal::{Assurance, Level, Principal, Subject};
+use palisade_core::time::Timestamp;
 
 use super::super::Head;
 use super::{Credential, deny, invalid, rejected};
@@ -38,13 +41,27 @@ pub(super) async fn look_up(
     kind: &Credential,
     head: &mut Head,
 ) -> Result<Arc<Known>, Denial> {
-    let accepted = keys.look_up(text, head.facts.known_client()).await.map_err(|rejection| match rejection {
-        Rejection::Refused(reason) => invalid(reason).challenging(rejected(kind)),
-        Rejection::Unavailable(error) => deny(DenialCode::Unavailable).because("error", error.to_string()),
-    })?;
+    let accepted =
+        keys.look_up(text, head.facts.known_client(), principal).await.map_err(|rejection| match rejection {
+            Rejection::Refused(reason) => invalid(reason).challenging(rejected(kind)),
+            Rejection::Unavailable(error) => deny(DenialCode::Unavailable).because("error", error.to_string()),
+        })?;
     if let Some(error) = accepted.unwritten {
         let evidence = [("stage", "authenticate"), ("effect", "use_not_written"), ("error", &error.to_string())];
         head.facts.note(EventKind::ServiceFailed, &evidence);
     }
     Ok(accepted.known)
+}
+
+/// The program that a service account is.
+fn principal(account: &ServiceAccount) -> Principal {
+    // A key says nothing of when somebody signed in: no operation that asks for that is open to it.
+    let assurance = Assurance::new(Level::Aal1, Timestamp::default());
+    let principal = Principal::establish(Subject::Service(account.id.clone()), assurance)
+        .with_scopes(account.scopes.clone())
+        .with_roles(account.roles.clone());
+    match &account.tenant {
+        Some(tenant) => principal.with_tenant(tenant.clone()),
+        None => principal,
+    }
 }

@@ -5,6 +5,13 @@ use palisade_core::port::StoreError;
 use palisade_core::port::refresh::Family;
 
 /// Why a token is worth nothing; for events, and for the word that tells a client what to do.
+///
+/// ```
+/// use palisade::token::refresh::RefreshError;
+///
+/// // The log is told more than the client.
+/// assert_eq!((RefreshError::Forged.reason(), RefreshError::Forged.error()), ("forged", "invalid_grant"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefreshError {

@@ -13,6 +13,15 @@ use crate::token::jwk::KeyError;
 
 /// The keys that tokens are proven with, by name. New families get the newest; older ones keep theirs, so that a key can
 /// be replaced without anybody noticing, and taken away with everything that was proven with it.
+///
+/// ```
+/// use palisade::core::secret::Secret;
+/// use palisade::token::refresh::RefreshKeys;
+///
+/// let keys = RefreshKeys::new("2026-11", &Secret::new([7; 32]))?.and_older("2026-05", &Secret::new([6; 32]))?;
+/// assert!(keys.and_older("2025-11", &Secret::new("short")).is_err());
+/// # Ok::<(), palisade::token::jwk::KeyError>(())
+/// ```
 pub struct RefreshKeys {
     newest: Box<str>,
     keys: BTreeMap<Box<str>, hmac::Key>,
