@@ -204,7 +204,7 @@ async fn every_refusal_has_its_answer_and_its_events() {
             scenes.spawn(provoke(code, scene));
         }
     }
-    assert_eq!(scenes.join_all().await.len(), DenialCode::ALL.len() - 2);
+    assert_eq!(scenes.join_all().await.len(), DenialCode::ALL.len() - 3);
 }
 
 async fn provoke(code: DenialCode, scene: Scene) {
