@@ -9,8 +9,8 @@ use palisade::core::principal::Level;
 use palisade::core::secret::Secret;
 use palisade::credential::factors::{FactorSettings, SecondFactors};
 use palisade::credential::passkeys::{Begun, PasskeyAdded, PasskeyVerified, Passkeys};
-use palisade::credential::totp::KeySeal;
 use palisade::credential::webauthn::LibraryVerifier;
+use palisade::crypto::envelope::Envelope;
 use palisade::testing::TestWorld;
 use palisade_store::memory::MemoryFactors;
 use passkey::authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
@@ -34,7 +34,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let test = TestWorld::new();
-        let seal = KeySeal::new(&Secret::new([7; 32]), Arc::clone(&test.world.entropy)).unwrap();
+        let seal = Envelope::new("2026-11", &Secret::new([7; 32])).unwrap();
         let store = Arc::new(MemoryFactors::default());
         let shared = Arc::clone(&store) as Arc<dyn FactorStore>;
         let factors = SecondFactors::new(shared, &test.world, seal, FactorSettings::new("Acme"));
