@@ -40,6 +40,8 @@ pub(super) struct Pool {
     jobs: SyncSender<Job>,
     state: Arc<State>,
     threads: usize,
+    /// How many may run and wait together.
+    places: usize,
 }
 
 #[derive(Default)]
@@ -55,7 +57,8 @@ struct State {
 impl Pool {
     /// Starts `threads` with `blocks` of 1 KiB each; `queue` jobs may wait beside those that run.
     pub(super) fn start(threads: usize, blocks: usize, queue: usize) -> std::io::Result<Self> {
-        let (jobs, receiver) = sync_channel::<Job>(queue);
+        let places = threads + queue;
+        let (jobs, receiver) = sync_channel::<Job>(places);
         let receiver = Arc::new(Mutex::new(receiver));
         let state = Arc::new(State::default());
         for number in 0..threads {
@@ -65,7 +68,7 @@ impl Pool {
                 .name(format!("password-{number}"))
                 .spawn(move || serve(&receiver, &state, &mut arena))?;
         }
-        Ok(Self { jobs, state, threads })
+        Ok(Self { jobs, state, threads, places })
     }
 
     /// Runs `work` in one of the threads.
@@ -80,7 +83,11 @@ impl Pool {
                 drop(reply.send(work(arena)));
             }
         });
-        self.state.waiting.fetch_add(1, Ordering::Relaxed);
+        // Places are counted here: how many jobs the threads have taken off the queue depends on when they last ran.
+        let place = |waiting| (waiting < self.places).then_some(waiting + 1);
+        if self.state.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, place).is_err() {
+            return Err(self.busy());
+        }
         if self.jobs.try_send(job).is_err() {
             self.state.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(self.busy());
