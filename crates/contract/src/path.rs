@@ -5,8 +5,10 @@
 //! segment: fixed text, then fixed text around a parameter (`/{id}.json`), then a whole parameter.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::Regex;
+use smallvec::SmallVec;
 
 use crate::percent::decode;
 
@@ -18,17 +20,22 @@ use crate::percent::decode;
 /// assert_eq!(values.raw("id"), None);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathValues(Vec<(Box<str>, Box<str>)>);
+pub struct PathValues {
+    /// Those of the template.
+    names: Option<Arc<[Box<str>]>>,
+    values: Vec<Box<str>>,
+}
 
 impl PathValues {
     /// The value of a parameter as it is in the path.
     pub fn raw(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_ref())
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// All names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        let names = self.names.iter().flat_map(|names| names.iter());
+        names.zip(&self.values).map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 }
 
@@ -44,7 +51,7 @@ struct Node<T> {
     /// The more fixed text, the earlier.
     mixed: Vec<(Mixed, Self)>,
     whole: Option<Box<Self>>,
-    end: Option<(Box<[Box<str>]>, T)>,
+    end: Option<(Arc<[Box<str>]>, T)>,
 }
 
 /// Fixed text around parameters within one segment.
@@ -107,10 +114,11 @@ impl<T> Router<T> {
 
     /// The most specific template that a path meets.
     pub(crate) fn find(&self, path: &str) -> Option<(&T, PathValues)> {
-        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        let mut values = Vec::new();
+        let segments: SmallVec<[&str; 16]> = path.strip_prefix('/')?.split('/').collect();
+        let mut values = SmallVec::new();
         let (names, value) = self.root.find(&segments, &mut values)?;
-        Some((value, PathValues(names.iter().cloned().zip(values.into_iter().map(Into::into)).collect())))
+        let values = values.into_iter().map(Into::into).collect();
+        Some((value, PathValues { names: Some(Arc::clone(names)), values }))
     }
 }
 
@@ -142,7 +150,7 @@ impl<T> Node<T> {
 
     /// INVARIANT: each node is visited at most once for each path, because a node has one parent; no path takes longer
     /// than the number of templates.
-    fn find<'p>(&self, segments: &[&'p str], values: &mut Vec<&'p str>) -> Option<&(Box<[Box<str>]>, T)> {
+    fn find<'p>(&self, segments: &[&'p str], values: &mut SmallVec<[&'p str; 8]>) -> Option<&(Arc<[Box<str>]>, T)> {
         let Some((first, rest)) = segments.split_first() else { return self.end.as_ref() };
         let before = values.len();
         let next = decode(first).and_then(|text| self.fixed.get(text.as_ref()));

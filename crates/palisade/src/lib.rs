@@ -36,6 +36,7 @@ pub mod limit;
 pub mod network;
 pub mod observe;
 pub mod origin;
+mod plain;
 pub mod plan;
 pub mod preset;
 pub mod session;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::HeaderMap;
-use palisade_core::canon::query::Writer;
+use palisade_core::canon::query::{Writer, is_unreserved};
 use serde_json::Value;
 
 use crate::json::Caps;
@@ -80,7 +80,9 @@ pub(crate) fn read<'o>(
     if !violations.is_empty() {
         return Err(violations);
     }
-    parameters.canonical_query = sent.query.and_then(|query| canonical(query, &pairs, &owners));
+    let is_canonical = |query| is_plain(query) && owners.iter().flatten().all(|owner| owner.field.style != Style::Json);
+    parameters.canonical_query =
+        sent.query.filter(|query| !is_canonical(query)).and_then(|query| canonical(query, &pairs, &owners));
     Ok(parameters)
 }
 
@@ -102,6 +104,15 @@ fn problems(parameter: &Parameter, value: &Value, schemas: &Schemas) -> Vec<Viol
         return Vec::new();
     }
     schemas.examine(Some(parameter.definition), value, &parameter.pointer()).err().unwrap_or_default()
+}
+
+/// Whether a query is in its canonical writing, whatever it means, as most are.
+fn is_plain(query: &str) -> bool {
+    !query.is_empty()
+        && query.split('&').all(|pair| match pair.split_once('=') {
+            Some((name, text)) => name.bytes().chain(text.bytes()).all(is_unreserved),
+            None => false,
+        })
 }
 
 /// The query as it goes on, where that is not how it came.
@@ -185,3 +196,22 @@ fn cookies<'r>(sent: &Sent<'r>, declared: &[Parameter], violations: &mut Vec<Vio
 }
 
 const MAX_UNKNOWN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_written_as_it_came(query in "[ab1~%+=&.]{1,10}") {
+            let mut violations = Vec::new();
+            let pairs = pairs::split(&query, "/query", &mut violations);
+            if is_plain(&query) {
+                prop_assert!(violations.is_empty());
+                prop_assert_eq!(canonical(&query, &pairs, &vec![None; pairs.len()]), None);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use super::Ambiguous;
 
@@ -16,7 +17,10 @@ use super::Ambiguous;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CanonicalHost {
-    name: Box<str>,
+    /// As it is written.
+    text: Arc<str>,
+    /// How much of it is the name.
+    name: usize,
     port: Option<u16>,
 }
 
@@ -24,7 +28,7 @@ impl CanonicalHost {
     /// The canonical form of a `Host` field or an authority (RFC 9112 section 3.2). User information, a trailing dot,
     /// percent-encoding and characters outside ASCII are refused: names travel in their `xn--` form.
     pub fn parse(raw: &str) -> Result<Self, Ambiguous> {
-        let (name, port) = if raw.starts_with('[') {
+        let (mut text, port) = if raw.starts_with('[') {
             let end = raw.find(']').ok_or(Ambiguous::new("host_malformed"))?;
             let (name, rest) = raw.split_at(end + 1);
             let inside = name.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or("");
@@ -35,20 +39,37 @@ impl CanonicalHost {
             let (name, rest) = raw.split_at(end);
             (name.to_ascii_lowercase(), rest)
         };
+        let name = text.len();
+        if !text.starts_with('[') && (name > 253 || !is_of_labels(&text)) {
+            return Err(Ambiguous::new("host_malformed"));
+        }
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => None,
             Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                Some(digits.parse().map_err(|_| Ambiguous::new("host_port_invalid"))?)
+                let port: u16 = digits.parse().map_err(|_| Ambiguous::new("host_port_invalid"))?;
+                let significant = digits.trim_start_matches('0');
+                text.push(':');
+                text.push_str(if significant.is_empty() { "0" } else { significant });
+                Some(port)
             }
             _ => return Err(Ambiguous::new("host_port_invalid")),
         };
-        let valid = name.starts_with('[') || (name.len() <= 253 && is_of_labels(&name));
-        if valid { Ok(Self { name: name.into(), port }) } else { Err(Ambiguous::new("host_malformed")) }
+        Ok(Self { text: text.into(), name, port })
+    }
+
+    /// [`Self::as_str`], to keep.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+
+    /// The name, and the port behind a colon where one was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The name in lower case, or the address; IPv6 in brackets.
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.get(..self.name).unwrap_or_default()
     }
 
     /// The port, where the request named one.
@@ -77,10 +98,7 @@ fn is_of_labels(name: &str) -> bool {
 
 impl fmt::Display for CanonicalHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            None => f.write_str(&self.name),
-            Some(port) => write!(f, "{}:{port}", self.name),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -95,6 +113,8 @@ mod tests {
         for (raw, expect) in [
             ("Example.COM", "example.com"),
             ("127.0.0.1:80", "127.0.0.1:80"),
+            ("a:0080", "a:80"),
+            ("a:00", "a:0"),
             ("[::0001]:8080", "[::1]:8080"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
             ("my_service", "my_service"),

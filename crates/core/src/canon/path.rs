@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
@@ -25,7 +26,7 @@ use super::Ambiguous;
 /// assert!(CanonicalPath::parse("/orders/..%2fadmin").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CanonicalPath(Box<str>);
+pub struct CanonicalPath(Arc<str>);
 
 impl CanonicalPath {
     /// The canonical form of a request's path, or the rule that it breaks.
@@ -49,6 +50,11 @@ impl CanonicalPath {
     /// The path, percent-encoded where it must be.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// [`Self::as_str`], to keep.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

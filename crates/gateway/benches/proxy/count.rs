@@ -41,8 +41,8 @@ async fn instructions(site: &Site, role: &[&str], method: &Method, requests: usi
     let plan = Plan::new(method.clone(), vec![site.token(0)?]);
     load::connect(server.address(), &plan).await?.ask(requests - CONNECTIONS).await?;
     server.finish()?;
-    if let Some(kept) = std::env::var_os("PALISADE_BENCH_PROFILE") {
-        fs::copy(&output, kept)?;
+    if let Ok(kept) = std::env::var("PALISADE_BENCH_PROFILE") {
+        fs::copy(&output, format!("{kept}.{}.{method}.{requests}", role.first().unwrap_or(&"")))?;
     }
     let text = fs::read_to_string(&output)?;
     let total = text.lines().rev().find_map(|line| line.strip_prefix("totals: "));

@@ -21,6 +21,7 @@ pub(crate) const CONNECTIONS: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     method: Method,
+    target: &'static str,
     body: Bytes,
     /// Values of `Authorization`; each request uses the next.
     tokens: Arc<[HeaderValue]>,
@@ -32,7 +33,12 @@ impl Plan {
     /// Requests with this method and these tokens.
     pub(crate) fn new(method: Method, tokens: Vec<HeaderValue>) -> Self {
         let body = if method == Method::POST { site::change().into() } else { Bytes::new() };
-        Self { method, body, tokens: tokens.into(), expect: site::answer().len() }
+        Self { method, target: site::TARGET, body, tokens: tokens.into(), expect: site::answer().len() }
+    }
+
+    /// The same, where the answers are long.
+    pub(crate) fn long(self) -> Self {
+        Self { target: site::LONG_TARGET, expect: site::long_answer().len(), ..self }
     }
 
     /// Their method.
@@ -40,11 +46,16 @@ impl Plan {
         &self.method
     }
 
+    /// Whether both ask for the same, with whatever token.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.method == other.method && self.target == other.target
+    }
+
     fn request(&self, number: usize, host: &HeaderValue) -> Result<Request<Full<Bytes>>, Failure> {
         let token = self.tokens.get(number % self.tokens.len().max(1)).ok_or("there are no tokens")?;
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = site::TARGET.parse()?;
+        *request.uri_mut() = self.target.parse()?;
         let headers = request.headers_mut();
         headers.insert(HOST, host.clone());
         headers.insert(AUTHORIZATION, token.clone());

@@ -80,6 +80,18 @@ struct Row<'a> {
     rounds: Vec<f64>,
 }
 
+impl Row<'_> {
+    /// The same, where the answers are long.
+    fn long(self) -> Self {
+        Self { plan: self.plan.long(), ..self }
+    }
+
+    /// Whether it is a bare proxy that is asked for the same.
+    fn is_bare(&self, other: &Self) -> bool {
+        self.target.starts_with("bare") && self.plan.is_like(&other.plan)
+    }
+}
+
 fn compare(extent: &Extent) -> Result<(), Failure> {
     finish(measure(extent))
 }
@@ -115,6 +127,8 @@ async fn measure(extent: &Extent) -> Result<(), Failure> {
         row("bare", &bare, Method::GET, seen()?),
         row("gateway", &gateway, Method::GET, seen()?),
         row("gateway, token never seen", &gateway_once, Method::GET, Vec::new()),
+        row("bare, answer of 1 KB", &bare, Method::GET, seen()?).long(),
+        row("gateway, answer of 1 KB", &gateway, Method::GET, seen()?).long(),
         row("bare", &bare, Method::POST, seen()?),
         row("gateway", &gateway, Method::POST, seen()?),
     ];
@@ -166,15 +180,15 @@ async fn round(row: &Row<'_>) -> Result<Duration, Failure> {
 }
 
 fn report(table: &mut String, rows: &[Row<'_>]) -> Result<(), Failure> {
-    let bare = |method: &Method| {
-        let row = rows.iter().find(|row| row.target == "bare" && row.plan.method() == method);
-        row.map_or(f64::NAN, |row| median(&row.rounds))
+    let bare = |row: &Row<'_>| {
+        let bare = rows.iter().find(|other| other.is_bare(row));
+        bare.map_or(f64::NAN, |bare| median(&bare.rounds))
     };
     writeln!(table, "\n{:<26} {:<6} {:>14} {:>14}", "target", "method", "CPU us/request", "ratio to bare")?;
     let mut ratios = Vec::new();
     for row in rows {
         let (spent, method) = (median(&row.rounds), row.plan.method());
-        let ratio = spent / bare(method);
+        let ratio = spent / bare(row);
         writeln!(table, "{:<26} {:<6} {spent:>14.2} {ratio:>14.2}", row.target, method.as_str())?;
         if row.target == "gateway" {
             ratios.push(ratio);

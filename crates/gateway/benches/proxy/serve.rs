@@ -24,11 +24,12 @@ use tokio::task::JoinSet;
 
 use crate::{Failure, site};
 
-/// Answers every request with the same order.
+/// Answers every request with the same order, or with one that has more lines.
 pub(crate) fn upstream() -> Result<(), Failure> {
-    let order = Bytes::from(site::answer());
+    let (order, long) = (Bytes::from(site::answer()), Bytes::from(site::long_answer()));
     run(listen(move |request: Request<Incoming>| {
-        let order = order.clone();
+        let is_long = request.uri().path_and_query().is_some_and(|target| *target == site::LONG_TARGET);
+        let order = if is_long { long.clone() } else { order.clone() };
         async move {
             // A body that is left unread would end the connection.
             request.into_body().collect().await?;

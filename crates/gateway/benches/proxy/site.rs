@@ -66,18 +66,26 @@ impl Site {
 /// What is asked for: two parameters in the path, two in the query.
 pub(crate) const TARGET: &str = "/users/u-alice/orders/4711?view=full&limit=8";
 
-/// The body of a POST, about 300 bytes.
+/// The same, where the answer is [`long_answer`].
+pub(crate) const LONG_TARGET: &str = "/users/u-alice/orders/4711?view=full&limit=9";
+
+/// The body of a POST, 200 bytes.
 pub(crate) fn change() -> String {
     json!({
-        "note": "Please ring twice and leave the parcel with the neighbor on the second floor.",
+        "note": "Please ring twice.",
         "address": { "street": "12 Orchard Lane", "city": "Appleton", "country": "GB" },
-        "lines": lines(2),
+        "lines": lines(1),
     })
     .to_string()
 }
 
-/// The body of every answer, about 1 KB.
+/// The body of an answer, about 70 bytes.
 pub(crate) fn answer() -> String {
+    json!({ "id": 4711, "owner": "u-alice", "status": "packed", "total_cents": 10_332 }).to_string()
+}
+
+/// The body of an answer, about 1 KB.
+pub(crate) fn long_answer() -> String {
     json!({
         "id": 4711, "owner": "u-alice", "placed": "2026-11-21T10:00:00Z", "status": "packed", "total_cents": 10_332,
         "note": "Please ring twice and leave the parcel with the neighbor on the second floor.",
@@ -151,7 +159,7 @@ components:
   schemas:
     Order:
       type: object
-      required: [id, owner, placed, status, total_cents, address, lines]
+      required: [id, owner, status, total_cents]
       properties:
         id: { type: integer, minimum: 1 }
         owner: { type: string, maxLength: 40 }

@@ -23,7 +23,7 @@ use tracing::debug;
 use super::activity::Activity;
 use super::answer::Answers;
 use super::strict::Strict;
-use super::strict::wire::{MAX_FIELDS, Protocol, Wire};
+use super::strict::wire::{Protocol, Wire};
 use super::takeover::Pending;
 use super::{Bounds, Connection, Shared};
 
@@ -234,9 +234,11 @@ fn max_head(bounds: &Bounds) -> usize {
 fn http1_builder(bounds: &Bounds) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
+        // More than a hundred headers are refused in front of the parser, and by it unless it is told a number, with which
+        // it writes a list of that length for each request.
+        //
         // How long a head may take is measured in front of the parser, where its end can be answered.
         .header_read_timeout(None)
-        .max_headers(MAX_FIELDS)
         .max_buf_size(max_head(bounds))
         .half_close(false)
         .keep_alive(true);

@@ -1,12 +1,13 @@
 //! An event as one line of JSON, and the schema of that line.
 
-use std::fmt;
-use std::io::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use palisade_core::denial::DenialCode;
 use palisade_core::event::{EventKind, Outcome, SecurityEvent};
 use serde_json::{Value, json};
+
+use crate::plain;
 
 /// The event as a JSON object; `schema/event.schema.json` describes it.
 ///
@@ -31,14 +32,17 @@ pub fn to_json(event: &SecurityEvent) -> Value {
 /// times as long.
 pub(super) fn write_line(event: &SecurityEvent, lines: &mut Vec<u8>) {
     let mut line = Object::open(lines);
-    line.shown("at", event.at);
+    line.text("at", &event.at.to_string());
     line.text("kind", event.kind.as_str());
     line.number("class_uid", event.kind.ocsf_class().into());
-    line.shown("id", format_args!("{}.{}", event.request, event.index));
+    line.joined("id", [event.request.as_str(), ".", itoa::Buffer::new().format(event.index)]);
     line.text("request_id", event.request.as_str());
-    line.shown("who", &event.who);
+    match event.who.id() {
+        None => line.text("who", event.who.kind()),
+        Some(id) => line.joined("who", [event.who.kind(), ":", id]),
+    }
     if let Some(client) = event.client {
-        line.shown("client", client);
+        line.address("client", client);
     }
     line.text("method", event.method.as_str());
     if let Some(host) = &event.host {
@@ -125,22 +129,25 @@ impl<'o> Object<'o> {
 
     fn number(&mut self, name: &str, number: u64) {
         self.name(name);
-        write(number, self.out);
+        plain::number(number, self.out);
     }
 
-    /// What shows itself, as a text.
-    fn shown(&mut self, name: &str, shown: impl fmt::Display) {
+    fn address(&mut self, name: &str, address: IpAddr) {
         self.name(name);
         self.out.push(b'"');
-        let start = self.out.len();
-        write(shown, self.out);
-        if self.out.get(start..).is_some_and(is_plain) {
-            self.out.push(b'"');
-        } else {
-            let written = self.out.split_off(start);
-            self.out.pop();
-            quote(&String::from_utf8_lossy(&written), self.out);
+        plain::address(address, self.out);
+        self.out.push(b'"');
+    }
+
+    /// A text of three parts.
+    fn joined(&mut self, name: &str, parts: [&str; 3]) {
+        self.name(name);
+        if parts.iter().any(|part| !is_plain(part.as_bytes())) {
+            return quote(&parts.concat(), self.out);
         }
+        self.out.push(b'"');
+        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
+        self.out.push(b'"');
     }
 
     fn object(&mut self, name: &str) -> Object<'_> {
@@ -154,11 +161,6 @@ impl<'o> Object<'o> {
         }
         self.out.push(b'}');
     }
-}
-
-fn write(shown: impl fmt::Display, out: &mut Vec<u8>) {
-    // Writing to memory cannot fail.
-    let _ = write!(out, "{shown}");
 }
 
 fn quote(text: &str, out: &mut Vec<u8>) {

@@ -10,6 +10,7 @@
 //! 5. It is told the same in `Palisade-Subject`, `Palisade-Roles`, `Palisade-Scopes` and `Palisade-Tenant`, unless that
 //!    is switched off. A backend may trust them exactly as far as nobody but the gateway can reach it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -21,6 +22,7 @@ use palisade_core::stage::StageId;
 use super::{Head, Stage, Verdict};
 use crate::credential::Told;
 use crate::facts::{Facts, Transport};
+use crate::plain;
 use crate::settings::PerRoute;
 use crate::token::dpop;
 use crate::token::identity::{self, IdentitySigner};
@@ -132,8 +134,8 @@ impl Stage for Present {
         }
         let scheme = if facts.transport == Transport::Encrypted { "https" } else { "http" };
         set(headers, &PROTO, Some(HeaderValue::from_static(scheme)));
-        set(headers, &FOR, facts.client.and_then(|client| value(client.to_string())));
-        set(headers, &HOST, facts.host.as_ref().and_then(|host| value(host.to_string())));
+        set(headers, &FOR, facts.client.and_then(address));
+        set(headers, &HOST, facts.host.as_ref().and_then(|host| HeaderValue::from_str(host.as_str()).ok()));
         set(headers, &REQUEST_ID, HeaderValue::from_str(facts.request_id.as_str()).ok());
         set(headers, &identity::HEADER, identity);
         if self.plain == Plain::Told {
@@ -165,6 +167,12 @@ fn told(principal: &Principal) -> Told {
         listed(principal.roles().to_string()),
         listed(principal.scopes().to_string()),
     ]
+}
+
+fn address(client: IpAddr) -> Option<HeaderValue> {
+    let mut text = Vec::with_capacity(15);
+    plain::address(client, &mut text);
+    HeaderValue::try_from(text).ok()
 }
 
 fn value(text: String) -> Option<HeaderValue> {

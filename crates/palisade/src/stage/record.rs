@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use palisade_core::canon::host::CanonicalHost;
+use palisade_core::canon::path::CanonicalPath;
 use palisade_core::denial::Evidence;
 use palisade_core::event::{EventKind, Outcome as Ended, SecurityEvent, Took};
 use palisade_core::id::PolicyVersion;
@@ -45,8 +47,8 @@ impl Record {
         Self { sink, clock, policy }
     }
 
-    /// Writes the events of a request, and gives back what all of them say.
-    fn write(&self, head: &mut Head, status: StatusCode) -> SecurityEvent {
+    /// Writes the events of a request. `last` is told the last one too.
+    fn write<T>(&self, head: &mut Head, status: StatusCode, last: impl FnOnce(&SecurityEvent) -> T) -> T {
         let Head { parts, facts, .. } = head;
         let now = self.clock.now();
         let outcome = facts.denial.as_ref().map_or(Ended::Answered(status), |denial| Ended::Denied(denial.code()));
@@ -58,8 +60,8 @@ impl Record {
             who: facts.principal.subject().clone(),
             client: facts.client.or(facts.peer.map(|peer| peer.ip())),
             method: parts.method.clone(),
-            host: facts.host.as_ref().map(|host| host.to_string().into()),
-            path: cut(facts.path.as_ref().map_or(parts.uri.path(), |path| path.as_str())).into(),
+            host: facts.host.as_ref().map(CanonicalHost::shared),
+            path: facts.path.as_ref().map_or_else(|| parts.uri.path().into(), CanonicalPath::shared),
             route: facts.route.as_ref().map(|route| route.name.clone()),
             operation: facts.operation.as_ref().map(|found| found.operation.id.clone()),
             outcome,
@@ -67,6 +69,9 @@ impl Record {
             took: None,
             policy: self.policy.clone(),
         };
+        if let Some(beginning) = cut(&event.path) {
+            event.path = beginning.into();
+        }
         let refusal = facts.denial.as_ref().map(|denial| {
             let mut evidence = denial.evidence().clone();
             evidence.add("stage", denial.stage().as_str());
@@ -78,8 +83,9 @@ impl Record {
             event.index += 1;
         }
         let took = Took { status, all: now.since(facts.received), backend: facts.backend };
-        self.sink.emit(SecurityEvent { took: Some(took), ..event.clone() });
-        event
+        let told = last(&event);
+        self.sink.emit(SecurityEvent { took: Some(took), ..event });
+        told
     }
 }
 
@@ -101,7 +107,7 @@ impl Stage for Record {
             attended.status = outcome.as_ref().ok().map(http::Response::status);
             let mut response = outcome?;
             if let Some(traffic) = response.extensions_mut().get::<Arc<Traffic>>().cloned()
-                && let Some(opened) = attended.finish()
+                && let Some(opened) = attended.finish(SecurityEvent::clone)
             {
                 let socket = Socket { record: self.clone(), opened, traffic };
                 return Ok(response.map(|body| body::holding(body, socket)));
@@ -121,14 +127,14 @@ struct Attended<'a> {
 
 impl Attended<'_> {
     /// Writes it down, once.
-    fn finish(&mut self) -> Option<SecurityEvent> {
-        self.status.take().map(|status| self.record.write(self.head, status))
+    fn finish<T>(&mut self, last: impl FnOnce(&SecurityEvent) -> T) -> Option<T> {
+        self.status.take().map(|status| self.record.write(self.head, status, last))
     }
 }
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        self.finish();
+        self.finish(|_| ());
     }
 }
 
@@ -154,13 +160,13 @@ impl Drop for Socket {
     }
 }
 
-/// The beginning of a path: a log line must not grow with what an attacker sends.
-fn cut(path: &str) -> &str {
+/// The beginning of a long path: a log line must not grow with what an attacker sends.
+fn cut(path: &str) -> Option<&str> {
     if path.len() <= Evidence::LONGEST {
-        return path;
+        return None;
     }
-    let end = (0..=Evidence::LONGEST).rev().find(|at| path.is_char_boundary(*at)).unwrap_or(0);
-    path.get(..end).unwrap_or_default()
+    let end = (0..=Evidence::LONGEST).rev().find(|at| path.is_char_boundary(*at))?;
+    path.get(..end)
 }
 
 #[cfg(test)]
