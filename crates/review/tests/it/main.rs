@@ -35,6 +35,8 @@ mod preflight;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
+mod remedies;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod reports;
