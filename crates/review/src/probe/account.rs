@@ -17,12 +17,12 @@ use crate::plan::{Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::parameters_of;
 use crate::probe::holding::names_account;
-use crate::probe::point::{is_registration, plain};
-use crate::probe::throwaway::{Throwaway, registration};
+use crate::probe::point::plain;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
 use crate::surface::{Endpoint, Values};
+use crate::throwaway::{Maker, Throwaway, is_registration};
 
 /// Takes over, or deletes, an account of the reviewer's.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl Probe for Registration {
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        let Some(endpoint) = registration(context) else {
-            docket.skip("the contract has no operation that makes accounts");
+        let Some(endpoint) = Maker::of(context).and_then(|maker| maker.endpoint(context)) else {
+            docket.skip("the contract has no operation that makes accounts, or a safe run makes none");
             return Ok(());
         };
         let mut trail = Trail::default();
@@ -180,7 +180,7 @@ impl Probe for Takeover {
             .filter(|one| changes_password(context.plan, one))
             .chain(endpoints().filter(|one| deletes(one)))
             .collect();
-        if targets.is_empty() || registration(context).is_none() {
+        if targets.is_empty() || Maker::of(context).is_none() {
             docket.skip("no account can be made for the purpose, or no operation changes one");
             return Ok(());
         }
