@@ -62,6 +62,7 @@ mod preflight;
 mod probe;
 mod progress;
 mod proof;
+mod public_key;
 mod repair;
 mod replay;
 mod report;

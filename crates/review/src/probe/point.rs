@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::exchange::{Answer, Call};
-use crate::login::is_password;
 use crate::plan::Mode;
 use crate::surface::schema::text_of;
 pub(crate) use crate::surface::template::plain;

@@ -56,3 +56,5 @@ mod tokens;
 mod tools;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod versions;

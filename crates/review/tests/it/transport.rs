@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use palisade_core::diagnostic::Source;
-use palisade_review::{Confidence, Identity, Login, Plan, Report, RunError, Target, Trust, run};
+use palisade_review::{Identity, Login, Plan, Report, RunError, Target, Trust, run};
 
 use crate::strangers::Stranger;
 
@@ -171,6 +171,7 @@ async fn a_certificate_that_proves_nothing_ends_the_run_or_is_found_when_it_may(
 async fn a_certificate_that_ends_soon_is_a_question() {
     let report = review("fixed", &Certificate::new(&["-days", "9"]), |_| {}).await.unwrap();
     assert_eq!(found(&report), BTreeSet::from([("certificate-expiring", "question")]));
-    let finding = report.findings().find(|one| one.confidence == Confidence::Question).unwrap();
+    let finding = report.findings().find(|one| one.rule == "certificate-expiring").unwrap();
+    assert_eq!(finding.confidence.slug(), "question");
     assert!(finding.summary.contains("in 8 days"), "{}", finding.summary);
 }
