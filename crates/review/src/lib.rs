@@ -63,6 +63,8 @@ mod probe;
 mod progress;
 mod proof;
 mod public_key;
+#[doc(hidden)]
+pub mod readers;
 mod repair;
 mod replay;
 mod report;

@@ -236,7 +236,7 @@ async fn take(
     let old = old.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
     let before = context.send(&mut trail, Label::Control, &account.sign_in(&old)).await?;
     let wrong = context.send(&mut trail, Label::Control, &account.sign_in("Wrong-0!wrong")).await?;
-    if !before.is_success() || wrong.is_success() {
+    if !account.login.is_served(&before) || account.login.is_served(&wrong) {
         docket.skip("the sign-in does not tell a right password from a wrong one");
         return Ok(());
     }
@@ -260,7 +260,8 @@ async fn take(
         let answer = context.send(&mut trail, Label::Attack, &call).await?;
         let after =
             context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
-        let is_done = if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { after.is_success() };
+        let is_done =
+            if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { account.login.is_served(&after) };
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
             let summary = format!(

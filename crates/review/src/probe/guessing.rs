@@ -59,7 +59,8 @@ impl Probe for Guessing {
             context.surface().endpoints.iter().find(|one| one.template == *path && one.method == Method::POST);
         let operation = declared.map_or(path.as_str(), |endpoint| &endpoint.id);
         let site = Site { operation, insertion: "body" };
-        let mut trail = Trail::default();
+        // A replay makes the account anew.
+        let mut trail = made;
         for number in 1..=attempts {
             // The first and the last attempts tell the story; the rest would only fill the report.
             let is_shown = number <= 2 || number + 2 > attempts;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-pub(crate) use certificate::Worth;
+pub(crate) use certificate::{Worth, ends};
 pub(crate) use client::ScopedClient;
 pub use client::fetch;
 pub(crate) use client::one_off;
