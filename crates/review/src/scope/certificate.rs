@@ -140,6 +140,9 @@ pub(crate) fn ends(certificate: &[u8]) -> Option<i64> {
 /// A time as certificates write it: two digits of the year until 2049, four from then on.
 fn moment(tag: u8, text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let (year, rest) = match tag {
         UTC_TIME => {
             let year: i64 = text.get(..2)?.parse().ok()?;
@@ -148,7 +151,7 @@ fn moment(tag: u8, text: &[u8]) -> Option<i64> {
         GENERAL_TIME => (text.get(..4)?.parse().ok()?, text.get(4..)?),
         _ => return None,
     };
-    if rest.len() != 10 || !rest.bytes().all(|byte| byte.is_ascii_digit()) || !(0..=9999).contains(&year) {
+    if rest.len() != 10 {
         return None;
     }
     let part = |at: usize| rest.get(at..at + 2)?.parse::<i64>().ok();

@@ -90,7 +90,7 @@ async fn sign_in(State(store): Shared, headers: HeaderMap, Form(form): Form<BTre
         return Html("wrong").into_response();
     }
     store.next += 1;
-    let (session, token) = (format!("s3ss-{}", store.next), format!("after-{}", store.next));
+    let (session, token) = (format!("s3ss-{:08}", store.next), format!("after-{}", store.next));
     store.sessions.insert(session.clone(), (user, token.clone()));
     let mut response = (StatusCode::FOUND, [(header::LOCATION, "/")]).into_response();
     for set in [format!("sid={session}; HttpOnly"), format!("csrftoken={token}")] {
