@@ -122,19 +122,19 @@ pub(crate) async fn accounts(
     Ok(made)
 }
 
-/// Makes an account for an identity, and says who it is then; so it does when the account is refused.
-pub(crate) async fn make(
-    client: &ScopedClient,
-    identity: &Identity,
-    unique: &str,
-) -> Result<Identity, (Identity, RunError)> {
-    let Some(creation) = &identity.creation else { return Ok(identity.clone()) };
+/// An account that is still to be made: who it is then, and the request that makes it.
+pub(crate) struct Prepared {
+    pub(crate) identity: Identity,
+    pub(crate) request: LoginRequest,
+}
+
+/// Fills the place holders of an identity in. `None` for one that is there already.
+pub(crate) fn prepare(identity: &Identity, unique: &str) -> Option<Prepared> {
+    let creation = identity.creation.as_ref()?;
     let texts: Vec<(&str, String)> =
         creation.generators.iter().map(|one| (one.place_holder.as_str(), one.text(unique))).collect();
     let fill = |text: &str| texts.iter().fold(text.to_owned(), |text, (holder, value)| text.replace(holder, value));
-    let login = creation.login.with_texts(&fill);
-    let made = Identity { login, ..identity.clone() };
-    let wanted = LoginRequest {
+    let request = LoginRequest {
         method: creation.method.clone(),
         path: fill(&creation.path),
         headers: Vec::new(),
@@ -142,15 +142,22 @@ pub(crate) async fn make(
         grant: Grant::Found,
         page: None,
     };
-    let call = request(&wanted, &identity.always);
-    let answer = match client.send_plainly(&call).await {
+    Some(Prepared { identity: Identity { login: creation.login.with_texts(&fill), ..identity.clone() }, request })
+}
+
+/// Makes an account for an identity, and says who it is then; so it does when the account is refused.
+async fn make(client: &ScopedClient, identity: &Identity, unique: &str) -> Result<Identity, (Identity, RunError)> {
+    let Some(Prepared { identity: made, request: wanted }) = prepare(identity, unique) else {
+        return Ok(identity.clone());
+    };
+    let answer = match client.send_plainly(&request(&wanted, &identity.always)).await {
         Ok(answer) => answer,
         Err(error) => return Err((made, error.into())),
     };
     if answer.is_success() || answer.status.is_redirection() {
         return Ok(made);
     }
-    let request = format!("{} {}", creation.method, creation.path);
+    let request = format!("{} {}", wanted.method, identity.creation.as_ref().map_or("", |creation| &creation.path));
     let error = RunError::Account { identity: identity.name.clone(), request, status: answer.meaning().as_u16() };
     Err((made, error))
 }

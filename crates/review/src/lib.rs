@@ -62,6 +62,9 @@ mod preflight;
 mod probe;
 mod progress;
 mod proof;
+mod public_key;
+#[doc(hidden)]
+pub mod readers;
 mod repair;
 mod replay;
 mod report;
@@ -95,5 +98,5 @@ pub use report::{About, Format, OperationReach, Report, RowResult, UnknownFormat
 pub use row::Row;
 pub use rule::{Breadth, Detail, Remedy, Rule, Severity};
 pub use run::{Reset, ResetUrl, RunError, legitimate, run, run_with_reset};
-pub use scope::{Scope, SendError, Stop, Target, TargetError, Trust, TrustError, fetch};
+pub use scope::{Protocol, Scope, SendError, Stop, Target, TargetError, Trust, TrustError, fetch};
 pub use surface::Defect;

@@ -74,17 +74,6 @@ impl Login {
         }
     }
 
-    /// The same login with other JSON.
-    pub(crate) fn with_json(&self, body: Value) -> Self {
-        match self.clone() {
-            Self::Json(login) => Self::Json(JsonLogin { body, ..login }),
-            Self::Request(login) => {
-                Self::Request(Box::new(LoginRequest { payload: LoginPayload::Json(body), ..*login }))
-            }
-            other => other,
-        }
-    }
-
     /// The same login with its texts changed, wherever it has some.
     pub(crate) fn with_texts(&self, change: &dyn Fn(&str) -> String) -> Self {
         match self {
@@ -162,11 +151,6 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    /// The sign-in of an account that signs in with JSON.
-    pub(crate) fn json(login: &JsonLogin) -> Self {
-        Self { path: login.path.clone(), body: login.body.clone(), form: None }
-    }
-
     /// The request with these texts.
     pub(crate) fn call(&self, body: &Value) -> Call {
         let payload = match &self.form {
@@ -337,6 +321,15 @@ pub(crate) struct Account {
     pub(crate) password: String,
 }
 
+impl Account {
+    /// The name that goes where a sign-in has such a text: an address where it has an address.
+    fn named(&self, field: &str, text: &str) -> Option<&(String, String)> {
+        let address = self.names.iter().find(|(known, _)| text.contains('@') && plain(known).contains("mail"));
+        let own = || self.names.iter().find(|(known, _)| plain(known) == plain(field));
+        address.or_else(own).or_else(|| self.names.iter().find(|(known, _)| alike(known, field)))
+    }
+}
+
 /// Puts an account's name and password where another's are. False when one of the two was not there.
 fn swap(account: &Account, fields: &mut dyn Iterator<Item = (&str, &mut String)>) -> bool {
     let (mut has_name, mut has_password) = (false, false);
@@ -344,7 +337,7 @@ fn swap(account: &Account, fields: &mut dyn Iterator<Item = (&str, &mut String)>
         if is_password(name) {
             value.clone_from(&account.password);
             has_password = true;
-        } else if let Some((_, known)) = account.names.iter().find(|(known, _)| alike(known, name)) {
+        } else if let Some((_, known)) = account.named(name, value) {
             value.clone_from(known);
             has_name = true;
         }
@@ -413,6 +406,7 @@ mod tests {
             Some(json!({ "e_mail": "n@x", "password": "fresh", "keep": 1 })),
         );
         check(json!({ "username": "a", "password": "p" }), None);
+        check(json!({ "login": "a@x", "password": "p" }), Some(json!({ "login": "n@x", "password": "fresh" })));
         check(json!({ "email": "a@x" }), None);
     }
 

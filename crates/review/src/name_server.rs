@@ -106,6 +106,11 @@ async fn serve(socket: UdpSocket, asked: Arc<Asked>) {
     }
 }
 
+/// The answer to a message; `None` for what is no question.
+pub(crate) fn answer(message: &[u8]) -> Option<Vec<u8>> {
+    Question::read(message).map(|question| question.answer())
+}
+
 /// One question of a message (RFC 1035 section 4.1).
 #[derive(Debug)]
 struct Question {

@@ -1,5 +1,6 @@
 //! A rule names one thing that can be proved against an API, and says what to do about it.
 
+mod code;
 mod detail;
 mod severity;
 mod table;
@@ -61,6 +62,12 @@ rules! {
     AUTHENTICATION_MISSING "authentication-missing" Authentication 306
         "Leave `public` out of the operation's `x-palisade`, so that a credential is needed."
         "Take the signed-in caller as an argument of the handler, so that it cannot run without one."
+    CERTIFICATE_EXPIRING "certificate-expiring" Misconfiguration 298
+        "Have the certificate that the gateway serves renewed by a program; it takes a new one without a restart."
+        "Have the certificate renewed by a program, long before its end, and load the new one without a restart."
+    CERTIFICATE_INVALID "certificate-invalid" Misconfiguration 295
+        "Serve the operation through the gateway with a certificate for its name, from an authority that callers trust."
+        "Get a certificate for the name that callers use, from an authority that they trust, with a key of 2048 bits of RSA or more."
     COMMAND_INJECTED "command-injected" Injection 78
         "State a `pattern` in the schema of the value."
         "Start the program with a list of arguments, never with a shell and a formatted line."
@@ -169,6 +176,9 @@ rules! {
     TLS_OUTDATED "tls-outdated" Misconfiguration 326
         "Serve the operation through the gateway, which speaks TLS 1.2 and 1.3 only."
         "Set the lowest version of TLS to 1.2, or leave it to a library that knows no other (`rustls`)."
+    TLS_WEAK "tls-weak" Misconfiguration 327
+        "Serve the operation through the gateway, which has suites with forward secrecy and authenticated encryption only."
+        "Offer suites with an elliptic-curve key exchange and AES-GCM or ChaCha20 only, or leave it to a library that knows no others (`rustls`)."
     TOKEN_CONFUSED "token-confused" Authentication 347
         "Name the issuer, its keys and its algorithms under the route's `authenticate`."
         "Fix the algorithm when the key is loaded; never take it from the token."

@@ -176,8 +176,7 @@ async fn got(client: &ScopedClient, identity: &Identity) -> Result<Credential, R
         }
         Login::Request(login) => {
             let page = page_of(client, login, &identity.always).await?;
-            let call = request(&with_hidden(login, &page), &identity.always);
-            let call = with_page(call, &page);
+            let call = from_page(login, &identity.always, &page);
             let answer = patiently(client, &call).await?;
             // A form is often answered with a redirection to the page behind it.
             if !answer.is_success() && !answer.status.is_redirection() {
@@ -191,16 +190,24 @@ async fn got(client: &ScopedClient, identity: &Identity) -> Result<Credential, R
     }
 }
 
-/// The request that signs an identity in, if there is one.
-pub(crate) fn login_call(identity: &Identity) -> Option<Call> {
-    match &identity.login {
+/// The request that signs an identity in, if there is one, with what its page wants to have sent back.
+pub(crate) async fn login_call(client: &ScopedClient, identity: &Identity) -> Result<Option<Call>, SendError> {
+    Ok(match &identity.login {
         Login::Fixed(_) | Login::Token(_) => None,
         Login::Json(login) => {
             let call = Call::new(Method::POST, login.path.clone()).with_body(Payload::Json(login.body.clone()));
             Some(call.with_credential(Credential::Parts(parts(&identity.always, "***"))))
         }
-        Login::Request(login) => Some(request(login, &identity.always)),
-    }
+        Login::Request(login) => {
+            let page = page_of(client, login, &identity.always).await?;
+            Some(from_page(login, &identity.always, &page))
+        }
+    })
+}
+
+/// The sign-in as its page sends it.
+fn from_page(login: &LoginRequest, always: &[Part], page: &Page) -> Call {
+    with_page(request(&with_hidden(login, page), always), page)
 }
 
 /// What the page before the sign-in wants to have sent back; nothing where there is no such page.

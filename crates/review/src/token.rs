@@ -3,7 +3,7 @@
 //! The mutants are built by hand, because a library for tokens refuses to make what these must be.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -145,46 +145,6 @@ fn keyed<D: Digest>(secret: &[u8], message: &[u8], block: usize) -> Vec<u8> {
     D::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
-/// The public key of a key set as PEM, as verifiers hold it (RFC 5280 section 4.1.2.7, RFC 7468).
-pub(crate) fn pem_of(key: &Value) -> Option<String> {
-    let part = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
-    let der = match key.get("kty").and_then(Value::as_str)? {
-        "EC" if key.get("crv").is_some_and(|curve| curve == "P-256") => {
-            let point = [vec![4], part("x")?, part("y")?].concat();
-            [EC_P256.to_vec(), point].concat()
-        }
-        "RSA" => {
-            let number = |bytes: Vec<u8>| {
-                let sign = if bytes.first().is_some_and(|byte| *byte >= 0x80) { vec![0] } else { Vec::new() };
-                der(2, &[sign, bytes].concat())
-            };
-            let pair = der(0x30, &[number(part("n")?), number(part("e")?)].concat());
-            let bits = der(3, &[vec![0], pair].concat());
-            der(0x30, &[RSA.to_vec(), bits].concat())
-        }
-        _ => return None,
-    };
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    Some(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")))
-}
-
-/// One value with its tag and length (X.690 section 8.1).
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-    let mut head = vec![tag];
-    match u8::try_from(length) {
-        Ok(short) if short < 0x80 => head.push(short),
-        _ => {
-            head.push(0x80 | u8::try_from(bytes.len()).unwrap_or_default());
-            head.extend(bytes);
-        }
-    }
-    head.extend(content);
-    head
-}
-
 /// Secrets that people choose: words, and what they put before and behind them.
 pub(crate) fn weak_secrets() -> impl Iterator<Item = String> {
     WORDS.iter().flat_map(|word| {
@@ -201,13 +161,6 @@ pub(crate) fn weak_secrets() -> impl Iterator<Item = String> {
     })
 }
 
-/// The algorithm and the curve of a key on P-256, and the head of its bits.
-const EC_P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
-    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
-/// The algorithm of an RSA key.
-const RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 const BEGINNINGS: [&str; 4] = ["my", "my-", "my_", "the"];
 const ENDINGS: [&str; 20] = [
     "",
@@ -348,17 +301,6 @@ mod tests {
         assert!(read.is_signed_with(b"secret") && !read.is_signed_with(b"secre"));
         assert_eq!((&read.claims["sub"], &read.header["kid"]), (&json!("b"), &json!("x")));
         assert!(weak_secrets().any(|one| one == "secret") && weak_secrets().count() <= 2_000);
-    }
-
-    #[test]
-    fn public_keys_are_written_as_verifiers_hold_them() {
-        let zeros = URL_SAFE_NO_PAD.encode([0; 32]);
-        let key = pem_of(&json!({ "kty": "EC", "crv": "P-256", "x": zeros, "y": zeros })).unwrap();
-        assert!(key.starts_with("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"), "{key}");
-        let modulus = URL_SAFE_NO_PAD.encode([0xff; 256]);
-        let key = pem_of(&json!({ "kty": "RSA", "n": modulus, "e": "AQAB" })).unwrap();
-        assert!(key.starts_with("-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"), "{key}");
-        assert!(pem_of(&json!({ "kty": "oct" })).is_none());
     }
 
     #[test]

@@ -39,12 +39,13 @@ fn one(page: &mut String, rule: &Rule) {
     let detail = rule.detail();
     let _ = write!(
         page,
-        "\n## `{}`\n\n{}: {}.\n\n{}\n\n**In the code:** {}\n\n**With Palisade:** {}\n",
+        "\n## `{}`\n\n{}: {}.\n\n{}\n\n**In the code:** {}\n\n```rust\n{}```\n\n**With Palisade:** {}\n",
         rule.slug,
         heading(detail.severity),
         detail.title,
         detail.help,
         rule.remedy.rust,
+        rule.code(),
         rule.remedy.policy
     );
     if !detail.contract.is_empty() {

@@ -438,6 +438,10 @@ fn a_gateway_is_compared_with_what_is_behind_it() {
     let refused = review(&dir, &format!("https://{}", gateway.address), "");
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.to_lowercase().contains("certificate"), "{}", refused.stderr);
+    let accepted = "--format json --danger-accept-certificate";
+    let accepted = review(&dir, &format!("https://{}", gateway.address), accepted);
+    assert_eq!(accepted.code, 1, "{}", accepted.stderr);
+    assert!(accepted.stdout.contains("\"certificate-invalid\""), "{}", accepted.stdout);
     shop.close();
 }
 

@@ -17,12 +17,12 @@ use crate::plan::{Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::parameters_of;
 use crate::probe::holding::names_account;
-use crate::probe::point::{is_registration, plain};
-use crate::probe::throwaway::{Throwaway, registration};
+use crate::probe::point::plain;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
 use crate::surface::{Endpoint, Values};
+use crate::throwaway::{Maker, Throwaway, is_registration};
 
 /// Takes over, or deletes, an account of the reviewer's.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ impl Probe for Registration {
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        let Some(endpoint) = registration(context) else {
-            docket.skip("the contract has no operation that makes accounts");
+        let Some(endpoint) = Maker::of(context).and_then(|maker| maker.endpoint(context)) else {
+            docket.skip("the contract has no operation that makes accounts, or a safe run makes none");
             return Ok(());
         };
         let mut trail = Trail::default();
@@ -180,7 +180,7 @@ impl Probe for Takeover {
             .filter(|one| changes_password(context.plan, one))
             .chain(endpoints().filter(|one| deletes(one)))
             .collect();
-        if targets.is_empty() || registration(context).is_none() {
+        if targets.is_empty() || Maker::of(context).is_none() {
             docket.skip("no account can be made for the purpose, or no operation changes one");
             return Ok(());
         }
@@ -236,7 +236,7 @@ async fn take(
     let old = old.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
     let before = context.send(&mut trail, Label::Control, &account.sign_in(&old)).await?;
     let wrong = context.send(&mut trail, Label::Control, &account.sign_in("Wrong-0!wrong")).await?;
-    if !before.is_success() || wrong.is_success() {
+    if !account.login.is_served(&before) || account.login.is_served(&wrong) {
         docket.skip("the sign-in does not tell a right password from a wrong one");
         return Ok(());
     }
@@ -260,7 +260,8 @@ async fn take(
         let answer = context.send(&mut trail, Label::Attack, &call).await?;
         let after =
             context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
-        let is_done = if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { after.is_success() };
+        let is_done =
+            if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { account.login.is_served(&after) };
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
             let summary = format!(

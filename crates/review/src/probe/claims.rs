@@ -98,6 +98,14 @@ fn unfit(jwt: &Jwt) -> Vec<Unfit> {
     // RFC 7515 section 4.1.11: what is critical and not understood makes a token invalid.
     let header = vec![("crit", json!(["plsd"])), ("plsd", json!(true))];
     all.push(Unfit { part: "crit", header, claims: Vec::new(), how: "with a critical header that nobody knows" });
+    // RFC 7797 section 6: who knows this header checks another signature, and who does not refuses it as critical.
+    let header = vec![("b64", json!(false)), ("crit", json!(["b64"]))];
+    all.push(Unfit {
+        part: "b64",
+        header,
+        claims: Vec::new(),
+        how: "whose header says that it is signed in another way",
+    });
     all
 }
 

@@ -34,11 +34,11 @@ impl Probe for Cookie {
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
-        let mut logins = context.plan.identities.iter().filter_map(|one| Some((one, login_call(one)?)));
-        let Some((identity, login)) = logins.next() else {
+        let Some(identity) = context.plan.identities.iter().find(|one| one.login.is_renewable()) else {
             docket.skip("no identity signs in");
             return Ok(());
         };
+        let Some(login) = login_call(&context.client, identity).await? else { return Ok(()) };
         let mut trail = Trail::default();
         let answer = context.send(&mut trail, Label::Attack, &login).await?;
         let cookies = set_by(&answer);

@@ -16,11 +16,12 @@ use crate::plan::Plan;
 use crate::probe::Probe;
 use crate::probe::authn::{AUTHORIZATION, Control, is_alike, protected_reads};
 use crate::probe::claims::{Key, Known, unchecked};
+use crate::public_key::{PublicKey, sealed_with_nothing};
 use crate::row::Row;
 use crate::rule::{self, Rule};
 use crate::scope::SendError;
 use crate::surface::{self, Endpoint};
-use crate::token::{Jwt, UNSIGNED, pem_of, weak_secrets};
+use crate::token::{Jwt, UNSIGNED, weak_secrets};
 
 /// The probe.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Probe for Forgery {
     }
 
     fn estimate(&self, _: &Plan) -> u32 {
-        35
+        55
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
@@ -182,11 +183,19 @@ async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Resu
         shown: "BLANK",
         how: "signed with an empty secret",
     });
-    for key in public_keys(context).await? {
-        for form in [key.clone(), key.trim_end().to_owned()] {
-            let token = jwt.signed("HS256", form.as_bytes(), &[], &[]);
+    if let Some(token) = sealed_with_nothing(jwt.claims()) {
+        let how = "encrypted under a key of zeros";
+        mutants.push(Mutant { rule: &rule::TOKEN_GUESSABLE, token, shown: "SEALED", how });
+    }
+    for key in public_keys(context).await?.into_iter().take(MAXIMUM_KEYS) {
+        for form in key.writings() {
+            let token = jwt.signed("HS256", &form, &[], &[]);
             let how = "signed with the public key as a secret";
             mutants.push(Mutant { rule: &rule::TOKEN_CONFUSED, token, shown: "CONFUSED", how });
+        }
+        for token in key.sealed(jwt.claims()) {
+            let how = "that is encrypted for the service, and signed by nobody,";
+            mutants.push(Mutant { rule: &rule::TOKEN_UNSIGNED, token, shown: "SEALED", how });
         }
     }
     let keyed = |header: &[(&str, Value)], secret: &[u8], how: &'static str| {
@@ -202,8 +211,8 @@ async fn mutants(context: &Context<'_>, jwt: &Jwt, secret: Option<&str>) -> Resu
     Ok(mutants)
 }
 
-/// The public keys that the service serves, as PEM.
-async fn public_keys(context: &Context<'_>) -> Result<Vec<String>, SendError> {
+/// The public keys that the service serves.
+async fn public_keys(context: &Context<'_>) -> Result<Vec<PublicKey>, SendError> {
     let declared = context.surface().endpoints.iter().filter(|one| one.is_read()).map(|one| one.template.as_str());
     let declared = declared.filter(|path| path.contains("jwks") || path.ends_with("/keys"));
     let mut paths: Vec<&str> = declared.chain(["/.well-known/jwks.json", "/jwks.json"]).collect();
@@ -211,7 +220,7 @@ async fn public_keys(context: &Context<'_>) -> Result<Vec<String>, SendError> {
     for path in paths {
         let answer = context.client.send(&Call::get(path)).await?;
         let keys = answer.json().and_then(|body| body.get("keys")?.as_array().cloned()).unwrap_or_default();
-        let keys: Vec<String> = keys.iter().filter_map(pem_of).collect();
+        let keys: Vec<PublicKey> = keys.iter().filter_map(PublicKey::read).collect();
         if !keys.is_empty() {
             return Ok(keys);
         }
@@ -320,3 +329,4 @@ async fn for_another(context: &Context<'_>, docket: &mut Docket, endpoint: &Endp
 /// A key that is asked for at all is asked for at once.
 const PATIENCE: Duration = Duration::from_millis(100);
 const MAXIMUM_CONTROLS: usize = 3;
+const MAXIMUM_KEYS: usize = 2;

@@ -11,10 +11,10 @@ use crate::finding::{Label, Site};
 use crate::login::SignIn;
 use crate::plan::{Mode, Plan};
 use crate::probe::Probe;
-use crate::probe::throwaway::Throwaway;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
+use crate::throwaway::Throwaway;
 
 /// The probe.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Probe for Guessing {
         // A real account may be locked by this, so that only a full run uses one; one of our own may be.
         let mut made = Trail::default();
         let own = Throwaway::make(context, &mut made, Label::Control, &[]).await?;
-        let login = own.as_ref().map_or(login, |own| SignIn::json(&own.login));
+        let login = own.as_ref().map_or(login, |own| own.login.clone());
         let is_real = context.plan.mode == Mode::Full || own.is_some();
         let Some(body) = wrong(&login.body, &context.marker(), is_real) else {
             docket.skip("it is not clear which property of the sign-in is the password");
@@ -59,7 +59,8 @@ impl Probe for Guessing {
             context.surface().endpoints.iter().find(|one| one.template == *path && one.method == Method::POST);
         let operation = declared.map_or(path.as_str(), |endpoint| &endpoint.id);
         let site = Site { operation, insertion: "body" };
-        let mut trail = Trail::default();
+        // A replay makes the account anew.
+        let mut trail = made;
         for number in 1..=attempts {
             // The first and the last attempts tell the story; the rest would only fill the report.
             let is_shown = number <= 2 || number + 2 > attempts;
@@ -78,7 +79,7 @@ impl Probe for Guessing {
         }
         if let Some(own) = &own {
             let right = login.call(&own.login.body);
-            if !context.send(&mut trail, Label::Verify, &right).await?.is_success() {
+            if !login.is_served(&context.send(&mut trail, Label::Verify, &right).await?) {
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, "the account is closed after wrong passwords", trail);
                 return Ok(());
             }

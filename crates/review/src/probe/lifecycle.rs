@@ -10,12 +10,12 @@ use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::authn::{is_alike, protected_reads};
 use crate::probe::point::plain;
-use crate::probe::throwaway::Throwaway;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
 use crate::session::Session;
 use crate::surface::Endpoint;
+use crate::throwaway::Throwaway;
 
 /// The probe.
 #[derive(Debug)]

@@ -33,7 +33,6 @@ mod redirect;
 mod secret;
 mod ssrf;
 mod third_party;
-mod throwaway;
 mod transport;
 mod traversal;
 mod verbose;

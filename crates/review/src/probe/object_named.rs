@@ -23,13 +23,14 @@ use crate::probe::craft::absent;
 use crate::probe::holding::{facts, pairs};
 use crate::probe::naming::{Naming, looks, namings, object_with};
 use crate::probe::object_auth::id_of;
-use crate::probe::point::{changes_credentials, is_registration, plain};
+use crate::probe::point::{changes_credentials, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::{SendError, is_dangerous};
 use crate::surface::schema::text_of;
 use crate::surface::template::{singular, stem};
 use crate::surface::{BodyForm, Endpoint, Place, Surface};
+use crate::throwaway::is_registration;
 
 /// The probe.
 #[derive(Debug)]

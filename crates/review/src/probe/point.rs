@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::exchange::{Answer, Call};
-use crate::login::is_password;
 use crate::plan::Mode;
 use crate::surface::schema::text_of;
 pub(crate) use crate::surface::template::plain;
 use crate::surface::{Endpoint, Place, Surface, Values};
+use crate::throwaway::is_registration;
 
 /// Where a value goes in.
 pub(crate) struct Point<'p> {
@@ -224,32 +224,6 @@ pub(crate) fn with_own_password(
         }
     }
     body
-}
-
-/// Whether an operation makes accounts: it takes a password, and is not the sign-in.
-pub(crate) fn is_registration(surface: &Surface, endpoint: &Endpoint) -> bool {
-    let path = plain(&endpoint.template);
-    let named = ["register", "registration", "signup", "users", "accounts", "customers", "members", "clients"]
-        .iter()
-        .any(|word| path.contains(word));
-    let takes_password = endpoint
-        .body
-        .as_ref()
-        .is_some_and(|body| surface.properties(&body.schema).into_iter().any(|(name, _)| is_password(name)));
-    let takes = |words: &[&str]| {
-        endpoint.body.as_ref().is_some_and(|body| {
-            surface
-                .properties(&body.schema)
-                .into_iter()
-                .any(|(name, _)| words.iter().any(|word| plain(name).contains(word)))
-        })
-    };
-    endpoint.method == Method::POST
-        && named
-        && endpoint.path_parameters().next().is_none()
-        && takes_password
-        && takes(&["user", "email", "login", "name"])
-        && !["login", "signin", "reset", "forgot"].iter().any(|word| path.contains(word))
 }
 
 /// An answer without what was sent: an echo is no reaction.

@@ -12,7 +12,7 @@ use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{reader_of, with_property};
 use crate::probe::holding::{held, pairs};
-use crate::probe::point::{Base, changes_credentials, is_registration, plain};
+use crate::probe::point::{Base, changes_credentials, plain};
 use crate::probe::secret::secrets;
 use crate::row::Row;
 use crate::rule;
@@ -20,6 +20,7 @@ use crate::scope::SendError;
 use crate::surface::read::items;
 use crate::surface::schema::text_of;
 use crate::surface::{Endpoint, Surface};
+use crate::throwaway::is_registration;
 
 /// The probe.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Transport: whether a target in TLS speaks versions that are broken, and whether browsers are told to stay in TLS.
+//! Transport: what a target in TLS shows as its certificate, what it speaks that is broken, and what browsers are told.
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use crate::probe::Probe;
 use crate::probe::point::Base;
 use crate::row::Row;
 use crate::rule;
-use crate::scope::{Outdated, SendError};
+use crate::scope::{Offer, SendError, Worth};
 
 /// The probe.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Probe for Transport {
     }
 
     fn estimate(&self, _: &Plan) -> u32 {
-        3
+        6
     }
 
     async fn run(&self, context: &Context<'_>, docket: &mut Docket) -> Result<(), SendError> {
@@ -41,13 +41,36 @@ impl Probe for Transport {
         let call = Base::of(context, endpoint).call(context, endpoint);
         // The same server speaks a version that is fine, and answers in it.
         let answer = context.send(&mut trail, Label::Control, &call).await?;
-        for version in Outdated::ALL {
-            let (name, site) = (version.name(), Site { operation: &endpoint.id, insertion: "tls" });
-            if context.client.speaks(version).await? {
-                let summary = format!("the server goes on with a handshake in {name}");
-                docket.prove(&rule::TLS_OUTDATED, site, summary, trail.clone());
-            } else {
-                docket.withstand(&rule::TLS_OUTDATED, site, format!("{name} is refused"), trail.clone());
+        let site = Site { operation: &endpoint.id, insertion: "tls" };
+        for offer in Offer::VERSIONS.into_iter().chain(Offer::SUITES) {
+            let name = offer.name();
+            let is_version = Offer::VERSIONS.contains(&offer);
+            let rule = if is_version { &rule::TLS_OUTDATED } else { &rule::TLS_WEAK };
+            if !context.client.speaks(offer).await? {
+                docket.withstand(rule, site, format!("{name} is refused"), trail.clone());
+                continue;
+            }
+            let summary = format!("the server goes on with a handshake in {name}");
+            // Attacks on chained blocks need a library that lets itself be timed.
+            match offer {
+                Offer::Unauthenticated => docket.suspect(rule, site, summary, trail.clone()),
+                Offer::Tls10 | Offer::Tls11 | Offer::Unforward => docket.prove(rule, site, summary, trail.clone()),
+            }
+        }
+        let site = Site { operation: &endpoint.id, insertion: "tls/certificate" };
+        match context.client.certificate().await? {
+            Worth::Nothing { why } => {
+                let summary = format!("the certificate proves nothing: {why}");
+                docket.prove(&rule::CERTIFICATE_INVALID, site, summary, trail.clone());
+            }
+            Worth::Good { days: Some(days) } if days < SOON => {
+                let reason = "the certificate is good".to_owned();
+                docket.withstand(&rule::CERTIFICATE_INVALID, site, reason, trail.clone());
+                let summary = format!("the certificate ends in {days} days: is somebody going to renew it?");
+                docket.ask(&rule::CERTIFICATE_EXPIRING, site, summary, trail.clone());
+            }
+            Worth::Good { .. } => {
+                docket.withstand(&rule::CERTIFICATE_INVALID, site, "the certificate is good", trail.clone());
             }
         }
         let site = Site { operation: &endpoint.id, insertion: "header/strict-transport-security" };
@@ -65,3 +88,6 @@ impl Probe for Transport {
         Ok(())
     }
 }
+
+/// In days: authorities renew a third of the time before the end, and the shortest lives are some weeks.
+const SOON: i64 = 21;

@@ -92,8 +92,8 @@ pub async fn replay(finding: &Recorded, target: &Target, identities: &[Identity]
     let sink = Sink::open().await.map_err(|error| RunError::Sink(error.to_string()))?;
     let finding = &witness::redirected(finding, sink.address().port());
     let mut rebuilder = Rebuilder::new(finding, &sessions);
-    if let Some((past, times)) = burst::of(finding) {
-        return Ok(burst::repeat(&client, &rebuilder, past, times).await);
+    if let Some(burst) = burst::of(finding) {
+        return Ok(burst::repeat(&client, &rebuilder, &burst, &identities).await);
     }
     // Nothing is sent that could not be finished.
     for exchange in &finding.exchanges {

@@ -101,6 +101,7 @@ fn finding(finding: &Finding) -> Value {
         "remedy": {
             "policy": finding.remedy.policy,
             "rust": finding.remedy.rust,
+            "code": Rule::named(finding.rule).map_or("", Rule::code),
             "contract": detail.map_or("", |detail| detail.contract),
             "config": detail.map_or("", |detail| detail.config),
         },

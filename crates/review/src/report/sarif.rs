@@ -45,7 +45,7 @@ fn rule(rule: &Rule) -> Value {
         "id": rule.slug,
         "shortDescription": { "text": detail.title },
         "fullDescription": { "text": detail.help },
-        "help": { "text": help, "markdown": help },
+        "help": { "text": help, "markdown": format!("{help}\n\n```rust\n{}```\n", rule.code()) },
         "helpUri": format!("{}/blob/main/docs/reference/rules.md#{}", env!("CARGO_PKG_REPOSITORY"), rule.slug),
         "defaultConfiguration": { "level": level(detail.severity, Confidence::Proved) },
         "properties": {

@@ -104,8 +104,8 @@ fn definitions(severities: &[&str]) -> Value {
                 "proof": { "type": "array", "items": { "$ref": "#/$defs/check" } },
                 "curl": text,
                 "fingerprint": { "type": "string", "pattern": "^[0-9a-f]{16}$" },
-                "remedy": object(&["policy", "rust", "contract", "config"], json!({
-                    "policy": text, "rust": text, "contract": text, "config": text,
+                "remedy": object(&["policy", "rust", "code", "contract", "config"], json!({
+                    "policy": text, "rust": text, "code": text, "contract": text, "config": text,
                 })),
                 "transcript": { "type": "array", "items": { "$ref": "#/$defs/exchange" } },
             }),

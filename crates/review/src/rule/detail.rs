@@ -2,7 +2,7 @@
 
 use crate::row::Row;
 use crate::rule::table::DETAILS;
-use crate::rule::{Rule, Severity};
+use crate::rule::{Rule, Severity, code};
 
 /// What is known about a rule.
 ///
@@ -57,6 +57,12 @@ impl Rule {
         Self::ALL.iter().find(|rule| rule.slug == slug)
     }
 
+    /// The lines of Rust that help, as a whole: they compile in the tests of this crate.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        code::of(self.slug)
+    }
+
     /// What is known about it.
     #[must_use]
     pub fn detail(&self) -> &'static Detail {
@@ -104,4 +110,85 @@ mod tests {
         }
         assert!(DETAILS.windows(2).all(|pair| pair[0].slug < pair[1].slug), "in alphabetical order");
     }
+
+    #[test]
+    fn every_requirement_is_one_of_the_standard() {
+        let check = |id: &str| {
+            let mut numbers = id.strip_prefix("v5.0.0-")?.split('.').map(|number| number.parse::<u32>().ok());
+            let [chapter, section, last] = [numbers.next()??, numbers.next()??, numbers.next()??];
+            let (.., count) = *REQUIREMENTS.iter().find(|(known, of, _)| (*known, *of) == (chapter, section))?;
+            (numbers.next().is_none() && (1..=count).contains(&last)).then_some(())
+        };
+        for detail in DETAILS {
+            assert!(check(detail.asvs).is_some(), "{} {}", detail.slug, detail.asvs);
+        }
+        for none in ["v5.0.0-1.2.11", "v5.0.0-1.2", "v5.0.0-1.2.4.1", "v5.0.0-9.3.1", "1.2.4", "v5.0.0-1.2.0"] {
+            assert!(check(none).is_none(), "{none}");
+        }
+    }
+
+    /// How many requirements each section of ASVS 5.0.0 has: chapter, section, number. Those on OAuth are left out.
+    const REQUIREMENTS: [(u32, u32, u32); 61] = [
+        (1, 1, 2),
+        (1, 2, 10),
+        (1, 3, 12),
+        (1, 4, 3),
+        (1, 5, 3),
+        (2, 1, 3),
+        (2, 2, 3),
+        (2, 3, 5),
+        (2, 4, 2),
+        (3, 1, 1),
+        (3, 2, 3),
+        (3, 3, 5),
+        (3, 4, 8),
+        (3, 5, 8),
+        (3, 6, 1),
+        (3, 7, 5),
+        (4, 1, 5),
+        (4, 2, 5),
+        (4, 3, 2),
+        (4, 4, 4),
+        (5, 1, 1),
+        (5, 2, 6),
+        (5, 3, 3),
+        (5, 4, 3),
+        (6, 1, 3),
+        (6, 2, 12),
+        (6, 3, 8),
+        (6, 4, 6),
+        (6, 5, 8),
+        (6, 6, 4),
+        (6, 7, 2),
+        (6, 8, 4),
+        (7, 1, 3),
+        (7, 2, 4),
+        (7, 3, 2),
+        (7, 4, 5),
+        (7, 5, 3),
+        (7, 6, 2),
+        (8, 1, 4),
+        (8, 2, 4),
+        (8, 3, 3),
+        (8, 4, 2),
+        (9, 1, 3),
+        (9, 2, 4),
+        (11, 2, 5),
+        (11, 5, 2),
+        (11, 6, 2),
+        (12, 1, 5),
+        (12, 2, 2),
+        (12, 3, 5),
+        (13, 1, 4),
+        (13, 2, 6),
+        (13, 3, 4),
+        (13, 4, 7),
+        (14, 1, 2),
+        (14, 2, 8),
+        (14, 3, 3),
+        (15, 1, 5),
+        (15, 2, 5),
+        (15, 3, 7),
+        (16, 5, 4),
+    ];
 }

@@ -21,13 +21,19 @@ details! {
     "authentication-missing" Critical Point "8.2.1" "an operation works without a credential"
         "A signed-in caller is served; so is nobody in particular, with the same content, although the contract asks for a credential."
         "" AUTHENTICATE;
+    "certificate-expiring" Info Service "12.2.2" "the certificate ends soon"
+        "The certificate is good for less than three weeks more; after that nobody can call the service without giving up on TLS."
+        "" SERVE;
+    "certificate-invalid" High Service "12.2.2" "the certificate proves nothing"
+        "The certificate is expired or not yet good, is for another name, or is vouched for by nobody or by broken cryptography. Callers who accept that accept anybody on the way as well."
+        "" SERVE;
     "command-injected" Critical Point "1.2.5" "input becomes part of a command"
         "Arithmetic that only a shell does came back computed, or the answer waited as long as the input said, twice."
         "pattern: '^[a-z0-9.-]+$'" REQUESTS;
-    "contract-defective" Low Operation "13.1.1" "the contract has a defect"
+    "contract-defective" Low Operation "2.1.1" "the contract has a defect"
         "The contract says something that cannot be, or refers to what is not there, and was read around it. What it means is a guess."
         "" "";
-    "cookie-unprotected" Medium Service "3.3.1" "cookies lack what protects them"
+    "cookie-unprotected" Medium Service "3.3.4" "cookies lack what protects them"
         "A cookie that carries a session can be read by scripts, sent without TLS, or sent by other sites."
         "" SERVE;
     "cors-reflected" High Service "3.4.2" "any web page may read answers"
@@ -45,7 +51,7 @@ details! {
     "flow-unbounded" Medium Point "2.4.1" "a flow can be repeated without end"
         "What the contract limits was done more often than it says, and every time was counted."
         "x-palisade: { limit: { requests: 5, per: 1h, by: principal } }" "";
-    "function-bypassed" High Operation "4.1.4" "a refusal can be walked around"
+    "function-bypassed" High Operation "8.3.1" "a refusal can be walked around"
         "A request that is refused passes when the same is asked with another method, header or spelling of the path."
         "x-palisade: { roles: [admin] }" SERVE;
     "function-exposed" High Operation "8.2.1" "a privileged function works for everybody"
@@ -75,7 +81,7 @@ details! {
     "object-written" Critical Operation "8.2.2" "users change what belongs to others"
         "Another user sends the change, and the owner reads the changed object afterwards. The status of the change proves nothing and is not used."
         "x-palisade: { owner: { request: [{ parameter: id, claim: sub }] } }" "";
-    "operation-undeclared" Medium Point "13.4.5" "an operation exists that the contract does not know"
+    "operation-undeclared" Medium Point "15.2.3" "an operation exists that the contract does not know"
         "It answers, a path that cannot exist does not, and the contract has no such operation: nobody reviews it, and nobody protects it."
         "" SERVE;
     "page-unbounded" Medium Point "15.2.2" "one request may ask for everything"
@@ -129,6 +135,9 @@ details! {
     "tls-outdated" Medium Service "12.1.1" "broken versions of TLS are spoken"
         "A hello in TLS 1.0 or 1.1 was answered with a hello of the same version, so that an attacker on the way can have it spoken."
         "" SERVE;
+    "tls-weak" Medium Service "12.1.2" "weak suites of TLS are spoken"
+        "A hello in TLS 1.2 that offered only suites without forward secrecy, or only ones without authenticated encryption, was answered with one of them."
+        "" SERVE;
     "token-confused" Critical Service "9.1.2" "public keys are taken for secrets"
         "A token signed with the public key as if it were a shared secret opens what the genuine one opens."
         "" AUTHENTICATE;
@@ -138,7 +147,7 @@ details! {
     "token-forged" Critical Service "9.1.1" "tokens are accepted without a valid signature"
         "A token with one changed bit in its signature opens what the genuine one opens, and nonsense opens nothing."
         "" AUTHENTICATE;
-    "token-guessable" Critical Service "9.1.1" "the key of the tokens can be guessed"
+    "token-guessable" Critical Service "11.5.1" "the key of the tokens can be guessed"
         "The signature of a genuine token was made with a key from a short list of common ones; with it anybody makes tokens."
         "" AUTHENTICATE;
     "token-keyed" Critical Service "9.1.3" "tokens choose the key that they are checked with"

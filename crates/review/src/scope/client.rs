@@ -10,12 +10,12 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::certificate::Worth;
 use super::guard::Guard;
-use super::hello::{Outdated, is_spoken};
-use super::wire::{Connector, Trust};
+use super::hello::{Offer, is_spoken};
+use super::wire::{Connector, Protocol, Trust, dial};
 use super::{Scope, SendError, Target};
 use crate::exchange::{Answer, Call, Credential, Timing, cookie, with_query};
 use crate::keeper::{Keeper, Standing};
@@ -27,6 +27,7 @@ use crate::surface::encode;
 /// Sends requests within a scope.
 pub(crate) struct ScopedClient {
     client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
     scope: Scope,
     scheme: Scheme,
     base: String,
@@ -48,10 +49,13 @@ pub(crate) struct ScopedClient {
 impl ScopedClient {
     pub(crate) fn new(target: &Target, guard: Guard) -> Self {
         let scheme = target.base.scheme().cloned().unwrap_or(Scheme::HTTP);
-        let connector = Connector::new(Some(&scheme), &target.trust);
+        let connector = Connector::to(target);
         let scope = target.scope.clone();
+        let mut client = Client::builder(TokioExecutor::new());
+        client.retry_canceled_requests(true).http2_only(target.protocol == Protocol::Http2);
         Self {
-            client: Client::builder(TokioExecutor::new()).retry_canceled_requests(true).build(connector),
+            client: client.build(connector.clone()),
+            connector,
             ends: scope.duration.map(|duration| Instant::now() + duration),
             base: target.base.to_string().trim_end_matches('/').to_owned(),
             scope,
@@ -189,20 +193,36 @@ impl ScopedClient {
         self.scheme == Scheme::HTTPS
     }
 
-    /// Whether the target would speak a version of TLS that it should not.
-    pub(crate) async fn speaks(&self, version: Outdated) -> Result<bool, SendError> {
+    /// Whether the target would go on with an offer that it should refuse.
+    pub(crate) async fn speaks(&self, offer: Offer) -> Result<bool, SendError> {
+        let (host, port) = self.place();
+        let ask = async {
+            let mut stream = dial(host, port).await?;
+            // Whoever breaks off has refused.
+            Ok(is_spoken(&mut stream, host, offer).await.unwrap_or(false))
+        };
+        self.alone(ask).await
+    }
+
+    /// What the target's certificate is worth.
+    pub(crate) async fn certificate(&self) -> Result<Worth, SendError> {
+        let (host, port) = self.place();
+        self.alone(async { self.connector.certificate(host, dial(host, port).await?).await }).await
+    }
+
+    /// Where the target is, for a connection of its own.
+    fn place(&self) -> (&str, u16) {
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
+        (host, self.scope.authority.port_u16().unwrap_or(443))
+    }
+
+    /// Makes a connection of its own, which counts like a request.
+    async fn alone<T>(&self, ask: impl Future<Output = std::io::Result<T>>) -> Result<T, SendError> {
         self.take()?;
         self.wait().await;
-        let (host, port) = (self.host(), self.scope.authority.port_u16().unwrap_or(443));
-        let ask = async {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            let mut stream = TcpStream::connect((host, port)).await?;
-            // Whoever breaks off has refused.
-            Ok::<_, std::io::Error>(is_spoken(&mut stream, host, version).await.unwrap_or(false))
-        };
         let deadline = self.scope.deadline;
-        let spoken = timeout(deadline, ask).await.map_err(|_| SendError::Timeout(deadline))?;
-        spoken.map_err(|error| unreachable_for(&error))
+        let answer = timeout(deadline, ask).await.map_err(|_| SendError::Timeout(deadline))?;
+        answer.map_err(|error| unreachable_for(&error))
     }
 
     /// Whether a credential had expired and was renewed.

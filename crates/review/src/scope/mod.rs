@@ -4,6 +4,7 @@
 //! from an answer: every request goes to the authority of the base URL, redirects are reported and not followed, and
 //! the number of requests, their rate, their time and the size of their answers are bounded.
 
+mod certificate;
 mod client;
 mod guard;
 mod hello;
@@ -16,12 +17,13 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+pub(crate) use certificate::{Worth, ends};
 pub(crate) use client::ScopedClient;
 pub use client::fetch;
 pub(crate) use client::one_off;
 pub(crate) use guard::{Guard, is_dangerous, is_reset};
-pub(crate) use hello::Outdated;
-pub use wire::{Trust, TrustError};
+pub(crate) use hello::Offer;
+pub use wire::{Protocol, Trust, TrustError};
 
 /// What is attacked, and how hard.
 ///
@@ -40,6 +42,11 @@ pub struct Target {
     pub scope: Scope,
     /// Who must vouch for a target in TLS.
     pub trust: Trust,
+    /// Whether a certificate that proves nothing is a finding and not the end: whoever is on the way then reads the
+    /// credentials of the identities.
+    pub danger_accept_certificate: bool,
+    /// How it is spoken to.
+    pub protocol: Protocol,
 }
 
 impl Target {
@@ -56,7 +63,13 @@ impl Target {
         if base.query().is_some() || authority.as_str().contains('@') {
             return Err(TargetError::NotBase);
         }
-        Ok(Self { base, scope: Scope::new(authority), trust: Trust::default() })
+        Ok(Self {
+            base,
+            scope: Scope::new(authority),
+            trust: Trust::default(),
+            danger_accept_certificate: false,
+            protocol: Protocol::default(),
+        })
     }
 }
 

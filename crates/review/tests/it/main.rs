@@ -9,6 +9,8 @@ mod defects;
 #[cfg(test)]
 mod depot;
 #[cfg(test)]
+mod entities;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod forms;
@@ -35,6 +37,8 @@ mod preflight;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]
+mod remedies;
+#[cfg(test)]
 mod replays;
 #[cfg(test)]
 mod reports;
@@ -54,3 +58,5 @@ mod tokens;
 mod tools;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod versions;

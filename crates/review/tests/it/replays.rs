@@ -1,8 +1,18 @@
 //! One finding is sent again and judged by the same conditions.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use orchard::Weaknesses;
-use palisade_review::{Format, Recorded, Replayed, Report, replay};
-use serde_json::Value;
+use palisade_core::diagnostic::Source;
+use palisade_review::{Format, Identity, Login, Mode, Plan, Recorded, Replayed, Report, Target, replay, run};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::formats::about;
 use crate::scene::{Scene, identities};
@@ -68,6 +78,78 @@ async fn nobody_can_say_without_the_identity_or_the_secret() {
     let Replayed::CannotSay { reason } = fate else { panic!("{fate:?}") };
     assert!(reason.contains("cannot be made again"), "{reason}");
     scene.orchard.stop().await;
+}
+
+/// A door that answers every wrong password alike, and that may close without a word.
+async fn door(closes: bool) -> (Target, JoinSet<()>) {
+    type Door = Arc<Mutex<BTreeMap<String, (String, u32)>>>;
+    let accounts: Door = Arc::default();
+    accounts.lock().unwrap().insert("ann".to_owned(), ("ann-pass-9".to_owned(), 0));
+    let text = |body: &Value, name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let register = async move |State(accounts): State<Door>, Json(body): Json<Value>| {
+        let mut accounts = accounts.lock().unwrap();
+        if accounts.contains_key(&text(&body, "username")) {
+            return StatusCode::CONFLICT;
+        }
+        accounts.insert(text(&body, "username"), (text(&body, "password"), 0));
+        StatusCode::CREATED
+    };
+    let sign_in = async move |State(accounts): State<Door>, Json(body): Json<Value>| {
+        let mut accounts = accounts.lock().unwrap();
+        let Some((password, failures)) = accounts.get_mut(&text(&body, "username")) else {
+            return Err(StatusCode::UNAUTHORIZED);
+        };
+        if *password != text(&body, "password") || closes && *failures >= 10 {
+            *failures += 1;
+            return Err(StatusCode::UNAUTHORIZED);
+        }
+        Ok(Json(json!({ "token": format!("opaque-{}", text(&body, "username")) })))
+    };
+    let me = async |headers: HeaderMap| match headers.get("authorization") {
+        Some(value) if value.to_str().unwrap().starts_with("Bearer opaque-") => StatusCode::OK,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    let routes = Router::new().route("/register", post(register)).route("/login", post(sign_in)).route("/me", get(me));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, routes.with_state(accounts)).await.unwrap() });
+    (target, tasks)
+}
+
+#[tokio::test]
+async fn guessing_is_replayed_on_an_account_of_its_own_that_signs_in_afterwards() {
+    let contract = "
+openapi: 3.0.3
+security: [{ token: [] }]
+paths:
+  /me: { get: { operationId: me, responses: { '200': { description: ok } } } }
+  /login:
+    post: { security: [], requestBody: { content: { application/json: { schema: &who { type: object, required: [username, password],
+      properties: { username: { type: string }, password: { type: string } } } } } }, responses: { '200': { description: ok } } }
+  /register:
+    post: { security: [], requestBody: { content: { application/json: { schema: *who } } }, responses: { '201': { description: ok } } }
+";
+    let login = Login::json("/login", json!({ "username": "ann", "password": "ann-pass-9" }), "/token");
+    let identities = vec![Identity::new("ann", login)];
+    let (target, _tasks) = door(false).await;
+    let plan = Plan::new(&Source::new("c.yaml", contract), identities.clone()).unwrap().with_mode(Mode::Active);
+    let report = run(&plan, target.clone(), &()).await.unwrap();
+    let finding = report.findings().find(|one| one.rule == "guessing-unbounded");
+    let finding = finding.unwrap_or_else(|| panic!("{:#?}", report.rows));
+    let mut about = about();
+    about.target = target.base.to_string();
+    let recorded = Recorded::read(&report.render(Format::Json, &about), &finding.fingerprint).unwrap();
+    for round in 0..2 {
+        assert_eq!(replay(&recorded, &target, &identities).await.unwrap(), Replayed::StillPresent, "round {round}");
+    }
+    let (closing, _others) = door(true).await;
+    let fate = replay(&recorded, &closing, &identities).await.unwrap();
+    let Replayed::Gone { reason } = fate else { panic!("{fate:?}") };
+    assert!(reason.contains("the right one is answered with 401"), "{reason}");
+    let plan = Plan::new(&Source::new("c.yaml", contract), identities).unwrap().with_mode(Mode::Active);
+    let report = run(&plan, closing, &()).await.unwrap();
+    assert!(!report.findings().any(|one| one.rule == "guessing-unbounded"));
 }
 
 #[tokio::test]

@@ -91,11 +91,11 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
     expect![[r#"
         API5:2023 function-authorization 32
         API2:2023 authentication 53
-        API2:2023 token-forgery 35
+        API2:2023 token-forgery 55
         API4:2023 page-size 2
         API8:2023 misconfiguration 10
         API8:2023 session-cookie 4
-        API8:2023 transport 3
+        API8:2023 transport 6
         API9:2023 inventory 180
         API9:2023 contract-defects 0
         API1:2023 object-authorization 56
@@ -121,7 +121,7 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
         API4:2023 code-guessing 0
         API4:2023 password-guessing 19
         API4:2023 exponential-pattern 57
-        1506 in all"#]]
+        1529 in all"#]]
     .assert_eq(&format!("{}\n{} in all", lines.join("\n"), estimate.requests));
     for weaknesses in [Weaknesses::all(), Weaknesses::none()] {
         let report = Scene::open(weaknesses).await.review().await;

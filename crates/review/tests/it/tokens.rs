@@ -10,11 +10,13 @@ use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use palisade_core::diagnostic::Source;
-use palisade_review::{Identity, Login, Plan, Report, Target, run};
+use palisade_review::{Confidence, Identity, Login, Plan, Report, Target, run};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+use crate::strangers::Stranger;
 
 const CONTRACT: &str = "
 openapi: 3.0.3
@@ -55,7 +57,8 @@ async fn me(State(blind): State<Blind>, headers: HeaderMap) -> Result<Json<Value
     let (head, claims) = read(head).zip(read(claims)).ok_or(refused)?;
     let checks = [
         ("aud", claims["aud"].as_array().is_some_and(|all| all.contains(&json!("https://api.example")))),
-        ("crit", head.get("crit").is_none()),
+        ("b64", head.get("b64").is_none()),
+        ("crit", head.get("crit").is_none_or(|names| *names == json!(["b64"]))),
         ("iss", claims["iss"] == "https://issuer.example"),
         ("kind", head["typ"] == "at+jwt"),
         ("nbf", claims["nbf"].as_u64().is_none_or(|from| from < 3_000_000_000)),
@@ -86,12 +89,47 @@ fn unchecked(report: &Report) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn each_claim_that_nobody_checks_is_found_and_no_other() {
-    let all = ["aud", "crit", "iss", "kind", "nbf", "token_use"];
+    let all = ["aud", "b64", "crit", "iss", "kind", "nbf", "token_use"];
     assert_eq!(unchecked(&review(&all).await), BTreeSet::from(all));
     let report = review(&[]).await;
     assert!(report.findings().any(|finding| finding.rule == "token-guessable"), "the secret was guessed");
     assert_eq!(unchecked(&report), BTreeSet::new());
     for one in all {
         assert_eq!(unchecked(&review(&[one]).await), BTreeSet::from([one]));
+    }
+}
+
+/// What was proved of a service that believes tokens of one kind too many, by the rule and how it was done.
+async fn sealed(flaw: &str) -> BTreeSet<(String, String)> {
+    let service = Stranger::start("node", "seal.mjs", flaw);
+    let target = Target::new(format!("http://127.0.0.1:{}", service.port()).parse().unwrap()).unwrap();
+    let login = |name: &str| Identity::new(name, Login::json("/login", json!({ "name": name }), "/token"));
+    let plan = Plan::new(&Source::new("c.yaml", CONTRACT), vec![login("ann"), login("ben")]).unwrap();
+    let report = run(&plan, target, &()).await.unwrap();
+    let found = report.findings().filter(|one| one.confidence == Confidence::Proved && one.rule.starts_with("token-"));
+    found.map(|one| (one.rule.to_owned(), one.summary.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_public_key_that_is_taken_for_a_secret_is_found_in_every_writing() {
+    for writing in ["spki", "spki-trimmed", "pkcs1", "pkcs1-trimmed", "spki-der", "pkcs1-der", "jwk"] {
+        let found = sealed(writing).await;
+        assert_eq!(found.len(), 1, "{writing}: {found:#?}");
+        assert_eq!(found.first().unwrap().0, "token-confused", "{writing}");
+    }
+    assert_eq!(sealed("none").await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn an_encrypted_token_that_nobody_has_signed_is_found_where_it_is_believed() {
+    for (flaw, rule, word) in [
+        ("sealed", "token-unsigned", "encrypted for the service"),
+        ("sealed-256", "token-unsigned", "encrypted for the service"),
+        ("sealed-zeros", "token-guessable", "key of zeros"),
+    ] {
+        let found = sealed(flaw).await;
+        assert_eq!(found.len(), 1, "{flaw}: {found:#?}");
+        let (proved, summary) = found.first().unwrap();
+        assert!(proved == rule && summary.contains(word), "{flaw}: {found:#?}");
     }
 }

@@ -1,5 +1,5 @@
-"""A service in TLS. `broken` speaks versions of TLS that are broken, and tells browsers nothing; `fixed` does neither. The
-second argument is a file with a key and a certificate."""
+"""A service in TLS. `broken` speaks versions of TLS that are broken, and tells browsers nothing; `fixed` does neither; any
+other word is the suites of TLS 1.2 that it speaks. The second argument is a file with a key and a certificate."""
 
 import json
 import ssl
@@ -45,11 +45,16 @@ class Server(ThreadingHTTPServer):
 
 
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+CONTEXT.set_ciphers("ALL:@SECLEVEL=0")  # A weak certificate may be loaded as well.
 CONTEXT.load_cert_chain(sys.argv[2])
 if BROKEN:
     warnings.simplefilter("ignore")
     CONTEXT.minimum_version = ssl.TLSVersion.TLSv1
     CONTEXT.set_ciphers("ALL:@SECLEVEL=0")
+elif sys.argv[1] == "fixed":
+    CONTEXT.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+else:
+    CONTEXT.set_ciphers(sys.argv[1])
 server = Server(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -7,7 +7,7 @@ use crate::workspace::Member;
 
 /// Each dependency, and the crates that may have it.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("aws-lc-rs", &["palisade"]),
+    ("aws-lc-rs", &["palisade", "palisade-review"]),
     ("clap", &["palisade-cli"]),
     ("hyper-rustls", &["palisade-gateway"]),
     ("jsonschema", &["palisade-contract"]),

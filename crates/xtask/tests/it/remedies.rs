@@ -40,6 +40,22 @@ fn every_line_for_the_policy_is_one_that_the_schema_knows() {
 }
 
 #[test]
+fn every_line_for_the_policy_is_one_that_the_gateway_reads() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../gateway/tests/fixtures");
+    let read = |config: &str| {
+        let mut table: Table = toml::from_str(BASE).unwrap();
+        merge(&mut table, toml::from_str(config).unwrap());
+        config::parse(&Source::new("palisade.toml", toml::to_string(&table).unwrap()), folder.as_ref())
+    };
+    for rule in Rule::ALL {
+        if let Err(problems) = read(rule.detail().config) {
+            panic!("{}: {problems:?}", rule.slug);
+        }
+    }
+    assert!(read("[route.api]\nauthenticate = [\"bearer.other\"]\n").is_err(), "a name that is nobody's is noticed");
+}
+
+#[test]
 fn every_line_for_the_contract_compiles() {
     let mut with_lines = 0;
     for rule in Rule::ALL.iter().filter(|rule| !rule.detail().contract.is_empty()) {

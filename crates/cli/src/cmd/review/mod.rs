@@ -1,5 +1,6 @@
 //! `palisade review`: attacks a running API by its contract, as several identities, and reports what it can prove.
 
+mod connection;
 mod outcome;
 mod prepare;
 mod replay;
@@ -17,6 +18,7 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_review::{Format, Mode, Report, RunError, Stop, Target, run_with_reset};
 
 use crate::output;
+use connection::Connection;
 use prepare::Prepared;
 
 /// What to attack, as whom, and how far to go.
@@ -93,9 +95,8 @@ pub(crate) struct Attack {
     /// printed all the same.
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// A PEM file with authorities to believe beside the system's.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
     /// End the run, and put back what was changed, when this file appears.
     #[arg(long, value_name = "FILE")]
     stop_file: Option<PathBuf>,

@@ -26,13 +26,15 @@ pub(super) struct Prepared {
 /// Reads it all, and tells every problem at once.
 pub(super) async fn prepare(arguments: &Attack, stop: &Stop) -> Result<Prepared, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let trust = trust(arguments.ca.as_deref()).unwrap_or_else(|problem| {
+    let trust = trust(arguments.connection.ca.as_deref()).unwrap_or_else(|problem| {
         problems.push(problem);
         Trust::default()
     });
     let through = arguments.through.as_ref();
     let through = through.and_then(|url| keep(target_at(url, arguments, &trust, stop), &mut problems));
     let target = keep(target_at(&arguments.base_url, arguments, &trust, stop), &mut problems);
+    // The gateway must be what it says it is.
+    let target = target.map(|target| arguments.connection.apply(target));
     let baseline = baseline(arguments.baseline.as_deref()).unwrap_or_else(|found| {
         problems.extend(found);
         Baseline::default()

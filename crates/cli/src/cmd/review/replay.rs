@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_review::{Recorded, ReplayError, Replayed, replay};
 
+use super::connection::Connection;
 use super::{failure, prepare, refuse};
 use crate::output;
 
@@ -23,9 +24,8 @@ pub(crate) struct Arguments {
     /// Who to be, as for the review.
     #[arg(long, value_name = "FILE")]
     identities: PathBuf,
-    /// A PEM file with authorities to believe beside the system's.
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -35,9 +35,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Ok(text) => text,
         Err(error) => return Ok(refuse(&[unusable(error.to_string()).help("make one with `--format json`")])),
     };
-    let target = prepare::trust(arguments.ca.as_deref()).and_then(|trust| prepare::target(&arguments.base_url, &trust));
+    let target = prepare::trust(arguments.connection.ca.as_deref())
+        .and_then(|trust| prepare::target(&arguments.base_url, &trust));
     let (target, identities) = match (target, prepare::identities(&arguments.identities)) {
-        (Ok(target), Ok(identities)) => (target, identities),
+        (Ok(target), Ok(identities)) => (arguments.connection.apply(target), identities),
         (target, identities) => {
             let problems = target.err().into_iter().chain(identities.err().unwrap_or_default());
             return Ok(refuse(&problems.collect::<Vec<_>>()));

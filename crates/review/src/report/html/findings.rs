@@ -89,7 +89,7 @@ fn remedy(page: &mut String, finding: &Finding, rule: Option<&Rule>) {
         Prose(finding.remedy.rust),
         Prose(finding.remedy.policy)
     );
-    for lines in rule.map(|rule| rule.detail()).iter().flat_map(|detail| [detail.contract, detail.config]) {
+    for lines in rule.iter().flat_map(|rule| [rule.code(), rule.detail().contract, rule.detail().config]) {
         if !lines.is_empty() {
             let _ = writeln!(page, "<pre class=\"wrap\"><code>{}</code></pre>", Text(lines.trim_end()));
         }
