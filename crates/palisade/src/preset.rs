@@ -126,6 +126,7 @@ pub struct Preset {
     browser: browser::Browser,
     publish: Publish,
     revocations: Arc<Revocations>,
+    dangers: Vec<String>,
 }
 
 /// A kind of credential, which may have to wait for the clock.
@@ -178,6 +179,7 @@ impl Preset {
             browser: browser::Browser::default(),
             publish: Publish::default(),
             revocations: Arc::default(),
+            dangers: Vec::new(),
         }
     }
 
@@ -256,7 +258,9 @@ impl Preset {
             let preset = preset.public(&format!("POST {path}"));
             if accounts.sets_cookies() { preset.login(path) } else { preset }
         };
-        accounts.public().iter().fold(known, open)
+        let mut opened = accounts.public().iter().fold(known, open);
+        opened.dangers.extend(accounts.dangers().into_iter().map(|danger| format!("accounts: {danger}")));
+        opened
     }
 
     /// Takes this kind of credential.
@@ -391,6 +395,7 @@ impl Preset {
         let policy = Arc::new(self.policy);
         let (finish, csrf, report) = self.browser.stages(self.csrf, world);
         let chain = Chain::new()
+            .with_dangers(self.dangers)
             .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
             .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
             .with(finish)

@@ -11,7 +11,7 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::id::ClientId;
 use palisade_core::port::account::{Account, AccountStatus};
-use palisade_core::port::refresh::{Family, FamilyId, Grant, Whose};
+use palisade_core::port::refresh::{Family, FamilyId, Grant};
 use palisade_core::principal::{Assurance, RoleSet, ScopeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,9 +19,11 @@ use serde_json::{Map, Value, json};
 
 use super::answer::denied;
 use super::sessions::revoked;
+use super::withdraw::account_disabled;
 use super::{Accounts, Ticket};
 use crate::cookie::{CookieError, Cookies, SetCookie};
 use crate::extract::{Noted, Refusal, Valid};
+use crate::session::ending::Next;
 use crate::token::issue::{Access, Issued, Issuer};
 use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, TokenText};
 use crate::token::revocation::Revocations;
@@ -261,12 +263,8 @@ pub(super) async fn refresh(
     let subject = &redeemed.grant.subject;
     let found = accounts.accounts.find(subject).await.map_err(|error| refused(error.into()))?;
     let Some(account) = found.filter(|account| account.status == AccountStatus::Active) else {
-        tokens.withdraw_all(subject).await.map_err(refused)?;
-        let revoked = tokens.refresh().store().revoke(Whose::Subject(subject), tokens.refresh().now()).await;
-        revoked.map_err(|error| refused(error.into()))?;
-        let facts = [("reason", "account_disabled"), ("account", subject.as_str())];
-        let noted = Noted::default().with(EventKind::TokenRevoked, &facts);
-        return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
+        accounts.end_all(subject, Next::Never).await.map_err(refused)?;
+        return Err((account_disabled(subject), denied(DenialCode::CredentialInvalid, "refresh_token").into()));
     };
     let answer = tokens.answer(&redeemed.grant, &account, Some(redeemed.family), redeemed.token).map_err(refused)?;
     let facts = [("account", subject.as_str()), ("family", &redeemed.family.to_string())];
