@@ -29,3 +29,4 @@ mod shell;
 mod token;
 #[cfg(test)]
 mod user;
+mod user_ended;

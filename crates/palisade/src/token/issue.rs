@@ -258,5 +258,5 @@ const TYP: &str = "at+jwt";
 /// How long a token lasts if nothing is said.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// The longest life of a token.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The longest life of a token that is made here.
+pub const LONGEST: Duration = Duration::from_secs(3600);
