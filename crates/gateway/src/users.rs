@@ -197,7 +197,8 @@ impl Users {
         let feed = RevocationFeed::new(Arc::clone(&self.records.revocations), Arc::default(), Arc::new(SystemClock));
         let announced = issuer.map(|issuer| Announced { feed: &feed, issuer, lifetime: LONGEST });
         let (sessions, refresh) = (Some(&*self.records.sessions), Some(&*self.records.refresh));
-        let ended = KnownBy { sessions, refresh, announced }.end(user, next, SystemClock.now()).await?;
+        let access = Some(&*self.records.access_tokens);
+        let ended = KnownBy { sessions, refresh, access, announced }.end(user, next, SystemClock.now()).await?;
         Ok(SignedOut { changed, sessions: ended.sessions.len(), families: ended.families })
     }
 

@@ -3,6 +3,7 @@
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::id::UserId;
+use palisade_core::port::access_token::Which;
 use palisade_core::port::account::{Account, AccountStatus};
 use palisade_core::port::refresh::{FamilyId, Whose};
 use palisade_core::port::revocation::What;
@@ -17,9 +18,12 @@ use crate::session::ending::{Announced, EndedAll, KnownBy, Next};
 impl Tokens {
     /// Takes back the access tokens that came with one family of refresh tokens.
     pub(super) async fn withdraw_family(&self, family: FamilyId) -> Result<(), Refusal> {
+        let (name, now) = (family.to_string(), self.refresh().now());
+        if let Some(store) = self.kept_access() {
+            store.revoke(Which::Session(&name)).await?;
+        }
         let Some(announced) = self.announced() else { return Ok(()) };
-        let now = self.refresh().now();
-        Ok(announced.revoke(What::Session(family.to_string().into()), now, now).await?)
+        Ok(announced.revoke(What::Session(name.into()), now, now).await?)
     }
 
     /// Ends the family that the access token of the caller came with (`sid`). This is what a step-up replaces, however
@@ -49,6 +53,7 @@ impl Accounts {
             Ticket::Session(sessions) => KnownBy { sessions: Some(&**sessions.store()), ..KnownBy::default() },
             Ticket::Tokens(tokens) => KnownBy {
                 refresh: Some(&**tokens.refresh().store()),
+                access: tokens.kept_access().map(|store| &**store),
                 announced: tokens.announced(),
                 ..KnownBy::default()
             },

@@ -19,6 +19,7 @@
 //! let known = KnownBy {
 //!     sessions: Some(&*records.sessions),
 //!     refresh: Some(&*records.refresh),
+//!     access: Some(&*records.access_tokens),
 //!     announced: Some(announced),
 //! };
 //! let ended = known.end(&UserId::new("u-alice"), Next::Never, clock.now()).await?;
@@ -31,9 +32,10 @@ use std::fmt;
 use std::time::Duration;
 
 use palisade_core::id::{SessionHandle, UserId};
+use palisade_core::port::access_token::Which;
 use palisade_core::port::refresh::{FamilyId, Whose};
 use palisade_core::port::revocation::{Revoked, What};
-use palisade_core::port::{RefreshStore, SessionStore};
+use palisade_core::port::{AccessTokenStore, RefreshStore, SessionStore};
 use palisade_core::time::Timestamp;
 
 use crate::token::revocation_feed::{FeedError, RevocationFeed};
@@ -45,6 +47,8 @@ pub struct KnownBy<'a> {
     pub sessions: Option<&'a dyn SessionStore>,
     /// Families of refresh tokens.
     pub refresh: Option<&'a dyn RefreshStore>,
+    /// Opaque access tokens.
+    pub access: Option<&'a dyn AccessTokenStore>,
     /// Who hears of signed access tokens that are taken back; without it they last until they expire.
     pub announced: Option<Announced<'a>>,
 }
@@ -76,6 +80,8 @@ pub struct EndedAll {
     pub sessions: Vec<SessionHandle>,
     /// How many families of refresh tokens.
     pub families: u64,
+    /// How many opaque access tokens, of which some may have expired before.
+    pub access: u64,
 }
 
 impl KnownBy<'_> {
@@ -95,12 +101,16 @@ impl KnownBy<'_> {
                 Err(error) => families = Err(error),
             }
         }
+        let access = match self.access {
+            Some(store) => store.revoke(Which::Subject(user.as_str())).await,
+            None => Ok(0),
+        };
         let told = match &self.announced {
             Some(announced) => announced.tell(user, &names, next, now).await,
             None => Ok(()),
         };
         told?;
-        Ok(EndedAll { sessions: sessions?, families: families? })
+        Ok(EndedAll { sessions: sessions?, families: families?, access: access? })
     }
 }
 

@@ -21,6 +21,7 @@ mod factors;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod opaque_tokens;
 mod refusals;
 #[cfg(test)]
 mod scores;

@@ -8,6 +8,7 @@
 //!   call ever pays for a large clean-up.
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
+mod access_token;
 mod account;
 mod api_key;
 mod counter;

@@ -8,6 +8,7 @@ use palisade::token::algorithm::Algorithm;
 use palisade::token::issue::{Issuer, OneKey};
 use palisade::token::jwks::{KeySet, StaticKeys};
 use palisade::token::jwt::Rules;
+use palisade::token::opaque::OpaqueTokens;
 use palisade::token::refresh::{RefreshKeys, RefreshSettings, RefreshTokens};
 use palisade::token::sign::Signer;
 use palisade_core::id::SessionHandle;
@@ -135,12 +136,18 @@ async fn an_account_that_is_disabled_while_its_tokens_are_made_keeps_none() {
     assert_eq!((open().await, me().await), (0, 401), "and what it had before has ended");
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Opaque,
+    Signed,
+}
+
 /// The routes of sign-in with tokens and second factors.
 fn two_factors(records: &Records, hasher: Arc<Hasher>, test: &TestWorld, delivery: Delivery, grace: Grace) -> Accounts {
     let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
     let signer = Arc::new(Signer::generate_es256("2026-11").unwrap());
     let issuer = Issuer::new("https://id", "https://api", Arc::new(OneKey(signer)), clock.clone(), entropy.clone());
-    issued_accounts(records, hasher, test, issuer, delivery, grace)
+    issued_accounts(records, hasher, test, issuer, (delivery, Format::Signed), grace)
 }
 
 fn issued_accounts(
@@ -148,7 +155,7 @@ fn issued_accounts(
     hasher: Arc<Hasher>,
     test: &TestWorld,
     issuer: Issuer,
-    delivery: Delivery,
+    (delivery, format): (Delivery, Format),
     grace: Grace,
 ) -> Accounts {
     let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
@@ -157,7 +164,9 @@ fn issued_accounts(
     let refresh = RefreshTokens::new(Arc::clone(&records.refresh), keys, clock.clone(), entropy.clone());
     let feed = RevocationFeed::new(Arc::clone(&records.revocations), Arc::default(), clock.clone());
     let tokens = Tokens::new(issuer, refresh.with_settings(settings), ClientId::new("phone"), delivery);
-    let ticket = Ticket::Tokens(tokens.revoking(Arc::new(feed)));
+    let tokens = tokens.revoking(Arc::new(feed));
+    let opaque = OpaqueTokens::new(Arc::clone(&records.access_tokens), "https://id");
+    let ticket = Ticket::Tokens(if format == Format::Opaque { tokens.opaque(opaque) } else { tokens });
     let devices = DeviceKey::new(&Secret::new([7; 32]), Duration::from_secs(86_400)).unwrap();
     let (accounts, counters) = (Arc::clone(&records.accounts), Arc::clone(&test.world.counters));
     let parts = SignInParts { accounts: Arc::clone(&accounts), counters, hasher, devices, clock, entropy };
@@ -170,17 +179,24 @@ fn issued_accounts(
 
 #[tokio::test]
 async fn a_step_up_ends_the_tokens_that_it_takes_the_place_of_however_they_travel() {
-    for delivery in [Delivery::Body, Delivery::Cookie] {
+    for (delivery, format) in [
+        (Delivery::Body, Format::Opaque),
+        (Delivery::Body, Format::Signed),
+        (Delivery::Cookie, Format::Opaque),
+        (Delivery::Cookie, Format::Signed),
+    ] {
         let site = Site::new(|records, hasher, test| {
             let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
             let signer = Arc::new(Signer::generate_es256("2026-11").unwrap());
             let keys = StaticKeys::new(KeySet::new([signer.verify_key().unwrap()]).unwrap());
             let issuer = Issuer::new("https://id", "https://api", Arc::new(OneKey(signer)), clock, entropy);
-            let accounts = issued_accounts(records, hasher, test, issuer, delivery, Grace::default());
+            let accounts = issued_accounts(records, hasher, test, issuer, (delivery, format), Grace::default());
             let rules = Rules::new("https://id", "https://api", [Algorithm::Es256]).unwrap();
             let me = get(|who: Principal| async move { who.subject().to_string() });
             let routes = Router::new().route("/me", me).merge(accounts.routes());
-            Chain::api().bearer(rules, keys).accounts(&accounts).protect(routes, &test.world).unwrap()
+            let opaque = OpaqueTokens::new(Arc::clone(&records.access_tokens), "https://id");
+            let chain = Chain::api().bearer(rules, keys).opaque_tokens("https://api", &opaque).unwrap();
+            chain.accounts(&accounts).protect(routes, &test.world).unwrap()
         })
         .await;
         let access = |answer: &Answer| answer.json()["access_token"].as_str().unwrap().to_owned();
