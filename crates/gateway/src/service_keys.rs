@@ -7,8 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use palisade::credential::stored_api_key::{ApiKeyForm, FreshApiKey};
 use palisade_core::id::{ApiKeyId, ClientId};
-use palisade_core::port::account::StatusSet;
 pub use palisade_core::port::account::AccountStatus;
+use palisade_core::port::account::StatusSet;
 pub use palisade_core::port::api_key::ServiceAccount;
 use palisade_core::port::api_key::{Added, KeptApiKey, LIVE_KEYS};
 use palisade_core::port::{Clock as _, StoreError};
@@ -156,7 +156,12 @@ fn same(kept: &ServiceAccount, named: &ServiceAccount) -> Result<(), ServiceKeys
     let is_network_same = named.networks.is_empty() || list(&named.networks) == list(&kept.networks);
     let differences = [
         (named.roles.is_empty() || named.roles == kept.roles, "role", kept.roles.to_string(), named.roles.to_string()),
-        (named.scopes.is_empty() || named.scopes == kept.scopes, "scope", kept.scopes.to_string(), named.scopes.to_string()),
+        (
+            named.scopes.is_empty() || named.scopes == kept.scopes,
+            "scope",
+            kept.scopes.to_string(),
+            named.scopes.to_string(),
+        ),
         (is_network_same, "network", text(&kept.networks), text(&named.networks)),
         (named.tenant.is_none() || named.tenant == kept.tenant, "tenant", tenant(kept), tenant(named)),
     ];

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade::core::id::{ClientId, SessionHandle, UserId};
+use palisade::core::port::Clock as _;
 use palisade::core::port::refresh::Grant;
 use palisade::core::port::session::{Holder, NewSession, SessionHash};
-use palisade::core::port::Clock as _;
 use palisade::core::principal::{Assurance, Level};
 use palisade::core::secret::Secret;
 use palisade::token::algorithm::Algorithm;
@@ -102,9 +102,8 @@ fn ends_what_was_before(store: &str) {
     for (number, command) in
         [(1, "disable alice"), (2, "disable alice"), (3, "passwd alice --issuer"), (4, "disable alice --issuer")]
     {
-        let (hers, his) = runtime.block_on(async {
-            (service.sign_in(&alice, number).await, service.sign_in(&bob, number + 100).await)
-        });
+        let (hers, his) = runtime
+            .block_on(async { (service.sign_in(&alice, number).await, service.sign_in(&bob, number + 100).await) });
         assert!(!runtime.block_on(service.refuses(&hers)), "{command}");
         let named = command.contains("--issuer");
         let command = command.replace("--issuer", &format!("--issuer {ISSUER}"));

@@ -320,9 +320,8 @@ fn named<'a>(kinds: &'a [Credential], first: &'a Credential, value: &HeaderValue
     }
     // What names no issuer is nobody's token, and whoever is asked refuses it as such.
     let Some(issuer) = claimed_issuer(token) else { return Ok(first) };
-    let is_meant = |kind: &&Credential| {
-        first.is_alternative(kind) && !is_opaque(kind) && kind.issuer() == Some(&*issuer)
-    };
+    let is_meant =
+        |kind: &&Credential| first.is_alternative(kind) && !is_opaque(kind) && kind.issuer() == Some(&*issuer);
     let mut found = kinds.iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(kind), None) => Ok(kind),

@@ -209,7 +209,13 @@ impl Issuer {
         let id = base64url::encode(&id);
         let signer = self.signing.signer(now)?;
         let token = signer.sign(TYP, &Value::Object(self.claims(access, now, &id)))?;
-        Ok(Issued { access: TokenText::new(token), id: id.into(), kind: kind(access), expires_in: self.lifetime, refresh })
+        Ok(Issued {
+            access: TokenText::new(token),
+            id: id.into(),
+            kind: kind(access),
+            expires_in: self.lifetime,
+            refresh,
+        })
     }
 
     /// An opaque access token that stands for the same. It is kept before anybody gets it.

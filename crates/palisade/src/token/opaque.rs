@@ -112,7 +112,8 @@ impl OpaqueTokens {
     /// What a token stands for. Whether the rules allow it is for the verifier to say.
     pub(super) async fn find(&self, token: &str, now: Timestamp) -> Result<KeptAccess, TokenError> {
         let hash = hash(token).ok_or(TokenError::Malformed)?;
-        let kept = self.store.find(&hash).await.map_err(|error| TokenError::StoreUnavailable(error.to_string().into()))?;
+        let kept =
+            self.store.find(&hash).await.map_err(|error| TokenError::StoreUnavailable(error.to_string().into()))?;
         let kept = kept.filter(|kept| kept.hash == hash).ok_or(TokenError::Unknown)?;
         if now >= kept.expires { Err(TokenError::Expired) } else { Ok(kept) }
     }

@@ -99,7 +99,9 @@ impl RefreshSettings {
     /// ```
     pub fn dangers(&self) -> Vec<String> {
         match self.grace.is_until_used() {
-            true => vec!["a stolen refresh token is forgiven until somebody notes that its successor was used".to_owned()],
+            true => {
+                vec!["a stolen refresh token is forgiven until somebody notes that its successor was used".to_owned()]
+            }
             false => Vec::new(),
         }
     }

@@ -58,10 +58,7 @@ impl Site {
     }
 
     /// The same with sessions in another store.
-    async fn of_sessions_in(
-        store: impl FnOnce(&Records) -> Arc<dyn SessionStore>,
-        settings: SessionSettings,
-    ) -> Self {
+    async fn of_sessions_in(store: impl FnOnce(&Records) -> Arc<dyn SessionStore>, settings: SessionSettings) -> Self {
         Self::new(|records, hasher, test| {
             let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
             let (accounts, counters) = (Arc::clone(&records.accounts), Arc::clone(&test.world.counters));

@@ -10,7 +10,8 @@ use crate::sql::access_token::token;
 use crate::sql::{store_error, to_column};
 
 const KEEP: &str = "INSERT INTO access_token (hash, subject, session, claims, expires) VALUES (?1, ?2, ?3, ?4, ?5)";
-const FIND: &str = "SELECT * FROM access_token WHERE hash = ?1";
+const FIND: &str = "SELECT hash, subject, session, claims, expires
+                   FROM access_token WHERE hash = ?1";
 const REVOKE_SESSION: &str = "DELETE FROM access_token WHERE session = ?1";
 const REVOKE_SUBJECT: &str = "DELETE FROM access_token WHERE subject = ?1";
 const REVOKE_TOKEN: &str = "DELETE FROM access_token WHERE hash = ?1";

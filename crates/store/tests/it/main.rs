@@ -4,6 +4,7 @@
 mod access_token;
 mod account;
 mod api_key;
+mod changed_schema;
 mod faults;
 mod file;
 mod records;

@@ -12,9 +12,9 @@ use palisade::token::opaque::OpaqueTokens;
 use palisade::token::refresh::{RefreshKeys, RefreshSettings, RefreshTokens};
 use palisade::token::sign::Signer;
 use palisade_core::id::SessionHandle;
+use palisade_core::port::RefreshStore;
 use palisade_core::port::refresh::{Family, FamilyId, Grace, Kept, Outcome, Presented, Whose};
 use palisade_core::port::session::{Ended, NewSession, Opened, Renewal, Renewed, Session, SessionHash, Touched};
-use palisade_core::port::RefreshStore;
 
 use super::*;
 
