@@ -1,7 +1,7 @@
 //! Ends everything that a person is known by, wherever it is kept: sessions, families of refresh tokens, access tokens.
 //!
 //! Who does this by hand forgets one of the three, and a disabled account goes on until its last token expires. The
-//! routes of [`crate::account`] and the command `palisade user` take this one function.
+//! routes of `palisade::account` and the command `palisade user` take this one function.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
