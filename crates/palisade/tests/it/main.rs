@@ -22,6 +22,7 @@ mod factors;
 mod layers;
 #[cfg(test)]
 mod opaque_tokens;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod scores;

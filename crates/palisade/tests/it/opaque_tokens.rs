@@ -170,7 +170,7 @@ async fn a_token_that_is_changed_expired_or_of_another_kind_opens_nothing() {
         (changed(46), "unknown"),
         (format!("pat_{}", "A".repeat(43)), "unknown"),
         (format!("{token}A"), "malformed"),
-        (token[..46].to_owned(), "malformed"),
+        (token.chars().take(46).collect(), "malformed"),
         ("pat_".to_owned(), "malformed"),
         (format!("pat_{}", "é".repeat(43)), "not_ascii"),
         (format!("pat_{}", "=".repeat(43)), "malformed"),
