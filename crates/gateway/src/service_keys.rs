@@ -1,9 +1,14 @@
 //! What an operator does with the API keys of service accounts: gives them, looks at them, revokes them.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use palisade::credential::stored_api_key::{ApiKeyForm, FreshApiKey};
 use palisade_core::id::{ApiKeyId, ClientId};
+pub use palisade_core::port::account::AccountStatus;
+use palisade_core::port::account::StatusSet;
 pub use palisade_core::port::api_key::ServiceAccount;
 use palisade_core::port::api_key::{Added, KeptApiKey, LIVE_KEYS};
 use palisade_core::port::{Clock as _, StoreError};
@@ -21,12 +26,30 @@ pub struct ServiceKeys(Records);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceKeysError {
+    /// The account is another one than was described.
+    #[error(
+        "`{account}` has {what} {kept}, not {named}: leave `--{what}` out to give it another key, or make an account of \
+         another name"
+    )]
+    Differs {
+        /// The account.
+        account: ClientId,
+        /// What is different, as the option is called.
+        what: &'static str,
+        /// What it has.
+        kept: String,
+        /// What was named.
+        named: String,
+    },
     /// The store keeps nothing beyond this command.
     #[error("`memory:` keeps nothing: name a file with `sqlite:PATH` or a database with `postgres://...`")]
     Forgets,
     /// The account has as many live keys as it may have.
     #[error("`{0}` has {LIVE_KEYS} live keys: revoke the one that is out of use first")]
     Full(ClientId),
+    /// A network cannot be one.
+    #[error("`{0}` is no network: write it as `10.0.0.0/8`, or one address as `192.0.2.7`")]
+    Network(String),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -36,6 +59,9 @@ pub enum ServiceKeysError {
     /// The store has failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody has made the account.
+    #[error("there is no account `{0}`: look with `palisade api-key list`")]
+    Unknown(ClientId),
     /// The account or key was lost on the way.
     #[error("the account or the key is no longer as it was: look, and try again")]
     Changed,
@@ -68,7 +94,14 @@ impl ServiceKeys {
         ServiceAccount::new(ClientId::new(id), SystemClock.now())
     }
 
-    /// Gives a key to an account, which is made if there is none with its id. One that is there keeps its rights.
+    /// The network that a text names.
+    pub fn network(text: &str) -> Result<IpNet, ServiceKeysError> {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(|network| network.trunc()).map_err(|_| ServiceKeysError::Network(text.to_owned()))
+    }
+
+    /// Gives a key to an account, which is made if there is none with its id. One that is there keeps its rights: whoever
+    /// names others is told so, and no key is made.
     pub async fn add(
         &self,
         account: &ServiceAccount,
@@ -77,7 +110,10 @@ impl ServiceKeys {
     ) -> Result<FreshApiKey, ServiceKeysError> {
         let form = ApiKeyForm::new(prefix).ok_or_else(|| ServiceKeysError::Prefix(prefix.to_owned()))?;
         let now = SystemClock.now();
-        self.0.api_keys.register(account).await?;
+        if !self.0.api_keys.register(account).await? {
+            let kept = self.0.api_keys.accounts().await?.into_iter().find(|kept| kept.id == account.id);
+            same(&kept.ok_or(ServiceKeysError::Changed)?, account)?;
+        }
         let key = form.generate(&SystemEntropy);
         match self.0.api_keys.add(&key.record(&account.id, lasts.map(|lasts| now.plus(lasts))), now).await? {
             Added::Added => Ok(key),
@@ -96,9 +132,46 @@ impl ServiceKeys {
         Ok(rows)
     }
 
+    /// Lets the keys of an account be used, or not. Says whether that was otherwise before.
+    pub async fn set_status(&self, account: &str, status: AccountStatus) -> Result<bool, ServiceKeysError> {
+        let id = ClientId::new(account);
+        match self.0.api_keys.set_status(&id, status).await? {
+            StatusSet::Changed => Ok(true),
+            StatusSet::Unchanged => Ok(false),
+            StatusSet::Unknown => Err(ServiceKeysError::Unknown(id)),
+        }
+    }
+
     /// Takes a key out of use for ever. Says whether it was in use.
     pub async fn revoke(&self, id: &str) -> Result<bool, ServiceKeysError> {
         Ok(self.0.api_keys.revoke(&ApiKeyId::new(id), SystemClock.now()).await?)
+    }
+}
+
+/// That an account has what was named of it; what was not named may be anything.
+fn same(kept: &ServiceAccount, named: &ServiceAccount) -> Result<(), ServiceKeysError> {
+    let list = |networks: &[IpNet]| networks.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let text = |networks: &[IpNet]| list(networks).into_iter().collect::<Vec<_>>().join(" ");
+    let tenant = |account: &ServiceAccount| account.tenant.as_ref().map(ToString::to_string).unwrap_or_default();
+    let is_network_same = named.networks.is_empty() || list(&named.networks) == list(&kept.networks);
+    let differences = [
+        (named.roles.is_empty() || named.roles == kept.roles, "role", kept.roles.to_string(), named.roles.to_string()),
+        (
+            named.scopes.is_empty() || named.scopes == kept.scopes,
+            "scope",
+            kept.scopes.to_string(),
+            named.scopes.to_string(),
+        ),
+        (is_network_same, "network", text(&kept.networks), text(&named.networks)),
+        (named.tenant.is_none() || named.tenant == kept.tenant, "tenant", tenant(kept), tenant(named)),
+    ];
+    match differences.into_iter().find(|(is_same, ..)| !is_same) {
+        None => Ok(()),
+        Some((_, what, kept, wanted)) => {
+            let quoted = |text: String| if text.is_empty() { "nothing".to_owned() } else { format!("`{text}`") };
+            let (kept, named_as) = (quoted(kept), quoted(wanted));
+            Err(ServiceKeysError::Differs { account: named.id.clone(), what, kept, named: named_as })
+        }
     }
 }
 

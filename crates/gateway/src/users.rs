@@ -5,6 +5,9 @@ use std::sync::Arc;
 use palisade::credential::password::{Busy, HashSettings, Hasher, PasswordPolicy, PasswordRefusal, StoredHash};
 pub use palisade::credential::password::{Cost, Measured, Pepper, calibrate};
 use palisade::credential::sign_in::PASSWORD;
+use palisade::session::ending::{Announced, KnownBy, Next};
+use palisade::token::issue::LONGEST;
+use palisade::token::revocation_feed::{FeedError, RevocationFeed};
 use palisade_core::id::{AuthenticatorId, TenantId, UserId};
 pub use palisade_core::port::account::Strength;
 use palisade_core::port::account::{
@@ -42,6 +45,17 @@ pub struct Given<'a> {
     pub needs: Strength,
 }
 
+/// What has ended with what somebody had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedOut {
+    /// Whether the account or the password is another one now.
+    pub changed: bool,
+    /// How many sessions have ended.
+    pub sessions: usize,
+    /// How many families of refresh tokens have.
+    pub families: u64,
+}
+
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +66,9 @@ pub enum UserError {
     /// Somebody else has changed the same at the same time.
     #[error("somebody else has just changed this password: look, and try again")]
     Changed,
+    /// The account or the password was changed, and something that began before may not have ended.
+    #[error("done, but what began before may not have ended: {0}: say the same again")]
+    NotEnded(#[from] FeedError),
     /// The store keeps nothing beyond this command.
     #[error("`memory:` keeps nothing: name a file with `sqlite:PATH` or a database with `postgres://...`")]
     Forgets,
@@ -162,9 +179,27 @@ impl Users {
         })
     }
 
-    /// Keeps somebody from signing in. Says whether they could before.
-    pub async fn disable(&self, who: &Who) -> Result<bool, UserError> {
-        self.set(who, AccountStatus::Disabled).await
+    /// Keeps somebody from signing in, and ends everything that they have: sessions, refresh tokens and, where their
+    /// `issuer` is named, access tokens, at every process that reads the store. Also if the account was disabled before.
+    pub async fn disable(&self, who: &Who, issuer: Option<&str>) -> Result<SignedOut, UserError> {
+        let changed = self.set(who, AccountStatus::Disabled).await?;
+        let account = self.find(who).await?;
+        self.end(&account.id, Next::Never, changed, issuer).await
+    }
+
+    async fn end(
+        &self,
+        user: &UserId,
+        next: Next,
+        changed: bool,
+        issuer: Option<&str>,
+    ) -> Result<SignedOut, UserError> {
+        let feed = RevocationFeed::new(Arc::clone(&self.records.revocations), Arc::default(), Arc::new(SystemClock));
+        let announced = issuer.map(|issuer| Announced { feed: &feed, issuer, lifetime: LONGEST });
+        let (sessions, refresh) = (Some(&*self.records.sessions), Some(&*self.records.refresh));
+        let access = Some(&*self.records.access_tokens);
+        let ended = KnownBy { sessions, refresh, access, announced }.end(user, next, SystemClock.now()).await?;
+        Ok(SignedOut { changed, sessions: ended.sessions.len(), families: ended.families })
     }
 
     /// Lets somebody sign in again: the account, and the password if failures have disabled it. Says whether one was.
@@ -175,13 +210,13 @@ impl Users {
         Ok(changed || unlocked)
     }
 
-    /// Gives somebody another password.
-    pub async fn give(&self, who: &Who, given: Given<'_>) -> Result<(), UserError> {
+    /// Gives somebody another password, and ends what began with the one before, as [`Users::disable`] does.
+    pub async fn give(&self, who: &Who, given: Given<'_>, issuer: Option<&str>) -> Result<SignedOut, UserError> {
         let account = self.find(who).await?;
         let new = self.hash(given, &account.name).await?;
         let (version, now) = (account.password_version, SystemClock.now());
         match self.records.accounts.replace_password(&account.id, version, &new, now).await? {
-            Replaced::Done { .. } => Ok(()),
+            Replaced::Done { .. } => self.end(&account.id, Next::AtOnce, true, issuer).await,
             Replaced::Stale => Err(UserError::Changed),
             Replaced::Unknown => Err(UserError::Unknown(who.name.clone())),
         }

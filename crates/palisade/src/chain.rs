@@ -104,6 +104,8 @@ pub struct Permitted<T> {
 #[derive(Default)]
 pub struct Chain {
     stages: Vec<Box<dyn Stage>>,
+    /// Of what stands behind it.
+    dangers: Vec<String>,
 }
 
 impl Chain {
@@ -165,19 +167,26 @@ impl Chain {
         ids
     }
 
-    /// The settings that weaken a stage, each with the stage's name.
+    /// The same chain in front of something that has settings of its own, of which these weaken it.
+    #[must_use]
+    pub fn with_dangers(mut self, dangers: impl IntoIterator<Item = String>) -> Self {
+        self.dangers.extend(dangers);
+        self
+    }
+
+    /// The settings that weaken a stage, each with the stage's name, and then those of what stands behind the chain.
     pub fn dangers(&self) -> Vec<String> {
         let of = |stage: &dyn Stage| {
             let id = stage.id();
             stage.dangers().into_iter().map(move |danger| format!("{id}: {danger}"))
         };
-        self.stages.iter().flat_map(|stage| of(stage.as_ref())).collect()
+        self.stages.iter().flat_map(|stage| of(stage.as_ref())).chain(self.dangers.iter().cloned()).collect()
     }
 
     /// The same chain, of whose work notes are taken.
     #[must_use]
     pub fn watched(self, watch: &Watch) -> Self {
-        Self { stages: self.stages.into_iter().map(|stage| watch.around(stage)).collect() }
+        Self { stages: self.stages.into_iter().map(|stage| watch.around(stage)).collect(), dangers: self.dangers }
     }
 
     /// Puts the chain in front of a service that takes permitted requests only.

@@ -47,7 +47,8 @@ use crate::stage::throttle::{Throttle, ThrottleSettings};
 use crate::stage::trace::Trace;
 use crate::token::dpop::Dpop;
 use crate::token::jwks::KeySource;
-use crate::token::jwt::{Rules, Verifier};
+use crate::token::jwt::{Rules, RulesError, Verifier};
+use crate::token::opaque::OpaqueTokens;
 use crate::token::revocation::Revocations;
 
 /// The world that a chain lives in: time, randomness, counters, and where events go.
@@ -126,6 +127,7 @@ pub struct Preset {
     browser: browser::Browser,
     publish: Publish,
     revocations: Arc<Revocations>,
+    dangers: Vec<String>,
 }
 
 /// A kind of credential, which may have to wait for the clock.
@@ -133,6 +135,7 @@ pub struct Preset {
 enum Wanted {
     Ready(Credential),
     Identity { rules: Rules, keys: Arc<dyn KeySource> },
+    Opaque { rules: Rules, tokens: OpaqueTokens },
     Tokens { rules: Rules, keys: Arc<dyn KeySource>, proofs: Option<Arc<dyn OnceStore>> },
 }
 
@@ -142,6 +145,10 @@ impl Wanted {
             Self::Ready(credential) => credential,
             Self::Identity { rules, keys } => {
                 Credential::Identity(Arc::new(Bearer::new(Verifier::new(rules, keys, Arc::clone(&world.clock)))))
+            }
+            Self::Opaque { rules, tokens } => {
+                let verifier = tokens.verifier_of(rules, Arc::clone(&world.clock));
+                Credential::Bearer(Arc::new(Bearer::new(verifier.with_revocations(Arc::clone(revocations)))))
             }
             Self::Tokens { rules, keys, proofs } => {
                 let verifier = Verifier::new(rules, keys, Arc::clone(&world.clock));
@@ -159,7 +166,7 @@ impl fmt::Debug for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(credential) => credential.fmt(f),
-            Self::Identity { rules, .. } | Self::Tokens { rules, .. } => rules.fmt(f),
+            Self::Identity { rules, .. } | Self::Opaque { rules, .. } | Self::Tokens { rules, .. } => rules.fmt(f),
         }
     }
 }
@@ -178,6 +185,7 @@ impl Preset {
             browser: browser::Browser::default(),
             publish: Publish::default(),
             revocations: Arc::default(),
+            dangers: Vec::new(),
         }
     }
 
@@ -202,6 +210,14 @@ impl Preset {
     pub fn bearer_with_proofs(mut self, rules: Rules, keys: impl KeySource, once: impl OnceStore) -> Self {
         self.credentials.push(Wanted::Tokens { rules, keys: Arc::new(keys), proofs: Some(Arc::new(once)) });
         self
+    }
+
+    /// Takes opaque bearer tokens for this audience, also beside the signed ones of [`Preset::bearer`]: see
+    /// [`crate::token::opaque`]. For tokens that are bound to a key of their caller give a [`Credential::Bearer`] with
+    /// proofs to [`Preset::credential`].
+    pub fn opaque_tokens(mut self, audience: &str, tokens: &OpaqueTokens) -> Result<Self, RulesError> {
+        self.credentials.push(Wanted::Opaque { rules: tokens.rules(audience)?, tokens: tokens.clone() });
+        Ok(self)
     }
 
     /// Refuses the bearer tokens of this list, which a [`crate::token::revocation_feed`] keeps in step with a store.
@@ -256,7 +272,9 @@ impl Preset {
             let preset = preset.public(&format!("POST {path}"));
             if accounts.sets_cookies() { preset.login(path) } else { preset }
         };
-        accounts.public().iter().fold(known, open)
+        let mut opened = accounts.public().iter().fold(known, open);
+        opened.dangers.extend(accounts.dangers().into_iter().map(|danger| format!("accounts: {danger}")));
+        opened
     }
 
     /// Takes this kind of credential.
@@ -391,6 +409,7 @@ impl Preset {
         let policy = Arc::new(self.policy);
         let (finish, csrf, report) = self.browser.stages(self.csrf, world);
         let chain = Chain::new()
+            .with_dangers(self.dangers)
             .with(Trace::new(Arc::clone(&world.clock), Arc::clone(&world.entropy)))
             .with(Record::new(Arc::clone(&world.events), Arc::clone(&world.clock), policy.version().clone()))
             .with(finish)

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use palisade_core::port::{
-    AccountStore, ApiKeyStore, FactorStore, KeyStore, RefreshStore, RevocationLog, SessionStore,
+    AccessTokenStore, AccountStore, ApiKeyStore, FactorStore, KeyStore, RefreshStore, RevocationLog, SessionStore,
 };
 
 use crate::memory::{
-    MemoryAccounts, MemoryApiKeys, MemoryFactors, MemoryKeys, MemoryRefresh, MemoryRevocations, MemorySessions,
+    MemoryAccessTokens, MemoryAccounts, MemoryApiKeys, MemoryFactors, MemoryKeys, MemoryRefresh, MemoryRevocations,
+    MemorySessions,
 };
 #[cfg(feature = "sqlite")]
 use crate::open::misspelled;
@@ -28,6 +29,8 @@ use crate::{OpenError, Place};
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Records {
+    /// Opaque access tokens.
+    pub access_tokens: Arc<dyn AccessTokenStore>,
     /// Accounts of people, with their passwords.
     pub accounts: Arc<dyn AccountStore>,
     /// Service accounts, with their API keys.
@@ -49,6 +52,7 @@ impl Records {
     pub async fn open(place: &Place) -> Result<Self, OpenError> {
         match place.url.split_once(':') {
             Some(("memory", "")) => Ok(Self {
+                access_tokens: Arc::new(MemoryAccessTokens::default()),
                 accounts: Arc::new(MemoryAccounts::default()),
                 api_keys: Arc::new(MemoryApiKeys::default()),
                 factors: Arc::new(MemoryFactors::default()),
@@ -76,10 +80,18 @@ impl Records {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     fn of<S>(store: S) -> Self
     where
-        S: AccountStore + ApiKeyStore + FactorStore + KeyStore + RefreshStore + RevocationLog + SessionStore,
+        S: AccessTokenStore
+            + AccountStore
+            + ApiKeyStore
+            + FactorStore
+            + KeyStore
+            + RefreshStore
+            + RevocationLog
+            + SessionStore,
     {
         let store = Arc::new(store);
         Self {
+            access_tokens: Arc::clone(&store) as Arc<dyn AccessTokenStore>,
             accounts: Arc::clone(&store) as Arc<dyn AccountStore>,
             api_keys: Arc::clone(&store) as Arc<dyn ApiKeyStore>,
             factors: Arc::clone(&store) as Arc<dyn FactorStore>,

@@ -1,5 +1,6 @@
 //! What the stores that speak SQL have in common.
 
+pub(crate) mod access_token;
 pub(crate) mod api_key;
 pub(crate) mod key;
 pub(crate) mod refresh;

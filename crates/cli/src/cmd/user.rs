@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use palisade_core::id::TenantId;
 use palisade_core::secret::Secret;
-use palisade_gateway::users::{Given, Measured, Pepper, Strength, Users, Who, calibrate};
+use palisade_gateway::users::{Given, Measured, Pepper, SignedOut, Strength, Users, Who, calibrate};
 
 use crate::output;
 
@@ -46,12 +46,14 @@ enum Act {
         #[arg(long, value_name = "MS", default_value_t = 100)]
         target: u64,
     },
-    /// Keeps somebody from signing in.
+    /// Keeps somebody from signing in, and ends everything that they have.
     Disable {
         #[command(flatten)]
         store: Store,
         #[command(flatten)]
         who: Named,
+        #[command(flatten)]
+        issued: Issued,
     },
     /// Lets somebody sign in again, also after too many failures.
     Enable {
@@ -65,12 +67,14 @@ enum Act {
         #[command(flatten)]
         store: Store,
     },
-    /// Gives somebody another password.
+    /// Gives somebody another password, and ends everything that began with the one before.
     Passwd {
         #[command(flatten)]
         store: Store,
         #[command(flatten)]
         who: Named,
+        #[command(flatten)]
+        issued: Issued,
         #[command(flatten)]
         password: Password,
     },
@@ -91,6 +95,31 @@ struct Named {
     /// The organization that they belong to.
     #[arg(long)]
     tenant: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Issued {
+    /// Who signs the access tokens of these accounts, exactly as their `iss` says. They are then refused at every
+    /// process that reads the revocations of the store; without it they last until they expire.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+impl Issued {
+    fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// What has ended, and what has not.
+    fn told(&self, what: &str, ended: &SignedOut) -> String {
+        let SignedOut { sessions, families, .. } = ended;
+        let told = format!("{what}; ended: {sessions} sessions, {families} families of refresh tokens");
+        match (families, &self.issuer) {
+            (0, _) => told,
+            (_, Some(issuer)) => format!("{told}, and the access tokens of {issuer}"),
+            (_, None) => format!("{told}; their access tokens last until they expire: `--issuer` ends them too"),
+        }
+    }
 }
 
 impl Named {
@@ -144,9 +173,10 @@ async fn act(act: &Act) -> anyhow::Result<ExitCode> {
             output::say(id.as_str());
         }
         Act::Calibrate { .. } => {}
-        Act::Disable { store, who } => {
-            let changed = Users::open(&store.url, None).await?.disable(&who.who()).await?;
-            output::talk(if changed { "disabled; end its sessions too" } else { "it was disabled before" });
+        Act::Disable { store, who, issued } => {
+            let ended = Users::open(&store.url, None).await?.disable(&who.who(), issued.issuer()).await?;
+            let what = if ended.changed { "disabled" } else { "it was disabled before" };
+            output::talk(&issued.told(what, &ended));
         }
         Act::Enable { store, who } => {
             let changed = Users::open(&store.url, None).await?.enable(&who.who()).await?;
@@ -159,11 +189,12 @@ async fn act(act: &Act) -> anyhow::Result<ExitCode> {
                     .map(|row| [row.id, row.name, row.tenant, row.status.into(), row.password.into(), row.roles]),
             );
         }
-        Act::Passwd { store, who, password } => {
+        Act::Passwd { store, who, issued, password } => {
             let users = Users::open(&store.url, password.pepper()?).await?;
             let text = read_password()?;
-            users.give(&who.who(), Given { text: as_text(&text), needs: password.needs() }).await?;
-            output::talk("changed; end the sessions that began with the one before");
+            let given = Given { text: as_text(&text), needs: password.needs() };
+            let ended = users.give(&who.who(), given, issued.issuer()).await?;
+            output::talk(&issued.told("changed", &ended));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -59,10 +59,12 @@ fn every_command_explains_itself() {
         Usage: palisade api-key <COMMAND>
 
         Commands:
-          add     Gives an account a key and prints it, this once; makes the account if there is none
-          list    Lists all keys, without their secrets
-          revoke  Takes a key out of use for ever: exit 1 if it was out of use before
-          help    Print this message or the help of the given subcommand(s)
+          add      Gives an account a key and prints it, this once; makes the account if there is none
+          disable  Keeps all keys of an account from being used: exit 1 if they were before
+          enable   Lets the keys of an account be used again: exit 1 if they could be before
+          list     Lists all keys, without their secrets
+          revoke   Takes a key out of use for ever: exit 1 if it was out of use before
+          help     Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help  Print help
@@ -348,10 +350,10 @@ fn every_command_explains_itself() {
         Commands:
           add        Makes an account and prints its id
           calibrate  Measures what hashing a password costs on this machine, and says which cost to take
-          disable    Keeps somebody from signing in
+          disable    Keeps somebody from signing in, and ends everything that they have
           enable     Lets somebody sign in again, also after too many failures
           list       Prints all accounts
-          passwd     Gives somebody another password
+          passwd     Gives somebody another password, and ends everything that began with the one before
           help       Print this message or the help of the given subcommand(s)
 
         Options:

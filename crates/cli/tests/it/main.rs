@@ -29,3 +29,5 @@ mod shell;
 mod token;
 #[cfg(test)]
 mod user;
+#[cfg(test)]
+mod user_ended;

@@ -27,17 +27,17 @@ fn accounts_live(store: &str) {
     let bob = palisade(&dir, &format!("user add --store {store} bob --tenant acme --no-password"));
     assert_eq!(bob.code, 0, "{}", bob.stderr);
     for (command, said) in [
-        ("disable ALICE@example.com", "disabled; end its sessions too\n"),
-        ("disable alice@example.com", "it was disabled before\n"),
+        ("disable ALICE@example.com", "disabled; ended: 0 sessions, 0 families of refresh tokens\n"),
+        ("disable alice@example.com", "it was disabled before; ended: 0 sessions, 0 families of refresh tokens\n"),
         ("enable alice@example.com", "enabled\n"),
         ("enable alice@example.com", "it was enabled before\n"),
-        ("disable bob --tenant acme", "disabled; end its sessions too\n"),
+        ("disable bob --tenant acme", "disabled; ended: 0 sessions, 0 families of refresh tokens\n"),
     ] {
         let done = palisade(&dir, &format!("user {command} --store {store}"));
         assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (0, "", said), "{command}");
     }
     let given = palisade_reads(&dir, &format!("user passwd alice@example.com --store {store}"), b"tea & 15 otters\r\n");
-    assert_eq!((given.code, given.stderr.as_str()), (0, "changed; end the sessions that began with the one before\n"));
+    assert_eq!((given.code, given.stderr.as_str()), (0, "changed; ended: 0 sessions, 0 families of refresh tokens\n"));
     for (command, part) in [
         ("disable bob", "nobody is called `bob`"),
         ("enable nobody", "nobody is called `nobody`"),

@@ -4,6 +4,7 @@
 //! question and an answer. `palisade-store` keeps these ports in memory and in SQLite; the conformance suite in
 //! `testkit` is the contract they must meet.
 
+pub mod access_token;
 pub mod account;
 pub mod api_key;
 pub mod clock;
@@ -18,6 +19,7 @@ mod rotation;
 pub mod session;
 mod tally;
 
+pub use access_token::AccessTokenStore;
 pub use account::AccountStore;
 pub use api_key::ApiKeyStore;
 pub use clock::Clock;

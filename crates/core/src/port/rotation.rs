@@ -121,6 +121,11 @@ impl Grace {
         self
     }
 
+    /// Whether it lasts as long as nothing was used.
+    pub fn is_until_used(self) -> bool {
+        self.until_used
+    }
+
     /// For how long.
     pub fn span(self) -> Duration {
         self.span

@@ -118,7 +118,8 @@ pub(super) async fn step_up(
                 account.ok_or_else(|| refused(denied(DenialCode::CredentialInvalid, "account_disabled").into()))?;
             // What was shown less surely ends with it.
             tokens.end(&headers).await.map_err(refused)?;
-            let answer = tokens.begin(&account, &by).await.map_err(refused)?;
+            tokens.end_own(&who, user).await.map_err(refused)?;
+            let answer = accounts.begin(tokens, &account, &by).await.map_err(refused)?;
             Ok((noted.with(EventKind::TokenIssued, &[("account", user.as_str())]), answer).into_response())
         }
     }

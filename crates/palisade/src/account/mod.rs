@@ -168,6 +168,14 @@ impl Accounts {
         routes.with_state(self.clone())
     }
 
+    /// What is weaker than by default, as [`Chain::dangers`](crate::Chain::dangers) of a chain that knows them says too.
+    pub fn dangers(&self) -> Vec<String> {
+        match &self.ticket {
+            Ticket::Session(_) => Vec::new(),
+            Ticket::Tokens(tokens) => tokens.refresh().settings().dangers(),
+        }
+    }
+
     /// The paths at which somebody without a credential is expected.
     pub(crate) fn public(&self) -> Vec<String> {
         let refresh = matches!(self.ticket, Ticket::Tokens(_)).then_some(REFRESH);

@@ -17,6 +17,7 @@ use super::{Accounts, Ticket};
 use crate::cookie::SetCookie;
 use crate::credential::sign_in::{ChangeSettled, PasswordChange, Proof};
 use crate::extract::{Noted, Principal, Refusal, Valid};
+use crate::session::ending::Next;
 
 /// The present password and the one that is to take its place.
 #[derive(Deserialize, JsonSchema)]
@@ -78,8 +79,8 @@ impl Accounts {
             Ticket::Tokens(tokens) => {
                 let account = self.accounts.find(user).await?.filter(|account| account.status == AccountStatus::Active);
                 let account = account.ok_or_else(|| denied(DenialCode::CredentialInvalid, "account_disabled"))?;
-                tokens.end_all_before(user).await?;
-                let (cookie, body) = tokens.begin(&account, who.assurance()).await?.parts();
+                self.end_all(user, Next::AtOnce).await?;
+                let (cookie, body) = self.begin(tokens, &account, who.assurance()).await?.parts();
                 let facts = [("account", user.as_str()), ("reason", "credential_changed")];
                 Ok((cookie, body, Noted::default().with(EventKind::TokenRevoked, &facts)))
             }

@@ -100,7 +100,7 @@ impl Accounts {
         let remembered = remembered.ok().map(|cookie| cookie.lasting(self.sign_in.remembers_devices_for()));
         match &self.ticket {
             Ticket::Tokens(tokens) => {
-                let answer = tokens.begin(account, &by).await.map_err(refused)?;
+                let answer = self.begin(tokens, account, &by).await.map_err(refused)?;
                 Ok((remembered, noted, answer).into_response())
             }
             Ticket::Session(sessions) => {
@@ -111,6 +111,7 @@ impl Accounts {
                 let Started::Started { id, session, .. } = &started else {
                     return Err((noted, denied(DenialCode::SessionsExhausted, "sessions").into()));
                 };
+                self.still_active(&account.id).await.map_err(|refusal| (noted.clone(), refusal))?;
                 let welcome = json!({ "user": session.holder.user, "session": session.handle });
                 Ok((remembered, sessions.cookie(Some(id)), noted, Json(welcome)).into_response())
             }

@@ -10,8 +10,9 @@ use http::{HeaderMap, StatusCode};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
 use palisade_core::id::ClientId;
+use palisade_core::port::AccessTokenStore;
 use palisade_core::port::account::{Account, AccountStatus};
-use palisade_core::port::refresh::{Family, FamilyId, Grant, Whose};
+use palisade_core::port::refresh::{Family, FamilyId, Grant};
 use palisade_core::principal::{Assurance, RoleSet, ScopeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,10 +20,13 @@ use serde_json::{Map, Value, json};
 
 use super::answer::denied;
 use super::sessions::revoked;
+use super::withdraw::account_disabled;
 use super::{Accounts, Ticket};
 use crate::cookie::{CookieError, Cookies, SetCookie};
 use crate::extract::{Noted, Refusal, Valid};
+use crate::session::ending::Next;
 use crate::token::issue::{Access, Issued, Issuer};
+use crate::token::opaque::OpaqueTokens;
 use crate::token::refresh::{Redeem, RefreshError, RefreshToken, RefreshTokens, TokenText};
 use crate::token::revocation::Revocations;
 use crate::token::revocation_feed::RevocationFeed;
@@ -44,6 +48,7 @@ use crate::token::revocation_feed::RevocationFeed;
 pub struct Tokens {
     parts: Arc<Parts>,
     feed: Option<Arc<RevocationFeed>>,
+    opaque: Option<OpaqueTokens>,
 }
 
 struct Parts {
@@ -72,7 +77,7 @@ pub enum Delivery {
 impl Tokens {
     /// Tokens of an issuer for the application `client`.
     pub fn new(issuer: Issuer, refresh: RefreshTokens, client: ClientId, delivery: Delivery) -> Self {
-        Self { parts: Arc::new(Parts { issuer, refresh, client, delivery }), feed: None }
+        Self { parts: Arc::new(Parts { issuer, refresh, client, delivery }), feed: None, opaque: None }
     }
 
     /// The same with access tokens that end with their sign-in, wherever the feed is read: at sign-out, with a changed
@@ -81,6 +86,17 @@ impl Tokens {
     #[must_use]
     pub fn revoking(self, feed: Arc<RevocationFeed>) -> Self {
         Self { feed: Some(feed), ..self }
+    }
+
+    /// The same with access tokens that say nothing by themselves, and end with their row.
+    #[must_use]
+    pub fn opaque(self, tokens: OpaqueTokens) -> Self {
+        Self { opaque: Some(tokens), ..self }
+    }
+
+    /// Where opaque access tokens are kept, if these are.
+    pub(super) fn kept_access(&self) -> Option<&Arc<dyn AccessTokenStore>> {
+        self.opaque.as_ref().map(OpaqueTokens::store)
     }
 
     /// The first tokens of somebody who has signed in like this.
@@ -95,7 +111,7 @@ impl Tokens {
         };
         let token = self.parts.refresh.begin(grant.clone()).await?;
         let family = RefreshToken::parse(token.expose()).map(|token| token.family());
-        self.answer(&grant, account, family, token)
+        self.answer(&grant, account, family, token).await
     }
 
     /// The refresh token that a request brings.
@@ -163,7 +179,7 @@ impl Tokens {
     }
 
     /// The access token is known by the family that it comes with (`sid`), so that it can be taken back with it.
-    fn answer(
+    async fn answer(
         &self,
         grant: &Grant,
         account: &Account,
@@ -173,11 +189,14 @@ impl Tokens {
         let session = family.map(|family| family.to_string());
         let access = Access::of(grant).with_roles(RoleSet::from_iter(account.roles.iter().map(String::as_str)));
         let access = Access { session: session.as_deref(), ..access };
-        let failed = |error: &dyn fmt::Display| {
+        let failed = |error: &(dyn fmt::Display + Sync)| {
             let denial = denied(DenialCode::Internal, "token_not_issued").because("error", error.to_string());
             Refusal::from(denial)
         };
-        let issued = self.parts.issuer.issue(&access, None).map_err(|error| failed(&error))?;
+        let issued = match &self.opaque {
+            Some(opaque) => self.parts.issuer.issue_opaque(opaque, &access, None).await?,
+            None => self.parts.issuer.issue(&access, None).map_err(|error| failed(&error))?,
+        };
         let (cookie, refresh) = match self.parts.delivery {
             Delivery::Body => (None, Some(token)),
             Delivery::Cookie => {
@@ -261,14 +280,15 @@ pub(super) async fn refresh(
     let subject = &redeemed.grant.subject;
     let found = accounts.accounts.find(subject).await.map_err(|error| refused(error.into()))?;
     let Some(account) = found.filter(|account| account.status == AccountStatus::Active) else {
-        tokens.withdraw_all(subject).await.map_err(refused)?;
-        let revoked = tokens.refresh().store().revoke(Whose::Subject(subject), tokens.refresh().now()).await;
-        revoked.map_err(|error| refused(error.into()))?;
-        let facts = [("reason", "account_disabled"), ("account", subject.as_str())];
-        let noted = Noted::default().with(EventKind::TokenRevoked, &facts);
-        return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
+        accounts.end_all(subject, Next::Never).await.map_err(refused)?;
+        return Err((account_disabled(subject), denied(DenialCode::CredentialInvalid, "refresh_token").into()));
     };
-    let answer = tokens.answer(&redeemed.grant, &account, Some(redeemed.family), redeemed.token).map_err(refused)?;
+    let answer = tokens.answer(&redeemed.grant, &account, Some(redeemed.family), redeemed.token).await;
+    let answer = answer.map_err(refused)?;
+    // A signed token is refused with its family by whoever reads the feed; this one was kept after that has ended.
+    if tokens.kept_access().is_some() {
+        accounts.still_active(subject).await.map_err(refused)?;
+    }
     let facts = [("account", subject.as_str()), ("family", &redeemed.family.to_string())];
     Ok((Noted::default().with(EventKind::TokenIssued, &facts), answer).into_response())
 }

@@ -48,6 +48,7 @@
 //! ```
 
 mod cookie;
+pub mod ending;
 mod lifecycle;
 mod settings;
 
@@ -88,6 +89,11 @@ impl Sessions {
     /// How they are kept.
     pub fn settings(&self) -> &SessionSettings {
         &self.0.settings
+    }
+
+    /// Where they are kept.
+    pub fn store(&self) -> &Arc<dyn SessionStore> {
+        &self.0.store
     }
 
     /// The present moment, as sessions are judged by it.

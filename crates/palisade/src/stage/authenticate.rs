@@ -45,7 +45,7 @@ use crate::session::{Presented as Cookie, Sessions};
 use crate::settings::PerRoute;
 use crate::token::claims::claimed_issuer;
 use crate::token::error::TokenError;
-use crate::token::identity;
+use crate::token::{identity, opaque};
 
 /// The stage; takes no credential by default.
 ///
@@ -313,9 +313,16 @@ fn named<'a>(kinds: &'a [Credential], first: &'a Credential, value: &HeaderValue
         return Ok(stored_key::named(kinds, first, text));
     }
     let token = if let Credential::Identity(_) = first { text } else { text.split_once(' ').unwrap_or_default().1 };
+    let is_opaque = |kind: &&Credential| matches!(kind, Credential::Bearer(bearer) if bearer.verifier.is_opaque());
+    if opaque::begins(token) {
+        let mut same = kinds.iter().filter(|kind| first.is_alternative(kind));
+        return Ok(same.find(is_opaque).unwrap_or(first));
+    }
     // What names no issuer is nobody's token, and whoever is asked refuses it as such.
     let Some(issuer) = claimed_issuer(token) else { return Ok(first) };
-    let mut found = kinds.iter().filter(|kind| first.is_alternative(kind) && kind.issuer() == Some(&*issuer));
+    let is_meant =
+        |kind: &&Credential| first.is_alternative(kind) && !is_opaque(kind) && kind.issuer() == Some(&*issuer);
+    let mut found = kinds.iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(kind), None) => Ok(kind),
         (None, _) => Err(invalid(TokenError::IssuerMismatch.reason()).challenging(rejected(first))),

@@ -71,6 +71,9 @@ pub enum TokenError {
     /// The signature is not the key's.
     #[error("the signature is wrong")]
     SignatureInvalid,
+    /// The store that knows what opaque tokens stand for does not answer.
+    #[error("the store does not answer: {0}")]
+    StoreUnavailable(std::sync::Arc<str>),
     /// The text is longer than any token that is read.
     #[error("the token is too long")]
     TooLong,
@@ -80,6 +83,9 @@ pub enum TokenError {
     /// The token is of another kind (`typ`, RFC 8725 section 3.11).
     #[error("the token is of another kind")]
     TypeMismatch,
+    /// The opaque token stands for nothing: it was never given, or was taken back.
+    #[error("the token is unknown")]
+    Unknown,
 }
 
 impl TokenError {
@@ -102,14 +108,16 @@ impl TokenError {
             Self::ProofRequired => "proof_required",
             Self::Revoked => "revoked",
             Self::SignatureInvalid => "signature_invalid",
+            Self::StoreUnavailable(_) => "store_unavailable",
             Self::TooLong => "too_long",
             Self::TooOld => "too_old",
             Self::TypeMismatch => "type_mismatch",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// Whether the fault is ours: the token may be good, but there is no key to tell.
+    /// Whether the fault is ours: the token may be good, but there is no key or store to tell.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::KeysUnavailable(_))
+        matches!(self, Self::KeysUnavailable(_) | Self::StoreUnavailable(_))
     }
 }

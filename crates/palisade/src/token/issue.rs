@@ -34,13 +34,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use palisade_core::id::{ClientId, TenantId};
+use palisade_core::port::access_token::KeptAccess;
 use palisade_core::port::refresh::{Binding, Grant};
-use palisade_core::port::{Clock, Entropy};
+use palisade_core::port::{Clock, Entropy, StoreError};
 use palisade_core::principal::{Level, MethodSet, RoleSet, ScopeSet};
 use palisade_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::base64url;
+use super::opaque::OpaqueTokens;
 use super::refresh::TokenText;
 use super::sign::{SignError, Signer};
 
@@ -207,8 +209,31 @@ impl Issuer {
         let id = base64url::encode(&id);
         let signer = self.signing.signer(now)?;
         let token = signer.sign(TYP, &Value::Object(self.claims(access, now, &id)))?;
-        let kind = if matches!(access.binding, Some(Binding::Key(_))) { "DPoP" } else { "Bearer" };
-        Ok(Issued { access: TokenText::new(token), id: id.into(), kind, expires_in: self.lifetime, refresh })
+        Ok(Issued {
+            access: TokenText::new(token),
+            id: id.into(),
+            kind: kind(access),
+            expires_in: self.lifetime,
+            refresh,
+        })
+    }
+
+    /// An opaque access token that stands for the same. It is kept before anybody gets it.
+    pub async fn issue_opaque(
+        &self,
+        tokens: &OpaqueTokens,
+        access: &Access<'_>,
+        refresh: Option<TokenText>,
+    ) -> Result<Issued, StoreError> {
+        let (now, mut id) = (self.clock.now(), [0; 16]);
+        self.entropy.fill(&mut id);
+        let id = base64url::encode(&id);
+        let claims = Value::Object(self.claims(access, now, &id)).to_string().into();
+        let (subject, session) = (access.subject.into(), access.session.map(Into::into));
+        let expires = now.plus(self.lifetime);
+        let kept = |hash| KeptAccess { hash, subject, session, claims, expires };
+        let token = tokens.keep(self.entropy.as_ref(), kept, now).await?;
+        Ok(Issued { access: token, id: id.into(), kind: kind(access), expires_in: self.lifetime, refresh })
     }
 
     fn claims(&self, access: &Access<'_>, now: Timestamp, id: &str) -> Map<String, Value> {
@@ -244,6 +269,11 @@ impl fmt::Debug for Issuer {
     }
 }
 
+/// How a token is presented.
+fn kind(access: &Access<'_>) -> &'static str {
+    if matches!(access.binding, Some(Binding::Key(_))) { "DPoP" } else { "Bearer" }
+}
+
 /// RFC 7800, with the members of RFC 9449 section 6.1 and RFC 8705 section 3.1.
 fn confirmation(binding: &Binding) -> Value {
     match binding {
@@ -258,5 +288,5 @@ const TYP: &str = "at+jwt";
 /// How long a token lasts if nothing is said.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// The longest life of a token.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The longest life of a token that is made here.
+pub const LONGEST: Duration = Duration::from_secs(3600);

@@ -13,6 +13,7 @@ use super::claims::Claims;
 use super::error::TokenError;
 use super::jwks::{Candidates, KeySet, KeySource};
 use super::jws::{MAX_LENGTH, Unverified};
+use super::opaque::OpaqueTokens;
 use super::revocation::Revocations;
 
 /// What a token must be to be believed. `iss`, `aud`, `exp` and `sub` must always be there.
@@ -210,12 +211,13 @@ pub struct Verifier {
     clock: Arc<dyn Clock>,
     cache: Cache<Claims>,
     revocations: Arc<Revocations>,
+    opaque: Option<OpaqueTokens>,
 }
 
 impl Verifier {
     /// A verifier of `rules`; `keys` must be those of the issuer that the rules name.
     pub fn new(rules: Rules, keys: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
-        Self { rules, keys, clock, cache: Cache::default(), revocations: Arc::default() }
+        Self { rules, keys, clock, cache: Cache::default(), revocations: Arc::default(), opaque: None }
     }
 
     /// The same verifier, which refuses what is revoked there.
@@ -223,6 +225,17 @@ impl Verifier {
     pub fn with_revocations(mut self, revocations: Arc<Revocations>) -> Self {
         self.revocations = revocations;
         self
+    }
+
+    /// The same verifier for opaque tokens, and for no signed ones.
+    pub(super) fn asking(mut self, tokens: OpaqueTokens) -> Self {
+        self.opaque = Some(tokens);
+        self
+    }
+
+    /// Whether it takes opaque tokens, and no signed ones.
+    pub fn is_opaque(&self) -> bool {
+        self.opaque.is_some()
     }
 
     /// What is revoked.
@@ -257,7 +270,7 @@ impl Verifier {
     /// What a cache of verified tokens knows of this one, while everything that proved it still holds. Waits for nobody.
     pub(crate) fn recall<V>(&self, cache: &Cache<V>, digest: &TokenDigest) -> Option<Arc<V>> {
         let revocation = self.revocations.epoch();
-        let keys = self.keys.current()?.epoch();
+        let keys = if self.is_opaque() { NO_KEYS } else { self.keys.current()?.epoch() };
         cache.find(digest, Basis { keys, revocation }, self.clock.now())
     }
 
@@ -268,6 +281,9 @@ impl Verifier {
         }
         // INVARIANT: read before anything is proven, so that a revocation in the meantime is not overtaken.
         let revocation = self.revocations.epoch();
+        if let Some(tokens) = &self.opaque {
+            return self.look_up(tokens, token, revocation).await;
+        }
         let unverified = Unverified::parse(token)?;
         self.admit(&unverified)?;
         let keys = match self.keys.current() {
@@ -294,6 +310,21 @@ impl Verifier {
         }
         let basis = Basis { keys: keys.epoch(), revocation };
         let (until, weight) = (self.remembered_until(&claims, now), token.len());
+        Ok(Proven { claims, life: Entry { value: Arc::new(()), basis, from: now, until, weight } })
+    }
+
+    /// Asks what an opaque token stands for, and holds that to the same rules.
+    async fn look_up(&self, tokens: &OpaqueTokens, token: &str, revocation: u64) -> Result<Proven, TokenError> {
+        let now = self.clock.now();
+        let kept = tokens.find(token, now).await?;
+        let claims = Claims::check(kept.claims.as_bytes(), &self.rules, now)?;
+        if self.revocations.refuses(&claims, now) {
+            return Err(TokenError::Revoked);
+        }
+        let basis = Basis { keys: NO_KEYS, revocation };
+        let until = kept.expires.min(now.plus(OpaqueTokens::BELIEVED));
+        // What is remembered is not the token but what it stands for.
+        let weight = token.len() + kept.claims.len();
         Ok(Proven { claims, life: Entry { value: Arc::new(()), basis, from: now, until, weight } })
     }
 
@@ -352,6 +383,9 @@ fn prove<'t>(keys: &KeySet, token: &'t Unverified<'_>) -> Result<&'t [u8], Unpro
     };
     Err(Unproven { error, final_answer })
 }
+
+/// The epoch of a key set where there is none.
+const NO_KEYS: u64 = 0;
 
 /// The most leeway that rules may give.
 const MAX_LEEWAY: Duration = Duration::from_secs(120);

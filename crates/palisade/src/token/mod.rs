@@ -26,6 +26,7 @@ pub mod jws;
 pub mod jwt;
 pub mod keyring;
 pub mod lifecycle;
+pub mod opaque;
 pub mod refresh;
 pub mod remote;
 pub mod revocation;

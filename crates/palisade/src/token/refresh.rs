@@ -86,6 +86,27 @@ pub struct RefreshSettings {
     pub absolute: Duration,
 }
 
+impl RefreshSettings {
+    /// What is weaker than by default.
+    ///
+    /// ```
+    /// use palisade::core::port::refresh::Grace;
+    /// use palisade::token::refresh::RefreshSettings;
+    ///
+    /// assert!(RefreshSettings::default().dangers().is_empty());
+    /// let forgiving = RefreshSettings { grace: Grace::default().danger_until_used(), ..RefreshSettings::default() };
+    /// assert_eq!(forgiving.dangers().len(), 1);
+    /// ```
+    pub fn dangers(&self) -> Vec<String> {
+        match self.grace.is_until_used() {
+            true => {
+                vec!["a stolen refresh token is forgiven until somebody notes that its successor was used".to_owned()]
+            }
+            false => Vec::new(),
+        }
+    }
+}
+
 impl Default for RefreshSettings {
     /// Ten seconds, seven days, thirty days.
     fn default() -> Self {
@@ -291,6 +312,11 @@ impl RefreshTokens {
     /// The present moment, as families are judged by it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How long families last, and what is forgiven.
+    pub fn settings(&self) -> &RefreshSettings {
+        &self.settings
     }
 
     /// How long a family lasts at most.

@@ -29,12 +29,14 @@ use palisade_core::id::UserId;
 use palisade_core::port::account::AccountStatus;
 use palisade_core::port::revocation::{Revoked, RevokedAt};
 use palisade_core::port::session::{Concurrency, WhenFull};
-use palisade_core::port::{RevocationLog, StoreError};
+use palisade_core::port::{RevocationLog, SessionStore, StoreError};
 use palisade_core::time::Timestamp;
 use palisade_store::Place;
 use palisade_store::memory::MemoryRevocations;
 use palisade_store::records::Records;
 use serde_json::{Value, json};
+
+mod ended;
 
 const GOOD: &str = "a boat full of green tea";
 
@@ -52,12 +54,17 @@ impl Site {
 
     /// The same routes with sessions in a cookie.
     async fn of_sessions(settings: SessionSettings) -> Self {
+        Self::of_sessions_in(|records| Arc::clone(&records.sessions), settings).await
+    }
+
+    /// The same with sessions in another store.
+    async fn of_sessions_in(store: impl FnOnce(&Records) -> Arc<dyn SessionStore>, settings: SessionSettings) -> Self {
         Self::new(|records, hasher, test| {
             let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
             let (accounts, counters) = (Arc::clone(&records.accounts), Arc::clone(&test.world.counters));
             let devices = DeviceKey::new(&Secret::new([7; 32]), Duration::from_secs(86_400)).unwrap();
             let parts = SignInParts { accounts: Arc::clone(&accounts), counters, hasher, devices, clock, entropy };
-            let sessions = Sessions::shared(Arc::clone(&records.sessions), &test.world, settings);
+            let sessions = Sessions::shared(store(records), &test.world, settings);
             let sign_in = SignIn::new(SignInSettings::default(), parts);
             let envelope = Envelope::new("k", &Secret::new([9; 32])).unwrap();
             let factors = FactorSettings::new("Acme");

@@ -21,6 +21,8 @@ mod factors;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod opaque_tokens;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod scores;

@@ -7,6 +7,7 @@
 //!   what the forgotten ones had used. Nobody is granted more by being forgotten.
 //! - [`MemoryOnce`] refuses new keys, because a forgotten nonce could be replayed.
 
+mod access_token;
 mod account;
 mod api_key;
 mod counter;
@@ -18,6 +19,7 @@ mod revocation;
 mod session;
 mod shard;
 
+pub use access_token::MemoryAccessTokens;
 pub use account::MemoryAccounts;
 pub use api_key::MemoryApiKeys;
 pub use counter::MemoryCounters;

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0006_factors.sql"),
     include_str!("migrations/0007_api_keys.sql"),
     include_str!("migrations/0008_factor_failures.sql"),
+    include_str!("migrations/0009_access_tokens.sql"),
 ];
 
 /// The lock under which the schema is changed: of several gateways that start at once, one changes it.

@@ -7,6 +7,7 @@
 //! - Each new row removes up to two that are over, so the tables hold about as many rows as there are live keys.
 //! - The schema only moves forward. That of a newer version is refused.
 
+mod access_token;
 mod account;
 mod api_key;
 mod counter;

@@ -19,10 +19,16 @@ const REGISTER: &str = "INSERT INTO account (id, tenant, name, status, password,
                           roles, scopes, created, changed)
                         VALUES (?1, ?2, ?3, 'active', ?4, ?5, 1, ?6, ?7, ?8, ?8)
                         ON CONFLICT DO NOTHING RETURNING 1";
-const FIND: &str = "SELECT * FROM account WHERE id = ?1";
-const FIND_BY_NAME: &str = "SELECT * FROM account
+const FIND: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM account WHERE id = ?1";
+const FIND_BY_NAME: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM account
                             WHERE coalesce('=' || tenant, '') = coalesce('=' || ?1, '') AND name = ?2";
-const LIST: &str = "SELECT * FROM account WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2";
+const LIST: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM account WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2";
 const REPLACE: &str = "UPDATE account SET password = ?3, password_alone = ?4, password_version = password_version + 1,
                          changed = ?5
                        WHERE id = ?1 AND password_version = ?2 RETURNING password_version";

@@ -16,7 +16,8 @@ const REGISTER: &str = "INSERT INTO service_account (id, tenant, name, status, s
                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
 const SET_STATUS: &str = "UPDATE service_account SET status = ?2 WHERE id = ?1 AND status <> ?2";
 const EXISTS: &str = "SELECT 1 FROM service_account WHERE id = ?1";
-const ACCOUNTS: &str = "SELECT * FROM service_account ORDER BY id";
+const ACCOUNTS: &str = "SELECT id, tenant, name, status, scopes, roles, networks, made
+                   FROM service_account ORDER BY id";
 /// ?5 is the present, ?6 how many may be live.
 const ADD: &str = "INSERT INTO api_key (id, account, hash, expires, created)
                    SELECT ?1, id, ?3, ?4, ?5 FROM service_account
@@ -25,9 +26,11 @@ const ADD: &str = "INSERT INTO api_key (id, account, hash, expires, created)
                    ON CONFLICT (id) DO NOTHING";
 const WHY_NOT: &str = "SELECT (SELECT count(*) FROM service_account WHERE id = ?2),
                               (SELECT count(*) FROM api_key WHERE id = ?1)";
-const FIND: &str = "SELECT k.*, a.tenant, a.name, a.status, a.scopes, a.roles, a.networks, a.made
+const FIND: &str = "SELECT k.id, k.account, k.hash, k.created, k.expires, k.last_used, k.revoked_at,
+                      a.tenant, a.name, a.status, a.scopes, a.roles, a.networks, a.made
                     FROM api_key k JOIN service_account a ON a.id = k.account WHERE k.id = ?1";
-const LIST: &str = "SELECT * FROM api_key WHERE account = ?1 ORDER BY created, id";
+const LIST: &str = "SELECT id, account, hash, created, expires, last_used, revoked_at
+                   FROM api_key WHERE account = ?1 ORDER BY created, id";
 const REVOKE: &str = "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
 /// ?3 is the latest use that another one may follow in writing.
 const NOTE_USED: &str = "UPDATE api_key SET last_used = ?2 WHERE id = ?1 AND (last_used IS NULL OR last_used <= ?3)";

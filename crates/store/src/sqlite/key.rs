@@ -9,7 +9,8 @@ use super::SqliteStore;
 use crate::sql::key::record;
 use crate::sql::{store_error, to_column};
 
-const LIST: &str = "SELECT * FROM signing_key WHERE purpose = ?1 ORDER BY number";
+const LIST: &str = "SELECT purpose, number, algorithm, public, sealed, created, active_from, revoked_at
+                   FROM signing_key WHERE purpose = ?1 ORDER BY number";
 const ADD: &str = "INSERT INTO signing_key (purpose, number, algorithm, public, sealed, created, active_from)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (purpose, number) DO NOTHING";
 const REVOKE: &str = "UPDATE signing_key SET revoked_at = ?3, sealed = NULL

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0007_factors.sql"),
     include_str!("migrations/0008_api_keys.sql"),
     include_str!("migrations/0009_factor_failures.sql"),
+    include_str!("migrations/0010_access_tokens.sql"),
 ];
 
 /// Applies the steps that the file lacks. Of several processes that open the file at once, one applies them and the

@@ -8,6 +8,7 @@
 //!   call ever pays for a large clean-up.
 //! - The schema only moves forward. A file of a newer version is refused, not guessed at.
 
+mod access_token;
 mod account;
 mod api_key;
 mod counter;
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool, Transaction};
 
 use self::group::Group;
 use crate::OpenError;
@@ -85,6 +86,9 @@ impl SqliteStore {
             .acquire_timeout(PATIENCE)
             .idle_timeout(None)
             .max_lifetime(None)
+            // SQLite ends a transaction by itself when the disk is full, and for other reasons; the driver goes on counting
+            // it, and on that connection none would ever begin again.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options)
             .await
             .map_err(|error| failed(error.to_string()))?;

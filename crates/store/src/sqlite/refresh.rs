@@ -14,7 +14,10 @@ use crate::sql::{store_error, to_column};
 const BEGIN: &str = "INSERT INTO refresh (id, salt, key, client, subject, tenant, session, binding, scopes, resources,
                        level, methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, 0, ?18)";
-const FIND: &str = "SELECT * FROM refresh WHERE id = ?1";
+const FIND: &str = "SELECT id, salt, key, client, subject, tenant, session, binding, scopes, resources, level,
+                      methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until,
+                      revoked_at
+                   FROM refresh WHERE id = ?1";
 /// The way of almost every call: the newest generation of a family that counts.
 const ROTATE: &str = "UPDATE refresh SET generation = generation + 1, rotated_at = ?3, used = 0, idle_until = ?3 + idle
                       WHERE id = ?1 AND generation = ?2 AND generation < 4294967295
@@ -24,7 +27,10 @@ const KEEP: &str = "UPDATE refresh SET idle_until = ?3 + idle
 const SETTLE: &str = "UPDATE refresh SET generation = ?2, rotated_at = ?3, used = ?4, idle_until = ?5, revoked_at = ?6
                       WHERE id = ?1 AND revoked_at IS NULL";
 const NOTE_USED: &str = "UPDATE refresh SET used = 1 WHERE id = ?1 AND generation = ?2 AND used = 0";
-const LIST: &str = "SELECT * FROM refresh WHERE subject = ?1 AND revoked_at IS NULL AND idle_until > ?2 AND until > ?2
+const LIST: &str = "SELECT id, salt, key, client, subject, tenant, session, binding, scopes, resources, level,
+                      methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until,
+                      revoked_at
+                   FROM refresh WHERE subject = ?1 AND revoked_at IS NULL AND idle_until > ?2 AND until > ?2
                     ORDER BY rotated_at DESC, id";
 const SWEEP: &str = "DELETE FROM refresh WHERE id IN (SELECT id FROM refresh WHERE until <= ?1 LIMIT 2)";
 

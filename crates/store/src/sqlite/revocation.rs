@@ -12,7 +12,8 @@ use crate::sql::{store_error, to_column};
 const APPEND: &str = "INSERT INTO revocation (issuer, kind, name, revoked_at, until) VALUES (?1, ?2, ?3, ?4, ?5)
                       RETURNING place";
 const SWEEP: &str = "DELETE FROM revocation WHERE place IN (SELECT place FROM revocation WHERE until <= ?1 LIMIT 2)";
-const AFTER: &str = "SELECT * FROM revocation WHERE place > ?1 AND until > ?2 ORDER BY place LIMIT ?3";
+const AFTER: &str = "SELECT place, issuer, kind, name, revoked_at, until
+                   FROM revocation WHERE place > ?1 AND until > ?2 ORDER BY place LIMIT ?3";
 
 #[async_trait]
 impl RevocationLog for SqliteStore {

@@ -14,7 +14,9 @@ use super::SqliteStore;
 use crate::session_row::{Columns, bind_columns, record_of};
 use crate::sql::{store_error, to_column};
 
-const FIND: &str = "SELECT * FROM session WHERE id = ?1 OR former_id = ?1";
+const FIND: &str = "SELECT handle, id, user_id, holder, created, seen, idle, ends, over_at, former_id,
+                      former_until, former
+                   FROM session WHERE id = ?1 OR former_id = ?1";
 /// What was ended between the reading and this is not there any more and does not come back.
 const SEE: &str =
     "UPDATE session SET seen = max(seen, ?2), over_at = max(over_at, ?3) WHERE handle = ?1 AND over_at > ?2
@@ -24,7 +26,9 @@ const INSERT: &str = "INSERT INTO session (handle, id, user_id, holder, created,
 const UPDATE: &str =
     "UPDATE session SET id = ?2, user_id = ?3, holder = ?4, created = ?5, seen = ?6, idle = ?7, ends = ?8,
                       over_at = ?9, former_id = ?10, former_until = ?11, former = ?12 WHERE handle = ?1";
-const LIVE: &str = "SELECT * FROM session WHERE user_id = ?1 AND over_at > ?2 ORDER BY created, handle";
+const LIVE: &str = "SELECT handle, id, user_id, holder, created, seen, idle, ends, over_at, former_id,
+                      former_until, former
+                   FROM session WHERE user_id = ?1 AND over_at > ?2 ORDER BY created, handle";
 const END: &str = "DELETE FROM session WHERE id = ?1 OR former_id = ?1 RETURNING handle, user_id";
 const END_ONE: &str = "DELETE FROM session WHERE user_id = ?1 AND handle = ?2 RETURNING handle, user_id";
 const END_ALL: &str = "DELETE FROM session WHERE user_id = ?1 AND handle IS NOT ?2 RETURNING handle, user_id";

@@ -127,10 +127,10 @@ async fn rows_that_are_over_are_removed_as_new_ones_come() {
 async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let dir = TempDir::new();
     SqliteStore::open(&path(&dir)).await.unwrap().close().await;
-    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 9);
+    assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 10);
     scalar(&path(&dir), "INSERT INTO schema_version (version) VALUES (99) RETURNING version").await;
     let error = SqliteStore::open(&path(&dir)).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 9, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 10, .. }), "{error:?}");
     assert_eq!(scalar(&path(&dir), "SELECT max(version) FROM schema_version").await, 99);
 }
 

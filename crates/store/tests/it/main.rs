@@ -1,8 +1,10 @@
 //! The stores against the contract of their ports, and what only files and servers can get wrong.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access_token;
 mod account;
 mod api_key;
+mod changed_schema;
 mod faults;
 mod file;
 mod records;

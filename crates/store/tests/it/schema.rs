@@ -30,6 +30,8 @@ async fn every_record_is_kept(url: &str) {
     Records::open(&place).await.unwrap().refresh.begin(&family(1, "s", "u-1"), NOW).await.unwrap();
     let records = Records::open(&place).await.unwrap();
     assert_eq!(records.refresh.list(&user, NOW).await.unwrap().len(), 1, "{url}");
+    let hash = palisade_core::port::access_token::AccessHash([1; 32]);
+    assert!(records.access_tokens.find(&hash).await.unwrap().is_none(), "{url}");
     assert!(records.accounts.find(&user).await.unwrap().is_none(), "{url}");
     assert!(records.api_keys.accounts().await.unwrap().is_empty(), "{url}");
     assert_eq!(records.factors.list(&user).await.unwrap().codes, 0, "{url}");

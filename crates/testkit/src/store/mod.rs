@@ -2,6 +2,7 @@
 //!
 //! A suite takes a function that makes a new, empty store, and panics with the name of the promise that was broken.
 
+mod access_token;
 mod account;
 mod api_key;
 mod counter;
@@ -12,6 +13,7 @@ mod refresh;
 mod revocation;
 mod session;
 
+pub use access_token::assert_access_token_store;
 pub use account::assert_account_store;
 pub use api_key::assert_api_key_store;
 pub use counter::assert_counter_store;

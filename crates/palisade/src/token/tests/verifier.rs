@@ -248,9 +248,11 @@ fn every_reason_is_its_own_word() {
         E::ProofRequired,
         E::Revoked,
         E::SignatureInvalid,
+        E::StoreUnavailable("x".into()),
         E::TooLong,
         E::TooOld,
         E::TypeMismatch,
+        E::Unknown,
     ];
     let words: std::collections::BTreeSet<_> = all.iter().map(TokenError::reason).collect();
     assert_eq!(words.len(), all.len());
