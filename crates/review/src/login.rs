@@ -74,12 +74,21 @@ impl Login {
         }
     }
 
-    /// The same login with other JSON.
-    pub(crate) fn with_json(&self, body: Value) -> Self {
+    /// The same login with other members of its JSON, or other fields of its form.
+    pub(crate) fn with_members(&self, body: &Value) -> Self {
         match self.clone() {
-            Self::Json(login) => Self::Json(JsonLogin { body, ..login }),
+            Self::Json(login) => Self::Json(JsonLogin { body: body.clone(), ..login }),
             Self::Request(login) => {
-                Self::Request(Box::new(LoginRequest { payload: LoginPayload::Json(body), ..*login }))
+                let payload = match &login.payload {
+                    LoginPayload::Form(_) => {
+                        let members = body.as_object().into_iter().flatten();
+                        LoginPayload::Form(members.map(|(name, value)| (name.clone(), text_of(value))).collect())
+                    }
+                    LoginPayload::Json(_) | LoginPayload::None | LoginPayload::Raw(..) => {
+                        LoginPayload::Json(body.clone())
+                    }
+                };
+                Self::Request(Box::new(LoginRequest { payload, ..*login }))
             }
             other => other,
         }
@@ -162,9 +171,9 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    /// The sign-in of an account that signs in with JSON.
-    pub(crate) fn json(login: &JsonLogin) -> Self {
-        Self { path: login.path.clone(), body: login.body.clone(), form: None }
+    /// The same sign-in with other texts.
+    pub(crate) fn with_body(self, body: Value) -> Self {
+        Self { body, ..self }
     }
 
     /// The request with these texts.
@@ -184,7 +193,7 @@ impl SignIn {
     /// Whether an answer lets somebody in: a form that is refused is often answered with a page and a success.
     pub(crate) fn is_served(&self, answer: &Answer) -> bool {
         match &self.form {
-            None => answer.is_success(),
+            None => answer.meaning().is_success(),
             Some(grant) => {
                 let is_fine = answer.is_success() || answer.status.is_redirection();
                 is_fine && granted(grant, answer, "").is_ok()

@@ -115,13 +115,13 @@ async fn shown(
             {
                 vec![context.surface().sample_values(endpoint)]
             }
-            1 => own_values(context, endpoint, &names),
+            1 => own_values(context, endpoint, names),
             _ => continue,
         };
         for values in values.into_iter().take(2) {
             let call = context.call(endpoint, &values, None, None).with_credential(account.session.credential());
             let answer = context.send(trail, label, &call).await?;
-            let own = answer.json().filter(|_| answer.is_success()).and_then(|body| record_of(body, &names));
+            let own = answer.json().filter(|_| answer.is_success()).and_then(|body| record_of(body, names));
             found.extend(own);
         }
         if found.len() >= MAXIMUM_RECORDS {
@@ -236,12 +236,12 @@ async fn take(
     let old = old.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
     let before = context.send(&mut trail, Label::Control, &account.sign_in(&old)).await?;
     let wrong = context.send(&mut trail, Label::Control, &account.sign_in("Wrong-0!wrong")).await?;
-    if !before.is_success() || wrong.is_success() {
+    if !account.login.is_served(&before) || account.login.is_served(&wrong) {
         docket.skip("the sign-in does not tell a right password from a wrong one");
         return Ok(());
     }
     let new = format!("Qy7!{}", context.marker());
-    for values in own_values(context, endpoint, &account.names()).into_iter().take(MAXIMUM_NAMES) {
+    for values in own_values(context, endpoint, account.names()).into_iter().take(MAXIMUM_NAMES) {
         let mut trail = trail.clone();
         let mut call: Call = context.call(endpoint, &values, None, None).with_credential(stranger.session.credential());
         let is_deletion = endpoint.method == Method::DELETE;
@@ -260,7 +260,10 @@ async fn take(
         let answer = context.send(&mut trail, Label::Attack, &call).await?;
         let after =
             context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
-        let is_done = if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { after.is_success() };
+        let is_done = match is_deletion {
+            true => matches!(after.meaning().as_u16(), 400..=404),
+            false => account.login.is_served(&after),
+        };
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
             let summary = format!(

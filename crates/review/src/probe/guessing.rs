@@ -46,7 +46,7 @@ impl Probe for Guessing {
         // A real account may be locked by this, so that only a full run uses one; one of our own may be.
         let mut made = Trail::default();
         let own = Throwaway::make(context, &mut made, Label::Control, &[]).await?;
-        let login = own.as_ref().map_or(login, |own| SignIn::json(&own.login));
+        let login = own.as_ref().map_or(login, |own| own.login.clone());
         let is_real = context.plan.mode == Mode::Full || own.is_some();
         let Some(body) = wrong(&login.body, &context.marker(), is_real) else {
             docket.skip("it is not clear which property of the sign-in is the password");
@@ -78,7 +78,8 @@ impl Probe for Guessing {
         }
         if let Some(own) = &own {
             let right = login.call(&own.login.body);
-            if !context.send(&mut trail, Label::Verify, &right).await?.is_success() {
+            let answer = context.send(&mut trail, Label::Verify, &right).await?;
+            if !login.is_served(&answer) {
                 docket.withstand(&rule::GUESSING_UNBOUNDED, site, "the account is closed after wrong passwords", trail);
                 return Ok(());
             }

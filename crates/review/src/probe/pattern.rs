@@ -14,7 +14,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, all_points};
+use crate::probe::point::{Point, address_points, all_points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -43,7 +43,8 @@ impl Probe for Pattern {
             docket.skip("a safe run keeps no server busy");
             return Ok(());
         }
-        let points = all_points(context);
+        let mut points = address_points(context);
+        points.extend(all_points(context));
         let is_candidate = |point: &&Point<'_>| is_matched(context.surface(), point);
         for point in points.iter().filter(is_candidate).take(MAXIMUM_POINTS) {
             for form in forms(point) {

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::exchange::{Answer, Call};
 use crate::login::is_password;
 use crate::plan::Mode;
+use crate::session::Session;
 use crate::surface::schema::text_of;
 pub(crate) use crate::surface::template::plain;
 use crate::surface::{Endpoint, Place, Surface, Values};
@@ -184,6 +185,29 @@ pub(crate) fn places<'p>(context: &Context<'p>, endpoint: &'p Endpoint) -> Vec<P
 /// Every point of every operation.
 pub(crate) fn all_points<'p>(context: &Context<'p>) -> Vec<Point<'p>> {
     context.surface().endpoints.iter().flat_map(|endpoint| points(context, endpoint)).collect()
+}
+
+/// Where an account of the run's own can try its address: what is not an address changes nothing, and who loses one
+/// is nobody.
+pub(crate) fn address_points<'p>(context: &Context<'p>) -> Vec<Point<'p>> {
+    let mut points = Vec::new();
+    for endpoint in &context.surface().endpoints {
+        let is_change = matches!(endpoint.method, Method::PATCH | Method::PUT) && !endpoint.is_limited();
+        if !is_change || changes_credentials(context.surface(), endpoint) {
+            continue;
+        }
+        let mut base = Base::of(context, endpoint);
+        let is_own = |at: &usize| context.sessions.get(*at).is_some_and(Session::is_throwaway);
+        base.session = base.session.filter(is_own).or_else(|| context.eligible(endpoint).into_iter().find(is_own));
+        let Some(body) = endpoint.body.as_ref().filter(|_| base.session.is_some()) else { continue };
+        members(context.surface(), &body.schema, "", 0, &mut |name, schema| {
+            if plain(&name).contains("email") {
+                let seed = context.surface().value_for(schema);
+                points.push(Point { endpoint, spot: Spot::Body, name, seed, schema, base: base.clone() });
+            }
+        });
+    }
+    points
 }
 
 /// What cannot be tried twice: deleting, signing out, resetting everything.

@@ -1,14 +1,13 @@
 //! A throw-away account is made in the run, so that what is destroyed is nobody's.
 
-use http::Method;
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::Trail;
-use crate::exchange::{Call, Payload};
+use crate::exchange::Call;
 use crate::finding::Label;
 use crate::identity::Identity;
-use crate::login::{JsonLogin, Login, fresh_password, is_password};
+use crate::login::{Login, SignIn, fresh_password, is_password};
 use crate::plan::Mode;
 use crate::probe::point::{is_registration, plain};
 use crate::scope::SendError;
@@ -20,7 +19,9 @@ pub(crate) struct Throwaway {
     pub(crate) session: Session,
     pub(crate) identity: Identity,
     pub(crate) registration: Value,
-    pub(crate) login: JsonLogin,
+    pub(crate) login: SignIn,
+    /// What it is called, by the name of the property; nobody else is.
+    names: Vec<(String, String)>,
 }
 
 impl Throwaway {
@@ -33,7 +34,7 @@ impl Throwaway {
         extra: &[(String, Value)],
     ) -> Result<Option<Self>, SendError> {
         let Some((endpoint, template)) = registration(context).zip(sign_in(context)) else { return Ok(None) };
-        let registration = body(context, endpoint, extra);
+        let (registration, mut names) = body(context, endpoint, extra);
         let values = context.surface().sample_values(endpoint);
         let session = context.caller(endpoint);
         let made = context.call(endpoint, &values, Some(registration.clone()), session);
@@ -41,12 +42,13 @@ impl Throwaway {
             return Ok(None);
         }
         let (way, template) = template;
-        let login = JsonLogin { body: credentials(&template.body, &registration), ..template };
-        let identity = Identity::new("throwaway", way.with_json(login.body.clone()));
-        match Session::open(&context.client, &identity, true).await {
-            Ok(session) => Ok(Some(Self { session, identity, registration, login })),
-            Err(_) => Ok(None),
-        }
+        let body = credentials(&template.body, &registration);
+        let login = template.with_body(body);
+        let identity = Identity::new("throwaway", way.with_members(&login.body));
+        let Ok(session) = Session::open(&context.client, &identity, true).await else { return Ok(None) };
+        let claims = ["sub", "id", "user_id", "userId", "uid"];
+        names.extend(claims.iter().filter_map(|name| Some((plain(name), session.claim(name)?))));
+        Ok(Some(Self { session, identity, registration, login, names }))
     }
 
     /// A sign-in with this password.
@@ -57,18 +59,12 @@ impl Throwaway {
                 *value = Value::from(password);
             }
         }
-        Call::new(Method::POST, self.login.path.clone()).with_body(Payload::Json(body))
+        self.login.call(&body)
     }
 
     /// What the account is called, by the name of the property.
-    pub(crate) fn names(&self) -> Vec<(String, String)> {
-        let members = self.registration.as_object().into_iter().flatten();
-        let texts = members.filter(|(name, _)| !is_password(name));
-        let mut names: Vec<(String, String)> =
-            texts.filter_map(|(name, value)| Some((plain(name), value.as_str()?.to_owned()))).collect();
-        let claims = ["sub", "id", "user_id", "userId", "uid"];
-        names.extend(claims.iter().filter_map(|name| Some((plain(name), self.session.claim(name)?))));
-        names
+    pub(crate) fn names(&self) -> &[(String, String)] {
+        &self.names
     }
 }
 
@@ -85,11 +81,13 @@ pub(crate) fn registration<'c>(context: &Context<'c>) -> Option<&'c Endpoint> {
     makers.first().copied()
 }
 
-fn sign_in(context: &Context<'_>) -> Option<(Login, JsonLogin)> {
-    context.plan.identities.iter().find_map(|identity| Some((identity.login.clone(), identity.login.as_json()?)))
+fn sign_in(context: &Context<'_>) -> Option<(Login, SignIn)> {
+    context.plan.identities.iter().find_map(|identity| Some((identity.login.clone(), identity.login.sign_in()?)))
 }
 
-fn body(context: &Context<'_>, endpoint: &Endpoint, extra: &[(String, Value)]) -> Value {
+/// What is registered, and what of it is a name that nobody else has.
+fn body(context: &Context<'_>, endpoint: &Endpoint, extra: &[(String, Value)]) -> (Value, Vec<(String, String)>) {
+    let mut names = Vec::new();
     let mut body = context.surface().sample_body(endpoint).unwrap_or_default();
     let schema = endpoint.body.as_ref().map(|body| &body.schema);
     let declared = schema.map(|schema| context.surface().properties(schema)).unwrap_or_default();
@@ -103,21 +101,24 @@ fn body(context: &Context<'_>, endpoint: &Endpoint, extra: &[(String, Value)]) -
             if is_password(name) {
                 let password = fresh_password(context.surface(), schema, "Zq9!", &mark);
                 members.insert(name.to_owned(), Value::from(password));
-            } else if plain.contains("email") {
-                members.insert(name.to_owned(), Value::from(format!("{mark}@example.com")));
-            } else if ["username", "login", "user", "name", "handle"].contains(&plain.as_str()) {
-                members.insert(name.to_owned(), Value::from(mark.clone()));
-            } else if plain.contains("phone") {
-                let digits: String = mark.bytes().map(|byte| char::from(b'0' + byte % 10)).take(10).collect();
-                let is_text = context.surface().is_string(schema);
-                if is_text {
-                    members.insert(name.to_owned(), Value::from(digits));
-                }
+                continue;
             }
+            let fresh = if plain.contains("email") {
+                format!("{mark}@example.com")
+            } else if ["username", "login", "user", "name", "handle"].contains(&plain.as_str()) {
+                mark.clone()
+            } else if plain.contains("phone") && context.surface().is_string(schema) {
+                // The last of a mark is what it alone has.
+                mark.bytes().rev().map(|byte| char::from(b'0' + byte % 10)).take(10).collect()
+            } else {
+                continue;
+            };
+            names.push((plain, fresh.clone()));
+            members.insert(name.to_owned(), Value::from(fresh));
         }
         members.extend(extra.iter().cloned());
     }
-    body
+    (body, names)
 }
 
 /// The sign-in of another account with the names that were registered.
