@@ -113,7 +113,7 @@ fn privileged_roles(context: &Context<'_>) -> Vec<String> {
     roles
 }
 
-fn is_power(role: &str) -> bool {
+pub(crate) fn is_power(role: &str) -> bool {
     let role = role.to_lowercase();
     ["admin", "manager", "moderator", "operator", "owner", "root", "staff", "super"]
         .iter()

@@ -341,16 +341,32 @@ fn members<'s>(
         let resolved = surface.resolve(member);
         match resolved.get("type").and_then(Value::as_str) {
             Some("object") if depth < MAXIMUM_DEPTH => members(surface, resolved, &name, depth + 1, visit),
+            Some("array") if depth < MAXIMUM_DEPTH => {
+                // The first of a list of objects stands for all of them.
+                let item = surface.resolve(resolved.get("items").unwrap_or(&Value::Null));
+                if !surface.properties(item).is_empty() {
+                    members(surface, item, &format!("{name}/0"), depth + 1, visit);
+                }
+            }
             Some("array") | Some("object") => {}
             _ => visit(name, member),
         }
     }
 }
 
-/// Puts a value at a path of names, making the objects on the way.
+/// Puts a value at a path of names, making the objects on the way. In a list, a name is a place.
 fn put(body: &mut Value, path: &str, value: Value) {
     let mut place = body;
     for name in path.split('/') {
+        if let (Value::Array(_), Ok(at)) = (&*place, name.parse::<usize>()) {
+            let Value::Array(items) = place else { return };
+            if items.is_empty() {
+                items.push(Value::Null);
+            }
+            let Some(item) = items.get_mut(at) else { return };
+            place = item;
+            continue;
+        }
         if !place.is_object() {
             *place = Value::Object(serde_json::Map::new());
         }
@@ -374,6 +390,9 @@ mod tests {
         put(&mut body, "b/c/d", json!(7));
         put(&mut body, "e", json!("x"));
         assert_eq!(body, json!({ "a": 1, "b": { "c": { "d": 7 } }, "e": "x" }));
+        let mut body = json!({ "list": [{ "a": 1, "b": 2 }] });
+        put(&mut body, "list/0/a", json!("x"));
+        assert_eq!(body, json!({ "list": [{ "a": "x", "b": 2 }] }));
     }
 
     #[test]

@@ -35,7 +35,11 @@ fn is_secret_value(name: &str, text: &str) -> bool {
     let is_code = ["otp", "cvv", "cvc", "pin", "resetcode", "resettoken", "otpcode", "mfasecret", "totpsecret"]
         .contains(&name)
         && !text.is_empty();
-    !is_masked && (is_password || is_hash || is_ssn || is_card || is_code)
+    // What signs tokens and opens other services has no place in any answer.
+    let is_key = is_about(&["secretkey", "jwtsecret", "privatekey", "signingkey", "connectionstring", "databaseurl"])
+        && text.len() > 3
+        && !text.contains("BEGIN PUBLIC");
+    !is_masked && (is_key || is_password || is_hash || is_ssn || is_card || is_code)
 }
 
 /// The check digit of a card (ISO/IEC 7812-1, annex B).
@@ -68,5 +72,7 @@ mod tests {
         check("card_number", "4242 4242 4242 4243", false);
         check("ssn", "078-05-1120", true);
         check("secret", "a diary", false);
+        check("JWT_SECRET_KEY", "secret", true);
+        check("JWT_SECRET_KEY", "***", false);
     }
 }
