@@ -18,7 +18,7 @@ use crate::probe::Probe;
 use crate::probe::account_named::{account_in, names_under};
 use crate::probe::craft::parameters_of;
 use crate::probe::holding::names_account;
-use crate::probe::point::{is_registration, plain};
+use crate::probe::point::{changes_credentials, is_registration, plain};
 use crate::probe::throwaway::{Throwaway, registration};
 use crate::row::Row;
 use crate::rule;
@@ -205,7 +205,7 @@ fn changes_password(plan: &Plan, endpoint: &Endpoint) -> bool {
     let is_in_body = || {
         account_in(&plan.surface, endpoint).is_some()
             && endpoint.path_parameters().next().is_none()
-            && !is_registration(&plan.surface, endpoint)
+            && changes_credentials(&plan.surface, endpoint)
     };
     takes && (names_one_account(endpoint) || is_in_body()) && endpoint.method != Method::GET
 }

@@ -124,7 +124,12 @@ async fn climb(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>, fo
         again.push(timed(context, &mut trail, Label::Verify, point, &text).await?);
     }
     let after = timed(context, &mut trail, Label::Control, point, &form.cheap(length)).await?;
-    let multiplies = again.windows(2).all(|pair| matches!(pair, [less, more] if *more > *less * GROWTH));
+    // What every answer takes does not multiply.
+    let base = before.min(after);
+    let multiplies = again.windows(2).all(|pair| {
+        let [less, more] = pair else { return false };
+        more.saturating_sub(base) > less.saturating_sub(base) * GROWTH
+    });
     let is_quick = before.max(after) * CONTRAST < again.last().copied().unwrap_or_default();
     if multiplies && is_quick && again.last().is_some_and(|time| *time >= LONG) {
         let shown: Vec<String> = again.iter().map(|time| format!("{} ms", time.as_millis())).collect();

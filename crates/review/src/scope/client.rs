@@ -435,6 +435,10 @@ const LATE: u32 = 6;
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn client(base: &str, budget: u32) -> ScopedClient {
@@ -452,6 +456,36 @@ mod tests {
             assert!(matches!(error, SendError::OutOfScope(_) | SendError::Malformed(_)), "{path}: {error}");
         }
         assert_eq!(client.sent(), 0, "nothing was sent");
+    }
+
+    /// Answers each connection so often, and then closes it when it is asked for more.
+    async fn closing(listener: TcpListener, answers: usize) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 4096];
+            for _ in 0..answers {
+                stream.read(&mut bytes).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            }
+            stream.read(&mut bytes).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_a_closed_connection_swallowed_is_made_again() {
+        let check = async |answers: usize, is_answered: &[bool]| {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = client(&format!("http://{}", listener.local_addr().unwrap()), 20);
+            let mut tasks = JoinSet::new();
+            tasks.spawn(closing(listener, answers));
+            for expect in is_answered {
+                let outcome = client.send(&Call::get("/")).await;
+                assert_eq!(outcome.is_ok(), *expect, "{:?}", outcome.err());
+            }
+        };
+        check(1, &[true, true, true]).await;
+        // Who never answers is not asked for ever.
+        check(0, &[false, false]).await;
     }
 
     #[tokio::test]
