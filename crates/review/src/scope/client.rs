@@ -462,13 +462,17 @@ mod tests {
     async fn closing(listener: TcpListener, answers: usize) {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut bytes = [0; 4096];
             for _ in 0..answers {
-                stream.read(&mut bytes).await.unwrap();
+                wait_for_a_request(&mut stream).await;
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
             }
-            stream.read(&mut bytes).await.unwrap();
+            wait_for_a_request(&mut stream).await;
         }
+    }
+
+    async fn wait_for_a_request(stream: &mut TcpStream) {
+        let read = stream.read(&mut [0; 4096]).await;
+        assert!(read.is_ok(), "{read:?}");
     }
 
     #[tokio::test]

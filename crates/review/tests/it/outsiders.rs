@@ -23,7 +23,7 @@ components: { securitySchemes: { bearer: { type: http, scheme: bearer } } }
 paths:
   /token:
     post: { requestBody: { content: { application/x-www-form-urlencoded: { schema: { type: object, properties: { username: { type: string }, password: { type: string } } } } } }, responses: { '200': { description: ok } } }
-  /register:
+  /accounts:
     post: { requestBody: { content: { application/json: { schema: { type: object, required: [username, password], properties: { username: { type: string }, password: { type: string } } } } } }, responses: { '201': { description: ok } } }
   /users:
     get: { responses: { '200': { description: who is here } } }
@@ -254,7 +254,7 @@ async fn review(build: Build) -> Report {
     let description = || async { Json(json!({ "openapi": "3.0.3", "paths": {} })) };
     let routes = Router::new()
         .route("/token", post(token))
-        .route("/register", post(register))
+        .route("/accounts", post(register))
         .route("/users", get(users))
         .route("/menus", get(menus))
         .route("/debug", get(debug))
