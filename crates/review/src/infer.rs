@@ -113,7 +113,7 @@ fn privileged_roles(context: &Context<'_>) -> Vec<String> {
     roles
 }
 
-fn is_power(role: &str) -> bool {
+pub(crate) fn is_power(role: &str) -> bool {
     let role = role.to_lowercase();
     ["admin", "manager", "moderator", "operator", "owner", "root", "staff", "super"]
         .iter()
@@ -259,13 +259,10 @@ fn is_owner(name: &str, pointer: &str) -> bool {
 pub(crate) fn learn_claims(context: &mut Context<'_>) {
     let mut claims: Vec<(usize, String, Value)> = Vec::new();
     for (at, session) in context.sessions.iter().enumerate() {
-        let login = context.plan.identities.iter().find(|identity| identity.name == session.name);
-        if let Some(login) = login.and_then(|identity| identity.login.as_json()) {
-            for (name, value) in login.body.as_object().into_iter().flatten() {
-                if matches!(plain(name).as_str(), "email" | "login" | "name" | "user" | "username") {
-                    let is_address = value.as_str().is_some_and(|text| text.contains('@'));
-                    claims.push((at, if is_address { "email" } else { "username" }.to_owned(), value.clone()));
-                }
+        for (name, text) in session.keeper().identity.login.texts() {
+            if matches!(plain(&name).as_str(), "email" | "login" | "name" | "user" | "username") {
+                let name = if text.contains('@') { "email" } else { "username" };
+                claims.push((at, name.to_owned(), Value::from(text)));
             }
         }
     }

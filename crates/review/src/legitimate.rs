@@ -109,7 +109,7 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
         reach.identity = name;
         if answer.is_success() {
             reach.reached_2xx = true;
-            ask_anonymously(context, endpoint, &values).await?;
+            ask_anonymously(context, endpoint).await?;
             make_for_peer(context, endpoint, session).await?;
             break;
         }
@@ -117,10 +117,15 @@ async fn reach(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<Operati
     Ok(reach)
 }
 
-/// Learns whether nobody in particular may read, where the contract does not say.
-async fn ask_anonymously(context: &mut Context<'_>, endpoint: &Endpoint, values: &Values) -> Result<(), SendError> {
-    if endpoint.access == Access::Unstated && !endpoint.is_public && endpoint.is_read() {
-        let answer = context.client.send(&context.call(endpoint, values, None, None)).await?;
+/// Learns whether nobody in particular may read what was just served, where the contract does not say.
+async fn ask_anonymously(context: &mut Context<'_>, endpoint: &Endpoint) -> Result<(), SendError> {
+    let served = context.memory.served(&endpoint.id).last().map(|served| served.values.clone());
+    if let Some(values) = served
+        && endpoint.access == Access::Unstated
+        && !endpoint.is_public
+        && endpoint.is_read()
+    {
+        let answer = context.client.send(&context.call(endpoint, &values, None, None)).await?;
         context.memory.open.push((endpoint.id.clone(), answer.is_success()));
     }
     Ok(())
@@ -138,7 +143,8 @@ async fn make_for_peer(context: &mut Context<'_>, endpoint: &Endpoint, made: Opt
     });
     let Some((user, parameter)) = named else { return Ok(()) };
     let peer = context.peers(endpoint).into_iter().find(|(victim, _)| *victim == maker).map(|(_, peer)| peer);
-    if let Some(peer) = peer.filter(|peer| context.memory.seen_by(*peer, user, parameter).is_empty()) {
+    let has_one = |peer: usize| context.memory.known(user, parameter).iter().any(|known| known.session == Some(peer));
+    if let Some(peer) = peer.filter(|peer| !has_one(*peer)) {
         let values = context.values_of(endpoint, peer).into_iter().next().unwrap_or_default();
         attempt(context, endpoint, &values, Some(peer)).await?;
     }

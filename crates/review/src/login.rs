@@ -168,7 +168,7 @@ impl SignIn {
     /// Whether an answer lets somebody in: a form that is refused is often answered with a page and a success.
     pub(crate) fn is_served(&self, answer: &Answer) -> bool {
         match &self.form {
-            None => answer.is_success(),
+            None => answer.meaning().is_success(),
             Some(grant) => {
                 let is_fine = answer.is_success() || answer.status.is_redirection();
                 is_fine && granted(grant, answer, "").is_ok()

@@ -271,14 +271,21 @@ impl Link<'_> {
         let schema = self.creator.success("application/json").map_or(&Value::Null, |form| &form.schema);
         let mut walk = Walk { surface: self.surface, found: Vec::new() };
         walk.enter(schema, body, &self.creator.noun(), 0);
-        walk.found.into_iter().find(|found| self.fits(found.clone())).map(|found| found.value)
+        let ranked = walk.found.into_iter().filter_map(|found| Some((self.rank(found.clone())?, found)));
+        // The first of those that fit best: what is asked for by its slug has an id as well.
+        let best = ranked.min_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        best.map(|(_, found)| found.value)
     }
 
     fn fits(&self, found: Found) -> bool {
+        self.rank(found).is_some()
+    }
+
+    fn rank(&self, found: Found) -> Option<Rank> {
         let (template, endpoint) = (self.creator.template.clone(), self.creator.id.clone());
         let Found { reference, name, noun, value, owner } = found;
         let known = Known { reference, name, template, noun, value, session: None, endpoint, owner, is_direct: true };
-        known.fits(self.user, self.parameter).is_some_and(|rank| rank >= Rank::Noun)
+        known.fits(self.user, self.parameter).filter(|rank| *rank >= Rank::Noun)
     }
 }
 

@@ -181,7 +181,7 @@ async fn attack(
         None => {
             if let Err(error) = persist(context, probe, &mut docket).await {
                 docket.skip(error.to_string());
-                if is_final(&error) {
+                if is_final(context, &error) {
                     ending.incomplete.get_or_insert_with(|| error.to_string());
                 }
             }
@@ -218,9 +218,10 @@ async fn persist(context: &Context<'_>, probe: &dyn Probe, docket: &mut Docket) 
 }
 
 /// Whether nothing more can be sent after an error.
-fn is_final(error: &SendError) -> bool {
+fn is_final(context: &Context<'_>, error: &SendError) -> bool {
     match error {
-        SendError::Budget(_) | SendError::Stopped(_) | SendError::Unreachable(_) => true,
+        SendError::Budget(_) | SendError::Stopped(_) => true,
+        SendError::Unreachable(_) => context.client.is_gone(),
         SendError::Malformed(_) | SendError::OutOfScope(_) | SendError::Timeout(_) => false,
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Throwaway {
     /// What was sent to make it.
     pub(crate) registration: Value,
     pub(crate) login: SignIn,
+    /// What it is called, by the name of the property; nobody else is.
+    names: Vec<(String, String)>,
 }
 
 impl Throwaway {
@@ -42,10 +44,11 @@ impl Throwaway {
         let answer = context.send(trail, label, &wanted.call).await?;
         let Some(identity) = wanted.identity(context, &answer) else { return Ok(None) };
         let Some(login) = identity.login.sign_in() else { return Ok(None) };
-        match Session::open(&context.client, &identity, true).await {
-            Ok(session) => Ok(Some(Self { session, identity, registration: wanted.sent, login })),
-            Err(_) => Ok(None),
-        }
+        let Ok(session) = Session::open(&context.client, &identity, true).await else { return Ok(None) };
+        let mut names = wanted.names;
+        let claims = ["sub", "id", "user_id", "userId", "uid"];
+        names.extend(claims.iter().filter_map(|name| Some((plain(name), session.claim(name)?))));
+        Ok(Some(Self { session, identity, registration: wanted.sent, login, names }))
     }
 
     /// A sign-in with this password.
@@ -60,14 +63,8 @@ impl Throwaway {
     }
 
     /// What the account is called, by the name of the property.
-    pub(crate) fn names(&self) -> Vec<(String, String)> {
-        let members = self.registration.as_object().into_iter().flatten();
-        let texts = members.filter(|(name, _)| !is_password(name));
-        let mut names: Vec<(String, String)> =
-            texts.filter_map(|(name, value)| Some((plain(name), value.as_str()?.to_owned()))).collect();
-        let claims = ["sub", "id", "user_id", "userId", "uid"];
-        names.extend(claims.iter().filter_map(|name| Some((plain(name), self.session.claim(name)?))));
-        names
+    pub(crate) fn names(&self) -> &[(String, String)] {
+        &self.names
     }
 }
 
@@ -116,9 +113,10 @@ impl<'c> Maker<'c> {
         match self {
             Self::Told(told) => {
                 let Prepared { identity, request: mut wanted } = prepare(told, &context.marker())?;
+                let names = names_in(&wanted.payload);
                 let sent = with_extra(&mut wanted.payload, extra)?;
                 let who = Who::Told(Box::new(Identity { name: name.to_owned(), ..identity }));
-                Some(Wanted { call: request(&wanted, &told.always), sent, who })
+                Some(Wanted { call: request(&wanted, &told.always), sent, names, who })
             }
             Self::Operation(endpoint) => {
                 let surface = context.surface();
@@ -133,7 +131,8 @@ impl<'c> Maker<'c> {
                 let session = if endpoint.is_public { None } else { context.caller(endpoint) };
                 let sent = Value::Object(sent);
                 let call = context.call(endpoint, &surface.sample_values(endpoint), Some(sent.clone()), session);
-                Some(Wanted { call, sent, who: Who::Registered { account, name: name.to_owned() } })
+                let names = account.names.iter().map(|(name, value)| (plain(name), value.clone())).collect();
+                Some(Wanted { call, sent, names, who: Who::Registered { account, name: name.to_owned() } })
             }
         }
     }
@@ -143,6 +142,8 @@ impl<'c> Maker<'c> {
 struct Wanted {
     call: Call,
     sent: Value,
+    /// What the account is going to be called. What is asked for beside that may be somebody's name already.
+    names: Vec<(String, String)>,
     who: Who,
 }
 
@@ -179,6 +180,20 @@ impl Wanted {
         identity.roles = if is_told { Vec::new() } else { session.roles.clone() };
         Some(identity)
     }
+}
+
+/// The texts of what is sent, by the names of their properties, but for the password.
+fn names_in(payload: &LoginPayload) -> Vec<(String, String)> {
+    let texts: Vec<(&str, &str)> = match payload {
+        LoginPayload::Json(body) => {
+            let members = body.as_object().into_iter().flatten();
+            members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+        }
+        LoginPayload::Form(fields) => fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        LoginPayload::None | LoginPayload::Raw(..) => Vec::new(),
+    };
+    let names = texts.into_iter().filter(|(name, _)| !is_password(name));
+    names.map(|(name, value)| (plain(name), value.to_owned())).collect()
 }
 
 /// Adds properties to what is sent, and says what that is then. `None` for what has no properties.

@@ -15,9 +15,10 @@ use crate::finding::{Label, Site};
 use crate::login::is_password;
 use crate::plan::{Plan, count};
 use crate::probe::Probe;
+use crate::probe::account_named::{account_in, names_under};
 use crate::probe::craft::parameters_of;
 use crate::probe::holding::names_account;
-use crate::probe::point::plain;
+use crate::probe::point::{changes_credentials, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -98,7 +99,7 @@ impl Probe for Registration {
 }
 
 /// What the service shows an account about itself.
-async fn shown(
+pub(super) async fn shown(
     context: &Context<'_>,
     trail: &mut Trail,
     label: Label,
@@ -115,13 +116,13 @@ async fn shown(
             {
                 vec![context.surface().sample_values(endpoint)]
             }
-            1 => own_values(context, endpoint, &names),
+            1 => own_values(context, endpoint, names),
             _ => continue,
         };
         for values in values.into_iter().take(2) {
             let call = context.call(endpoint, &values, None, None).with_credential(account.session.credential());
             let answer = context.send(trail, label, &call).await?;
-            let own = answer.json().filter(|_| answer.is_success()).and_then(|body| record_of(body, &names));
+            let own = answer.json().filter(|_| answer.is_success()).and_then(|body| record_of(body, names));
             found.extend(own);
         }
         if found.len() >= MAXIMUM_RECORDS {
@@ -149,7 +150,7 @@ fn has(records: &Value, name: &str, value: &Value) -> bool {
     records.as_array().into_iter().flatten().filter_map(|record| record.get(name)).any(is_same)
 }
 
-fn own_values(context: &Context<'_>, endpoint: &Endpoint, names: &[(String, String)]) -> Vec<Values> {
+pub(super) fn own_values(context: &Context<'_>, endpoint: &Endpoint, names: &[(String, String)]) -> Vec<Values> {
     let Some(parameter) = endpoint.path_parameters().last().filter(|one| names_account(endpoint, one)) else {
         return Vec::new();
     };
@@ -201,7 +202,12 @@ fn changes_password(plan: &Plan, endpoint: &Endpoint) -> bool {
         .body
         .as_ref()
         .is_some_and(|body| plan.surface.properties(&body.schema).into_iter().any(|(name, _)| is_password(name)));
-    takes && names_one_account(endpoint) && endpoint.method != Method::GET
+    let is_in_body = || {
+        account_in(&plan.surface, endpoint).is_some()
+            && endpoint.path_parameters().next().is_none()
+            && changes_credentials(&plan.surface, endpoint)
+    };
+    takes && (names_one_account(endpoint) || is_in_body()) && endpoint.method != Method::GET
 }
 
 fn deletes(endpoint: &Endpoint) -> bool {
@@ -230,7 +236,8 @@ async fn take(
         docket.skip("no account could be made and signed in");
         return Ok(());
     };
-    let insertion = parameters_of(endpoint);
+    let in_body = account_in(context.surface(), endpoint).filter(|_| endpoint.path_parameters().next().is_none());
+    let insertion = in_body.map_or_else(|| parameters_of(endpoint), |name| format!("body/{name}"));
     let site = Site { operation: &endpoint.id, insertion: &insertion };
     let old = account.registration.as_object().into_iter().flatten().find(|(name, _)| is_password(name));
     let old = old.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
@@ -241,7 +248,15 @@ async fn take(
         return Ok(());
     }
     let new = format!("Qy7!{}", context.marker());
-    for values in own_values(context, endpoint, &account.names()).into_iter().take(MAXIMUM_NAMES) {
+    // Where no part of the path names the account, a property of the body does.
+    let subjects: Vec<(Values, Option<(&str, String)>)> = match in_body {
+        Some(naming) => {
+            let names = names_under(account.names(), naming).into_iter();
+            names.map(|name| (context.surface().sample_values(endpoint), Some((naming, name)))).collect()
+        }
+        None => own_values(context, endpoint, account.names()).into_iter().map(|values| (values, None)).collect(),
+    };
+    for (values, naming) in subjects.into_iter().take(MAXIMUM_NAMES) {
         let mut trail = trail.clone();
         let mut call: Call = context.call(endpoint, &values, None, None).with_credential(stranger.session.credential());
         let is_deletion = endpoint.method == Method::DELETE;
@@ -255,13 +270,18 @@ async fn take(
                     members.insert(name.to_owned(), Value::from(new.clone()));
                 }
             }
+            if let (Some((property, name)), Some(members)) = (naming, body.as_object_mut()) {
+                members.insert(property.to_owned(), Value::from(name));
+            }
             call.body = Some(Payload::Json(body));
         }
         let answer = context.send(&mut trail, Label::Attack, &call).await?;
         let after =
             context.send(&mut trail, Label::Verify, &account.sign_in(if is_deletion { &old } else { &new })).await?;
-        let is_done =
-            if is_deletion { matches!(after.status.as_u16(), 400..=404) } else { account.login.is_served(&after) };
+        let is_done = match is_deletion {
+            true => matches!(after.meaning().as_u16(), 400..=404),
+            false => account.login.is_served(&after),
+        };
         if is_done && answer.is_success() {
             let what = if is_deletion { "deletes the account" } else { "changes the password" };
             let summary = format!(

@@ -15,7 +15,8 @@ use crate::probe::point::{Base, changes_credentials, is_final, plain};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::{Endpoint, Surface, Values};
+use crate::surface::{Access, Endpoint, Surface, Values};
+use crate::throwaway::is_registration;
 
 /// The probe.
 #[derive(Debug)]
@@ -42,9 +43,13 @@ impl Probe for Authn {
             without_token(context, docket, control).await?;
         }
         if context.plan.mode > Mode::Safe {
+            // Anybody may make an account, unless the contract says otherwise.
+            let is_entrance =
+                |one: &Endpoint| one.access == Access::Unstated && is_registration(context.surface(), one);
             let makes = |one: &&Endpoint| {
                 one.method == Method::POST
                     && !one.is_public
+                    && !is_entrance(one)
                     && !one.is_limited()
                     && !is_final(one)
                     && !changes_credentials(context.surface(), one)

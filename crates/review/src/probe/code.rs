@@ -6,14 +6,18 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
+use crate::exchange::Payload;
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, Spot, points};
+use crate::probe::account_named::names_under;
+use crate::probe::enumeration::{is_name, is_reset};
+use crate::probe::point::{Point, Spot, changes_credentials, places, points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
 use crate::surface::Endpoint;
+use crate::throwaway::Throwaway;
 
 /// The probe.
 #[derive(Debug)]
@@ -41,9 +45,22 @@ impl Probe for Code {
         }
         let checks = context.surface().endpoints.iter().filter(|one| is_check(one) && !one.is_limited());
         for endpoint in checks.take(MAXIMUM_CHECKS) {
-            let points = points(context, endpoint);
+            // What sets a new password is tried on an account that nobody will miss.
+            let is_of_account = changes_credentials(context.surface(), endpoint);
+            let account = match is_of_account {
+                true => Throwaway::make(context, &mut Trail::default(), Label::Control, &[]).await?,
+                false => None,
+            };
+            if is_of_account && account.is_none() {
+                docket.skip("no account could be made whose code could be guessed");
+                continue;
+            }
+            if let Some(account) = &account {
+                order(context, endpoint, account).await?;
+            }
+            let points = if is_of_account { places(context, endpoint) } else { points(context, endpoint) };
             if let Some(point) = points.iter().find(|point| point.spot == Spot::Body && point.is_named(&CODES)) {
-                guess(context, docket, point).await?;
+                guess(context, docket, point, account.as_ref()).await?;
             }
         }
         Ok(())
@@ -56,7 +73,35 @@ fn is_check(endpoint: &Endpoint) -> bool {
     endpoint.method == Method::POST && CHECKS.iter().any(|word| path.contains(word))
 }
 
-async fn guess(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) -> Result<(), SendError> {
+/// Has a code sent to the account, so that there is one to be guessed.
+async fn order(context: &Context<'_>, check: &Endpoint, account: &Throwaway) -> Result<(), SendError> {
+    for endpoint in context.surface().endpoints.iter().filter(|one| is_reset(one) && one.id != check.id) {
+        let values = context.surface().sample_values(endpoint);
+        let body = context.surface().sample_body(endpoint).map(|body| named(body, account));
+        context.send(&mut Trail::default(), Label::Control, &context.call(endpoint, &values, body, None)).await?;
+    }
+    Ok(())
+}
+
+/// A body about an account.
+fn named(mut body: Value, account: &Throwaway) -> Value {
+    for (property, value) in body.as_object_mut().into_iter().flatten() {
+        if is_name(property)
+            && value.is_string()
+            && let Some(name) = names_under(account.names(), property).into_iter().next()
+        {
+            *value = Value::from(name);
+        }
+    }
+    body
+}
+
+async fn guess(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    point: &Point<'_>,
+    account: Option<&Throwaway>,
+) -> Result<(), SendError> {
     let insertion = point.insertion();
     let site = Site { operation: &point.endpoint.id, insertion: &insertion };
     let is_number = point.is_number(context.surface());
@@ -67,7 +112,11 @@ async fn guess(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>) ->
         let mut unseen = Trail::default();
         let code = 1_301 + number * 211;
         let value = if is_number { Value::from(code) } else { Value::from(code.to_string()) };
-        let call = point.call(context, &value);
+        let mut call = point.call(context, &value);
+        if let (Some(account), Some(Payload::Json(body))) = (account, &mut call.body) {
+            *body = named(std::mem::take(body), account);
+            call = call.with_credential(account.session.credential());
+        }
         let answer = context.send(if is_shown { &mut trail } else { &mut unseen }, Label::Attack, &call).await?;
         let text = answer.text.to_ascii_lowercase();
         let is_closed = CLOSED.iter().any(|word| text.contains(word));

@@ -18,7 +18,8 @@ use crate::probe::point::{plain, without_echo};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
-use crate::surface::Endpoint;
+use crate::session::Session;
+use crate::surface::{Access, Endpoint};
 
 /// The probe.
 #[derive(Debug)]
@@ -107,19 +108,23 @@ fn sign(answer: &Answer, name: &str) -> String {
     format!("{} {place} {}", answer.status.as_u16(), words.collect::<Vec<_>>().join(" "))
 }
 
-fn is_reset(endpoint: &Endpoint) -> bool {
+pub(crate) fn is_reset(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
     endpoint.method == Method::POST
         && ["forgot", "resetpassword", "passwordreset", "recover", "passwordforgot"]
             .iter()
             .any(|word| path.contains(word))
-        && endpoint.is_public
+        && (endpoint.is_public || endpoint.access == Access::Unstated)
 }
 
 /// The names of two identities of the kind that a body has.
 fn names_for(context: &Context<'_>, sample: &Value) -> Option<Vec<String>> {
     let property = sample.as_object()?.keys().find(|name| is_name(name))?;
-    let known: Vec<String> = (0..context.sessions.len())
+    // Whose password is asked to be reset should be nobody's who was given.
+    let mut sessions: Vec<usize> = (0..context.sessions.len()).collect();
+    sessions.sort_by_key(|at| !context.sessions.get(*at).is_some_and(Session::is_throwaway));
+    let known: Vec<String> = sessions
+        .into_iter()
         .filter_map(|session| {
             let facts = crate::probe::holding::facts(context, session);
             facts.into_iter().find(|(name, _)| *name == plain(property)).map(|(_, value)| value)

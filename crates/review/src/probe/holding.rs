@@ -16,12 +16,9 @@ use crate::surface::{Endpoint, Parameter, Values};
 /// What is known about an account: names and values that stand for it.
 pub(crate) fn facts(context: &Context<'_>, session: usize) -> Vec<(String, String)> {
     let mut facts: Vec<(String, String)> = Vec::new();
-    if let Some(login) = context.plan.identities.get(session).and_then(|identity| identity.login.as_json()) {
-        let members = login.body.as_object().into_iter().flatten();
-        let open = members.filter(|(name, value)| value.is_string() && !is_secret(name));
-        facts.extend(open.map(|(name, value)| (plain(name), text_of(value))));
-    }
     if let Some(session) = context.sessions.get(session) {
+        let texts = session.keeper().identity.login.texts().into_iter();
+        facts.extend(texts.filter(|(name, _)| !is_secret(name)).map(|(name, text)| (plain(&name), text)));
         let claims = ["sub", "id", "user_id", "userId", "uid", "username", "preferred_username", "email", "user"];
         facts.extend(claims.iter().filter_map(|name| Some((plain(name), session.claim(name)?))));
     }

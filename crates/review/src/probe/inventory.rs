@@ -66,6 +66,11 @@ impl Probe for Inventory {
             if context.send(&mut trail, Label::Verify, &beside).await?.is_success() {
                 continue;
             }
+            if is_description(&path, &answer) {
+                let summary = format!("`{path}` describes the API to anybody: is that meant?");
+                docket.ask(&rule::OPERATION_UNDECLARED, site, summary, trail);
+                continue;
+            }
             let summary = format!("`{path}` is served, and the contract does not know it");
             docket.prove(&rule::OPERATION_UNDECLARED, site, summary, trail);
         }
@@ -86,7 +91,10 @@ async fn verbs(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendErr
     for endpoint in templates.into_iter().take(MAXIMUM_PATHS) {
         let path = Base::of(context, endpoint).call(context, endpoint).path;
         let declared = |method: &str| {
-            let mut same = surface.endpoints.iter().filter(|one| one.template == endpoint.template);
+            // `Allow` may name the methods of every path that fits, such as those of `/users/{name}` at `/users/search`.
+            let mut same = surface.endpoints.iter().filter(|one| {
+                one.template == endpoint.template || matches(&one.template, path.split('?').next().unwrap_or_default())
+            });
             matches!(method, "HEAD" | "OPTIONS") || same.any(|one| one.method.as_str() == method)
         };
         let mut trail = Trail::default();
@@ -131,6 +139,18 @@ async fn verbs(context: &Context<'_>, docket: &mut Docket) -> Result<(), SendErr
 fn holds_something(answer: &Answer) -> bool {
     let is_readable = answer.media_type().is_some_and(|media| media.ends_with("json") || media.starts_with("text/"));
     answer.is_success() && is_readable && !matches!(answer.text.trim(), "" | "{}" | "[]" | "null")
+}
+
+/// Whether a path shows the contract itself, or a page that reads it: many publish it, and it holds nothing of anybody's.
+fn is_description(path: &str, answer: &Answer) -> bool {
+    let path = path.to_ascii_lowercase();
+    let is_named = ["api-docs", "docs", "openapi", "redoc", "swagger"].iter().any(|word| path.contains(word));
+    let starts = answer.text.trim_start();
+    let is_contract = ["\"openapi\"", "\"swagger\"", "openapi:", "swagger:"].iter().any(|word| starts.contains(word))
+        && answer.text.contains("paths");
+    let is_page = starts.starts_with('<')
+        && ["swagger", "redoc"].iter().any(|word| answer.text.to_ascii_lowercase().contains(word));
+    is_named && (is_contract || is_page)
 }
 
 /// Undeclared paths worth asking for: siblings of declared ones in other versions, declared paths that have no GET,

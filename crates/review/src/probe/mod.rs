@@ -1,6 +1,7 @@
 //! A probe is one kind of attack with its controls: it proves a weakness, or says why it could not.
 
 mod account;
+mod account_named;
 mod action;
 mod authn;
 mod claims;
@@ -96,6 +97,8 @@ pub(crate) fn all() -> Vec<&'static dyn Probe> {
         &verbose::Verbose,
         &account::Registration,
         &account::Takeover,
+        &account_named::AccountNamed,
+        &account_named::Ascent,
         &lifecycle::Lifecycle,
         &enumeration::Enumeration,
         &code::Code,

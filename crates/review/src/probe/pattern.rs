@@ -14,7 +14,7 @@ use crate::docket::{Docket, Trail};
 use crate::finding::{Label, Site};
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
-use crate::probe::point::{Point, all_points};
+use crate::probe::point::{Point, address_points, all_points};
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -43,7 +43,8 @@ impl Probe for Pattern {
             docket.skip("a safe run keeps no server busy");
             return Ok(());
         }
-        let points = all_points(context);
+        let mut points = address_points(context);
+        points.extend(all_points(context));
         let is_candidate = |point: &&Point<'_>| is_matched(context.surface(), point);
         for point in points.iter().filter(is_candidate).take(MAXIMUM_POINTS) {
             for form in forms(point) {
@@ -123,7 +124,12 @@ async fn climb(context: &Context<'_>, docket: &mut Docket, point: &Point<'_>, fo
         again.push(timed(context, &mut trail, Label::Verify, point, &text).await?);
     }
     let after = timed(context, &mut trail, Label::Control, point, &form.cheap(length)).await?;
-    let multiplies = again.windows(2).all(|pair| matches!(pair, [less, more] if *more > *less * GROWTH));
+    // What every answer takes does not multiply.
+    let base = before.min(after);
+    let multiplies = again.windows(2).all(|pair| {
+        let [less, more] = pair else { return false };
+        more.saturating_sub(base) > less.saturating_sub(base) * GROWTH
+    });
     let is_quick = before.max(after) * CONTRAST < again.last().copied().unwrap_or_default();
     if multiplies && is_quick && again.last().is_some_and(|time| *time >= LONG) {
         let shown: Vec<String> = again.iter().map(|time| format!("{} ms", time.as_millis())).collect();

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::exchange::{Answer, Call};
 use crate::plan::Mode;
+use crate::session::Session;
 use crate::surface::schema::text_of;
 pub(crate) use crate::surface::template::plain;
 use crate::surface::{Endpoint, Place, Surface, Values};
@@ -186,6 +187,29 @@ pub(crate) fn all_points<'p>(context: &Context<'p>) -> Vec<Point<'p>> {
     context.surface().endpoints.iter().flat_map(|endpoint| points(context, endpoint)).collect()
 }
 
+/// Where an account of the run's own can try its address: what is not an address changes nothing, and who loses one
+/// is nobody.
+pub(crate) fn address_points<'p>(context: &Context<'p>) -> Vec<Point<'p>> {
+    let mut points = Vec::new();
+    for endpoint in &context.surface().endpoints {
+        let is_change = matches!(endpoint.method, Method::PATCH | Method::PUT) && !endpoint.is_limited();
+        if !is_change || changes_credentials(context.surface(), endpoint) {
+            continue;
+        }
+        let mut base = Base::of(context, endpoint);
+        let is_own = |at: &usize| context.sessions.get(*at).is_some_and(Session::is_throwaway);
+        base.session = base.session.filter(is_own).or_else(|| context.eligible(endpoint).into_iter().find(is_own));
+        let Some(body) = endpoint.body.as_ref().filter(|_| base.session.is_some()) else { continue };
+        members(context.surface(), &body.schema, "", 0, &mut |name, schema| {
+            if plain(&name).contains("email") {
+                let seed = context.surface().value_for(schema);
+                points.push(Point { endpoint, spot: Spot::Body, name, seed, schema, base: base.clone() });
+            }
+        });
+    }
+    points
+}
+
 /// What cannot be tried twice: deleting, signing out, resetting everything.
 pub(crate) fn is_final(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
@@ -291,16 +315,32 @@ fn members<'s>(
         let resolved = surface.resolve(member);
         match resolved.get("type").and_then(Value::as_str) {
             Some("object") if depth < MAXIMUM_DEPTH => members(surface, resolved, &name, depth + 1, visit),
+            Some("array") if depth < MAXIMUM_DEPTH => {
+                // The first of a list of objects stands for all of them.
+                let item = surface.resolve(resolved.get("items").unwrap_or(&Value::Null));
+                if !surface.properties(item).is_empty() {
+                    members(surface, item, &format!("{name}/0"), depth + 1, visit);
+                }
+            }
             Some("array") | Some("object") => {}
             _ => visit(name, member),
         }
     }
 }
 
-/// Puts a value at a path of names, making the objects on the way.
+/// Puts a value at a path of names, making the objects on the way. In a list, a name is a place.
 fn put(body: &mut Value, path: &str, value: Value) {
     let mut place = body;
     for name in path.split('/') {
+        if let (Value::Array(_), Ok(at)) = (&*place, name.parse::<usize>()) {
+            let Value::Array(items) = place else { return };
+            if items.is_empty() {
+                items.push(Value::Null);
+            }
+            let Some(item) = items.get_mut(at) else { return };
+            place = item;
+            continue;
+        }
         if !place.is_object() {
             *place = Value::Object(serde_json::Map::new());
         }
@@ -324,6 +364,9 @@ mod tests {
         put(&mut body, "b/c/d", json!(7));
         put(&mut body, "e", json!("x"));
         assert_eq!(body, json!({ "a": 1, "b": { "c": { "d": 7 } }, "e": "x" }));
+        let mut body = json!({ "list": [{ "a": 1, "b": 2 }] });
+        put(&mut body, "list/0/a", json!("x"));
+        assert_eq!(body, json!({ "list": [{ "a": "x", "b": 2 }] }));
     }
 
     #[test]

@@ -11,7 +11,9 @@ pub(crate) fn secrets(value: &Value, held: &mut Vec<String>) {
         Value::Object(members) => {
             for (name, member) in members {
                 match member {
-                    Value::String(text) if is_secret_value(&plain(name), text) => held.push(name.clone()),
+                    Value::String(text) if is_secret_value(&plain(name), text) || is_setting(name, text) => {
+                        held.push(name.clone());
+                    }
                     Value::Array(_) | Value::Object(_) => secrets(member, held),
                     Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
                 }
@@ -36,6 +38,13 @@ fn is_secret_value(name: &str, text: &str) -> bool {
         .contains(&name)
         && !text.is_empty();
     !is_masked && (is_password || is_hash || is_ssn || is_card || is_code)
+}
+
+/// Whether it is a setting of the service, written as in its environment, that signs tokens or opens other services.
+fn is_setting(name: &str, text: &str) -> bool {
+    let is_of_environment = name.chars().all(|one| one.is_ascii_uppercase() || one.is_ascii_digit() || one == '_');
+    let is_key = ["DATABASE_URL", "PRIVATE_KEY", "SECRET"].iter().any(|word| name.contains(word));
+    is_of_environment && is_key && text.len() > 3 && !text.contains("**")
 }
 
 /// The check digit of a card (ISO/IEC 7812-1, annex B).
@@ -68,5 +77,17 @@ mod tests {
         check("card_number", "4242 4242 4242 4243", false);
         check("ssn", "078-05-1120", true);
         check("secret", "a diary", false);
+    }
+
+    #[test]
+    fn settings_of_a_service_are_known_by_how_they_are_written() {
+        for (name, value, expect) in [
+            ("JWT_SECRET_KEY", "kitchen", true),
+            ("JWT_SECRET_KEY", "***", false),
+            ("secret_key", "of the owner", false),
+            ("WORKERS", "2000", false),
+        ] {
+            assert_eq!(is_setting(name, value), expect, "{name} {value}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The client sends what the scope allows, and nothing else: it is the only thing in the reviewer with a socket.
 
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -96,6 +97,11 @@ impl ScopedClient {
         self.has_heard.load(Ordering::Relaxed)
     }
 
+    /// Whether the target has left several requests in a row unanswered.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.silent.load(Ordering::Relaxed) >= GONE
+    }
+
     /// From now on a request without an answer is an answer that says so, or an error again.
     pub(crate) fn be_lenient(&self, is_lenient: bool) {
         self.is_lenient.store(is_lenient, Ordering::Relaxed);
@@ -158,14 +164,12 @@ impl ScopedClient {
     pub(crate) async fn send_plainly(&self, call: &Call) -> Result<Answer, SendError> {
         let request = self.request(call)?;
         self.take()?;
-        self.wait().await;
-        let deadline = self.scope.deadline;
-        let after = self.began.elapsed();
-        let outcome = timeout(deadline, self.exchange(request)).await;
-        let mut outcome = outcome.unwrap_or(Err(SendError::Timeout(deadline)));
-        if let Ok(answer) = &mut outcome {
-            answer.timing.after = after;
+        let mut outcome = self.attempt(request.clone()).await;
+        if matches!(&outcome, Err(Failure::Dropped(_))) && self.stopped().is_none() {
+            self.take()?;
+            outcome = self.attempt(request).await;
         }
+        let outcome = outcome.map_err(SendError::from);
         match &outcome {
             Ok(_) => {
                 self.silent.store(0, Ordering::Relaxed);
@@ -185,7 +189,8 @@ impl ScopedClient {
         let uri: Uri = format!("http://{}{path}", sink.address()).parse().map_err(malformed)?;
         let request = Request::get(uri).body(Full::default()).map_err(malformed)?;
         let deadline = self.scope.deadline;
-        timeout(deadline, self.exchange(request)).await.map_err(|_| SendError::Timeout(deadline))?.map(|_| ())
+        let asked = timeout(deadline, exchange(&self.client, request, MAXIMUM_BODY)).await;
+        asked.map_err(|_| SendError::Timeout(deadline))?.map(|_| ()).map_err(SendError::from)
     }
 
     /// Whether the target is in TLS.
@@ -217,7 +222,7 @@ impl ScopedClient {
     }
 
     /// Makes a connection of its own, which counts like a request.
-    async fn alone<T>(&self, ask: impl Future<Output = std::io::Result<T>>) -> Result<T, SendError> {
+    async fn alone<T>(&self, ask: impl Future<Output = io::Result<T>>) -> Result<T, SendError> {
         self.take()?;
         self.wait().await;
         let deadline = self.scope.deadline;
@@ -310,8 +315,16 @@ impl ScopedClient {
         sleep_until(slot).await;
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, SendError> {
-        exchange(&self.client, request, MAXIMUM_BODY).await
+    /// One exchange, in its time.
+    async fn attempt(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        self.wait().await;
+        let deadline = self.scope.deadline;
+        let after = self.began.elapsed();
+        let mut answer = timeout(deadline, exchange(&self.client, request, MAXIMUM_BODY))
+            .await
+            .map_err(|_| Failure::Lasting(SendError::Timeout(deadline)))??;
+        answer.timing.after = after;
+        Ok(answer)
     }
 
     fn keepers(&self) -> MutexGuard<'_, Vec<Arc<Keeper>>> {
@@ -334,7 +347,7 @@ pub(crate) async fn one_off(method: Method, url: &Uri, trust: &Trust) -> Result<
     let request = Request::builder().method(method).uri(url.clone()).header(header::USER_AGENT, AGENT);
     let request = request.body(Full::new(Bytes::new())).map_err(malformed)?;
     let answer = timeout(ONE_OFF, exchange(&client, request, MAXIMUM_DOCUMENT)).await;
-    let answer = answer.unwrap_or(Err(SendError::Timeout(ONE_OFF)))?;
+    let answer = answer.map_err(|_| SendError::Timeout(ONE_OFF))??;
     if answer.is_success() {
         return Ok(answer.text);
     }
@@ -345,14 +358,14 @@ async fn exchange(
     client: &Client<Connector, Full<Bytes>>,
     request: Request<Full<Bytes>>,
     maximum: usize,
-) -> Result<Answer, SendError> {
+) -> Result<Answer, Failure> {
     let sent = Instant::now();
-    let response = client.request(request).await.map_err(|error| unreachable_for(&error))?;
+    let response = client.request(request).await.map_err(|error| Failure::of(&error))?;
     let wait = sent.elapsed();
     let (parts, mut body) = response.into_parts();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| unreachable_for(&error))?;
+        let frame = frame.map_err(|error| Failure::Lasting(unreachable_for(&error)))?;
         if let Some(data) = frame.data_ref() {
             let room = maximum.saturating_sub(bytes.len());
             bytes.extend_from_slice(data.get(..room).unwrap_or(data));
@@ -380,6 +393,41 @@ fn malformed(error: impl std::fmt::Display) -> SendError {
     SendError::Malformed(error.to_string())
 }
 
+/// Why an exchange came to nothing.
+enum Failure {
+    /// The connection ended before an answer began. The target may have closed one that was kept open while the request
+    /// was on its way, as many do after an error of their own (RFC 9112 section 9.3.1).
+    Dropped(SendError),
+    Lasting(SendError),
+}
+
+impl Failure {
+    fn of(error: &hyper_util::client::legacy::Error) -> Self {
+        let unreachable = unreachable_for(error);
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            let is_incomplete = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+            let is_broken = error.downcast_ref::<io::Error>().is_some_and(|error| {
+                let kind = error.kind();
+                [ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset].contains(&kind)
+            });
+            if is_incomplete || is_broken {
+                return Self::Dropped(unreachable);
+            }
+            cause = error.source();
+        }
+        Self::Lasting(unreachable)
+    }
+}
+
+impl From<Failure> for SendError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Dropped(error) | Failure::Lasting(error) => error,
+        }
+    }
+}
+
 fn unreachable_for(error: &dyn std::error::Error) -> SendError {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -400,11 +448,17 @@ const MAXIMUM_DOCUMENT: usize = 8 * 1024 * 1024;
 const ONE_OFF: Duration = Duration::from_secs(20);
 /// After so many requests in a row without an answer, the target is gone.
 const SILENCE: u32 = 8;
+/// After so many it seems to be.
+const GONE: u32 = 3;
 /// How many requests may still be made to put back what was begun when the run was told to stop.
 const LATE: u32 = 6;
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn client(base: &str, budget: u32) -> ScopedClient {
@@ -422,6 +476,40 @@ mod tests {
             assert!(matches!(error, SendError::OutOfScope(_) | SendError::Malformed(_)), "{path}: {error}");
         }
         assert_eq!(client.sent(), 0, "nothing was sent");
+    }
+
+    /// Answers each connection so often, and then closes it when it is asked for more.
+    async fn closing(listener: TcpListener, answers: usize) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for _ in 0..answers {
+                wait_for_a_request(&mut stream).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            }
+            wait_for_a_request(&mut stream).await;
+        }
+    }
+
+    async fn wait_for_a_request(stream: &mut TcpStream) {
+        let read = stream.read(&mut [0; 4096]).await;
+        assert!(read.is_ok(), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_a_closed_connection_swallowed_is_made_again() {
+        let check = async |answers: usize, is_answered: &[bool]| {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = client(&format!("http://{}", listener.local_addr().unwrap()), 20);
+            let mut tasks = JoinSet::new();
+            tasks.spawn(closing(listener, answers));
+            for expect in is_answered {
+                let outcome = client.send(&Call::get("/")).await;
+                assert_eq!(outcome.is_ok(), *expect, "{:?}", outcome.err());
+            }
+        };
+        check(1, &[true, true, true]).await;
+        // Who never answers is not asked for ever.
+        check(0, &[false, false]).await;
     }
 
     #[tokio::test]

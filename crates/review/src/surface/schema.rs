@@ -143,7 +143,7 @@ impl Surface {
         let required = self.required(schema);
         let properties = self.properties(schema);
         let is_meant = |name: &str, member: &Value| match required.is_empty() {
-            true => depth < 2 && plain(name) != "id" && !flag(self.resolve(member), "readOnly"),
+            true => depth < MAXIMUM_WISHED && plain(name) != "id" && !flag(self.resolve(member), "readOnly"),
             false => required.contains(&name),
         };
         let chosen = properties.into_iter().filter(|(name, member)| is_meant(name, member));
@@ -241,6 +241,8 @@ fn number_for(schema: &Value, name: &str) -> Value {
     same.or_else(whole).unwrap_or_else(|| Value::from(bounded))
 }
 
+/// A list of objects in a body is two steps in.
+const MAXIMUM_WISHED: usize = 3;
 const MAXIMUM_DEPTH: usize = 8;
 const MAXIMUM_PARTS: usize = 40;
 const MAXIMUM_PROPERTIES: usize = 20;

@@ -27,6 +27,8 @@ mod names;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
+mod outsiders;
+#[cfg(test)]
 mod parents;
 #[cfg(test)]
 mod planning;

@@ -112,7 +112,7 @@ const HIDDEN: [Weakness; 6] = [
     Weakness::TokenConfused,
 ];
 /// Probes that find nothing to do in this shop, or nothing wrong: it has no accounts to make, no XML, no files.
-const SILENT: [&str; 17] = [
+const SILENT: [&str; 19] = [
     "account-enumeration",
     "account-takeover",
     "code-guessing",
@@ -121,11 +121,13 @@ const SILENT: [&str; 17] = [
     "exponential-pattern",
     "external-entities",
     "ldap-injection",
+    "named-account",
     "named-object-authorization",
     "nosql-injection",
     "path-traversal",
     "redirect",
     "registration",
+    "role-assignment",
     "session-cookie",
     "session-lifecycle",
     "template-injection",

@@ -116,6 +116,8 @@ async fn a_dry_run_promises_no_less_than_a_run_needs() {
         API8:2023 verbose-errors 38
         API3:2023 registration 0
         API1:2023 account-takeover 0
+        API1:2023 named-account 0
+        API5:2023 role-assignment 0
         API2:2023 session-lifecycle 0
         API2:2023 account-enumeration 12
         API4:2023 code-guessing 0
