@@ -4,6 +4,7 @@ mod frames;
 mod harness;
 mod held;
 mod scripted;
+mod sealed;
 mod tokens;
 mod wire;
 
