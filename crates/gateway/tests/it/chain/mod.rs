@@ -6,6 +6,7 @@ mod held;
 mod scripted;
 mod sealed;
 mod tokens;
+mod windows;
 mod wire;
 
 mod admin;
@@ -14,6 +15,7 @@ mod autobahn;
 mod browser;
 mod cache;
 mod catalogue;
+mod compression;
 mod conformance;
 mod contract;
 mod credentials;
