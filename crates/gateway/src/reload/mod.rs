@@ -24,6 +24,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 pub(crate) use kept::Kept;
 use palisade::chain::Guarded;
 use palisade::preset::World;
+use palisade::token::revocation_feed::RevocationFeed;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::{Diagnostic, Severity};
 use palisade_core::id::PolicyVersion;
@@ -100,6 +101,8 @@ pub(crate) struct Live {
     desk: Mutex<Desk>,
     history: Mutex<History>,
     report: OnceLock<Box<Report>>,
+    /// Where the gateway hears which tokens were taken back, if anywhere.
+    pub(crate) feed: OnceLock<Arc<RevocationFeed>>,
     replaced: Notify,
 }
 
@@ -119,6 +122,7 @@ impl Live {
             desk: Mutex::new(Desk { files }),
             history: Mutex::default(),
             report: OnceLock::new(),
+            feed: OnceLock::new(),
             replaced: Notify::new(),
         }
     }
