@@ -11,6 +11,7 @@
 //! for that long. Being told by the system instead would come a moment sooner, and miss what happens on file systems of
 //! a network, behind links that are turned, and beyond the number of watches that a user may have.
 
+mod event;
 mod fixed;
 mod kept;
 
@@ -157,7 +158,9 @@ impl Live {
                 warn!(errors, "not reloaded: the policy before stays in force");
             }
         }
-        history.last = Some((self.world.clock.now(), problems));
+        let now = self.world.clock.now();
+        self.world.events.emit(event::of(&outcome, &self.policy.load(), now));
+        history.last = Some((now, problems));
         drop(history);
         if let Some(report) = self.report.get() {
             report(&outcome);
