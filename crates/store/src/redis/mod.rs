@@ -17,8 +17,8 @@ use palisade_core::secret::Secret;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisError, Script,
-    ScriptInvocation, TlsCertificates,
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisError,
+    Script, ScriptInvocation, TlsCertificates,
 };
 
 use crate::OpenError;

@@ -81,7 +81,7 @@ fn is_unproven(url: &str) -> bool {
 fn mode(url: &str) -> Option<&str> {
     let (_, parameters) = url.split_once('?')?;
     let pairs = parameters.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| matches!(*name, "sslmode" | "ssl-mode")).map(|(_, value)| value).last()
+    pairs.filter(|(name, _)| matches!(*name, "sslmode" | "ssl-mode")).map(|(_, value)| value).next_back()
 }
 
 fn is_here(url: &str) -> bool {

@@ -11,6 +11,15 @@ use super::store::Kept;
 ///
 /// Whoever sends the request for us gets a 304 that speaks of another answer when the backend has several, or loses count
 /// of them. That confirms nothing, and the request is sent again without what [`Confirming::withdraw`] takes out.
+///
+/// ```
+/// use palisade::stage::cache::Confirming;
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert(http::header::IF_NONE_MATCH, "\"a\"".parse().unwrap());
+/// Confirming::withdraw(&mut headers);
+/// assert!(headers.is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Confirming(pub(super) Arc<Kept>);
 
