@@ -55,6 +55,7 @@ kinds! {
     LimitExceeded "limit_exceeded" 6003 "A client or principal used up a budget, or the service is at its own limit."
     OriginRefused "origin_refused" 6003 "A browser sent a request on behalf of a site that is not trusted."
     PasswordChanged "password_changed" 3001 "The password of an account was replaced; its other sessions had to end."
+    PolicyReloaded "policy_reloaded" 3004 "The configuration was read anew while the gateway runs: the new policy is in force, or the old one stays and the evidence says why."
     RecoveryCodeUsed "recovery_code_used" 3002 "Somebody signed in with a recovery code in place of a second factor: its owner, or who has found the paper."
     ResponseStripped "response_stripped" 6003 "The backend's answer had properties that the contract does not declare; they were removed."
     ResponseWithheld "response_withheld" 6003 "The backend's answer was not let out: an error text, another principal's object, or a broken contract."
@@ -89,6 +90,8 @@ impl fmt::Display for EventKind {
 ///     let outcome = match event.outcome {
 ///         Outcome::Answered(status) => status.to_string(),
 ///         Outcome::Denied(code) => code.slug().to_owned(),
+///         Outcome::Done => "done".to_owned(),
+///         Outcome::Failed => "failed".to_owned(),
 ///     };
 ///     let millis = event.took.as_ref().map_or(0, |Took { all, .. }| all.as_millis());
 ///     format!("{} {} {}: {outcome} after {millis} ms", event.kind, event.method, event.path)
@@ -155,6 +158,10 @@ pub enum Outcome {
     Answered(http::StatusCode),
     /// The request was refused.
     Denied(DenialCode),
+    /// What was no request was done.
+    Done,
+    /// What was no request was not done.
+    Failed,
 }
 
 #[cfg(test)]

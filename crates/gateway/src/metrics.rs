@@ -73,6 +73,11 @@ impl Collector for Numbers {
         let failed = [(Vec::new(), history.failed)];
         counters(&mut encoder, "palisade_reload_failed", "Reloads that changed nothing.", failed)?;
         let policy = live.policy.load();
+        if let Some(feed) = live.feed.get() {
+            let behind = [(Vec::new(), feed.behind(live.world.clock.now()).as_secs())];
+            let help = "Since when it is not known which tokens were taken back, in seconds.";
+            gauges(&mut encoder, "palisade_revocations_behind_seconds", help, behind)?;
+        }
         let open = [(Vec::new(), u64::try_from(open.now()).unwrap_or(u64::MAX))];
         gauges(&mut encoder, "palisade_connections", "Connections of clients that are open.", open)?;
         let circuits = policy

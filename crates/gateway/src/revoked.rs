@@ -18,7 +18,7 @@ use crate::stores::{self, REVOCATIONS};
 
 /// Reads the log that the configuration names, if it names one.
 pub(crate) struct Revoked {
-    feed: Option<RevocationFeed>,
+    feed: Option<Arc<RevocationFeed>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -30,12 +30,17 @@ impl Revoked {
         let feed = RevocationFeed::new(log, Arc::default(), Arc::clone(&clock));
         let help = "the gateway does not start before it knows which tokens were taken back";
         feed.catch_up().await.map_err(|error| stores::unusable(loaded, &error, help, &REVOCATIONS))?;
-        Ok(Self { feed: Some(feed), clock })
+        Ok(Self { feed: Some(Arc::new(feed)), clock })
     }
 
     /// The list that verifiers ask.
     pub(crate) fn list(&self) -> Arc<Revocations> {
         self.feed.as_ref().map(|feed| Arc::clone(feed.revocations())).unwrap_or_default()
+    }
+
+    /// What is read on, for those who look how far behind it is.
+    pub(crate) fn feed(&self) -> Option<Arc<RevocationFeed>> {
+        self.feed.clone()
     }
 
     /// Reads on for ever, and tells operators, once a minute, while that does not work.

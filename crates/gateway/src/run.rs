@@ -62,6 +62,10 @@ impl Gateway {
         let door = admin::open(loaded).await?;
         let bounds = Bounds::of(&loaded.settings);
         let live = Arc::new(Live::new(policy, world, &listeners));
+        if let Some(feed) = revoked.feed() {
+            // It is the first.
+            let _ = live.feed.set(feed);
+        }
         let office = door.map(|door| {
             let token = loaded.settings.admin.as_ref().and_then(|admin| admin.token.clone());
             let (open, by_file) = (bounds.open.clone(), matches!(door, Door::Unix(..)));

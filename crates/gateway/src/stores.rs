@@ -7,10 +7,10 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_core::port::{CounterStore, OnceStore, RevocationLog};
 use palisade_store::lease::Leased;
 use palisade_store::records::Records;
-use palisade_store::{Place, Stores, open_at};
+use palisade_store::{Place, Stores, Trust, open_at};
 
 use crate::config::Loaded;
-use crate::config::settings::Store;
+use crate::config::settings::{Store, StoreTrust};
 
 /// Where requests are counted, and where used-up keys are remembered. A store that does not answer is a reason not to
 /// start: it may be misspelled.
@@ -62,9 +62,15 @@ fn place(loaded: &Loaded, store: &Store) -> (Place, &'static str) {
                 user: server.user.clone(),
                 password: server.password.as_ref().map(|password| password.0.clone()),
                 patience: loaded.settings.stores.timeout,
+                trust: trust(&server.trust),
                 ..Place::new(&server.url)
             },
             "the server must answer when the gateway starts: look at its address, `user` and `password`",
         ),
     }
+}
+
+fn trust(settings: &StoreTrust) -> Trust {
+    let identity = settings.identity.as_ref().map(|(chain, key)| (chain.clone(), key.0.clone()));
+    Trust { ca: settings.ca.clone(), identity, danger_cleartext: settings.danger_cleartext }
 }

@@ -36,5 +36,7 @@ mod session_row;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod trust;
 
 pub use open::{OpenError, Place, Stores, open, open_at};
+pub use trust::Trust;

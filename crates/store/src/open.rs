@@ -11,6 +11,9 @@ use palisade_core::secret::Secret;
 
 use crate::memory::{MemoryCounters, MemoryOnce};
 use crate::moment::Moment;
+use crate::trust::Trust;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use crate::trust::UNPROTECTED;
 
 /// The stores behind one URL.
 ///
@@ -75,12 +78,21 @@ pub struct Place {
     pub patience: Duration,
     /// Whose clock is counted by, where the store has one.
     pub moment: Moment,
+    /// How the way to a server is protected.
+    pub trust: Trust,
 }
 
 impl Place {
     /// A place with everything in its URL.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), user: None, password: None, patience: PATIENCE, moment: Moment::default() }
+        Self {
+            url: url.into(),
+            user: None,
+            password: None,
+            patience: PATIENCE,
+            moment: Moment::default(),
+            trust: Trust::default(),
+        }
     }
 
     /// The URL without who signs in and with what, and without parameters.
@@ -92,6 +104,12 @@ impl Place {
             Some((_, host)) => format!("{scheme}://{host}"),
             None => format!("{scheme}:{rest}"),
         }
+    }
+
+    /// The refusal of a way that others can read along.
+    #[cfg(any(feature = "postgres", feature = "redis"))]
+    pub(crate) fn unprotected(&self) -> OpenError {
+        OpenError::Server { url: self.shown(), reason: UNPROTECTED.to_owned() }
     }
 
     /// The password as text.
@@ -173,6 +191,8 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
 ///   its owner only.
 /// - `redis://HOST:PORT/DB`, `rediss://...` for the same over TLS, or `redis+unix:///PATH` for a socket.
 /// - `postgres://USER@HOST:PORT/DB`. Missing tables are created.
+///
+/// A server on another machine is reached over TLS and proves its name, unless [`Trust::danger_cleartext`] says otherwise.
 pub async fn open_at(place: &Place) -> Result<Stores, OpenError> {
     let unknown = |help| Err(OpenError::Unknown { url: place.url.clone(), help });
     match place.url.split_once(':') {

@@ -84,8 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Form::Json => output::say(&format!("{:#}", as_json(&explained, arguments))),
     }
     Ok(match explained.outcome {
-        Outcome::Answered(_) => ExitCode::SUCCESS,
-        Outcome::Denied(_) => ExitCode::from(output::FINDINGS),
+        Outcome::Answered(_) | Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Denied(_) | Outcome::Failed => ExitCode::from(output::FINDINGS),
     })
 }
 

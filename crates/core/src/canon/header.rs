@@ -49,7 +49,8 @@ const SINGLE: &[HeaderName] = &[
 ];
 
 /// Refuses headers that have two readings: a repeated single header, an override of the request line, a name with an
-/// underscore (which CGI-style backends cannot tell from a hyphen), a control character in a value. Cookies may come in
+/// underscore (which CGI-style backends cannot tell from a hyphen), a control character in a value, white space around one
+/// (which HTTP/1.1 takes away and HTTP/2 forbids, RFC 9113 section 8.2.1). Cookies may come in
 /// several lines over HTTP/2 (RFC 9113 section 8.2.3) and are joined there before this is asked.
 pub fn check(headers: &HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
     let mut before: Option<&HeaderName> = None;
@@ -65,6 +66,8 @@ pub fn check(headers: &HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
             "header_underscore"
         } else if has_control(value.as_bytes()) {
             "header_control_character"
+        } else if has_margin(value.as_bytes()) {
+            "header_space_around_value"
         } else {
             continue;
         };
@@ -76,6 +79,11 @@ pub fn check(headers: &HeaderMap) -> Result<(), (Ambiguous, HeaderName)> {
 /// Looks at every byte, because that is faster than stopping at the first.
 fn has_control(value: &[u8]) -> bool {
     value.iter().fold(false, |found, byte| found | ((*byte < b' ') & (*byte != b'\t')))
+}
+
+fn has_margin(value: &[u8]) -> bool {
+    let is_space = |byte: &u8| matches!(*byte, b' ' | b'\t');
+    value.first().is_some_and(is_space) || value.last().is_some_and(is_space)
 }
 
 /// Removes the headers that `Connection` names and that are not hop-by-hop anyway. One that every recipient needs may not
@@ -155,6 +163,9 @@ mod tests {
         check(&[("x-http-method-override", "DELETE")], Some("header_overrides_request_line"));
         check(&[("x-original-url", "/admin")], Some("header_overrides_request_line"));
         check(&[("x_forwarded_for", "1.2.3.4")], Some("header_underscore"));
+        check(&[("authorization", " a")], Some("header_space_around_value"));
+        check(&[("x", "a\t")], Some("header_space_around_value"));
+        check(&[("x", ""), ("y", "a b")], None);
     }
 
     #[test]

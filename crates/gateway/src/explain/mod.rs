@@ -202,6 +202,8 @@ impl Explained {
     pub fn verdict(&self) -> String {
         match (self.outcome, &self.forwarded) {
             (Outcome::Denied(code), _) => code.slug().to_owned(),
+            (Outcome::Done, _) => "done".to_owned(),
+            (Outcome::Failed, _) => "failed".to_owned(),
             (Outcome::Answered(_), Some(_)) => "forwarded".to_owned(),
             (Outcome::Answered(status), None) => format!("answered {}", status.as_u16()),
         }

@@ -11,6 +11,7 @@
 //! for that long. Being told by the system instead would come a moment sooner, and miss what happens on file systems of
 //! a network, behind links that are turned, and beyond the number of watches that a user may have.
 
+mod event;
 mod fixed;
 mod kept;
 
@@ -24,6 +25,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 pub(crate) use kept::Kept;
 use palisade::chain::Guarded;
 use palisade::preset::World;
+use palisade::token::revocation_feed::RevocationFeed;
 use palisade_contract::Contract;
 use palisade_core::diagnostic::{Diagnostic, Severity};
 use palisade_core::id::PolicyVersion;
@@ -100,6 +102,8 @@ pub(crate) struct Live {
     desk: Mutex<Desk>,
     history: Mutex<History>,
     report: OnceLock<Box<Report>>,
+    /// Where the gateway hears which tokens were taken back, if anywhere.
+    pub(crate) feed: OnceLock<Arc<RevocationFeed>>,
     replaced: Notify,
 }
 
@@ -119,6 +123,7 @@ impl Live {
             desk: Mutex::new(Desk { files }),
             history: Mutex::default(),
             report: OnceLock::new(),
+            feed: OnceLock::new(),
             replaced: Notify::new(),
         }
     }
@@ -153,7 +158,9 @@ impl Live {
                 warn!(errors, "not reloaded: the policy before stays in force");
             }
         }
-        history.last = Some((self.world.clock.now(), problems));
+        let now = self.world.clock.now();
+        self.world.events.emit(event::of(&outcome, &self.policy.load(), now));
+        history.last = Some((now, problems));
         drop(history);
         if let Some(report) = self.report.get() {
             report(&outcome);

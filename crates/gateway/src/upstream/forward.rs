@@ -29,6 +29,7 @@ use tower_service::Service;
 
 use super::answer::{Answer, AnswerSettings, announced, is_grpc};
 use super::backend::Call;
+use super::confirm::Confirm;
 use super::upgrade::{Upgrade, is_switch};
 use super::{Upstream, UpstreamStatus};
 use palisade::facts::RouteMatch;
@@ -88,7 +89,11 @@ impl Service<Permitted<Request<Body>>> for Forward {
             }
             let mut request = request.map(|body| with_trailers(body, &answers.request_trailers));
             let upgrade = Upgrade::asked(&mut request);
-            let response = upstream.send(request, &Call { until, key }).await;
+            let call = Call { until, key };
+            let response = match Confirm::of(&request) {
+                None => upstream.send(request, &call).await,
+                Some(confirm) => confirm.send(&upstream, request, &call).await,
+            };
             let response = response.map_err(|failure| Stop::Deny(failure.denial()))?;
             match upgrade {
                 Some(upgrade) if is_switch(&response) => upgrade.open(response),

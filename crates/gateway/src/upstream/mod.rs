@@ -8,6 +8,7 @@ mod answer;
 mod backend;
 mod balance;
 mod budget;
+mod confirm;
 mod endpoint;
 mod failure;
 mod fetch;

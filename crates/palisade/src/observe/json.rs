@@ -59,6 +59,8 @@ pub(super) fn write_line(event: &SecurityEvent, lines: &mut Vec<u8>) {
     match event.outcome {
         Outcome::Answered(status) => outcome.number("answered", status.as_u16().into()),
         Outcome::Denied(code) => outcome.text("denied", code.slug()),
+        Outcome::Done => outcome.text("task", "done"),
+        Outcome::Failed => outcome.text("task", "failed"),
     }
     outcome.close();
     if let Some(took) = &event.took {
@@ -208,6 +210,7 @@ pub fn event_schema() -> Value {
             "outcome": {"oneOf": [
                 {"type": "object", "required": ["answered"], "properties": {"answered": {"type": "integer"}}, "additionalProperties": false},
                 {"type": "object", "required": ["denied"], "properties": {"denied": {"enum": codes}}, "additionalProperties": false},
+                {"type": "object", "required": ["task"], "properties": {"task": {"enum": ["done", "failed"]}}, "additionalProperties": false},
             ]},
             "took": {
                 "type": "object",

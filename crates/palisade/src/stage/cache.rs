@@ -11,7 +11,8 @@
 //! 3. Requests pass by whose caller we do not know although the backend may: with a cookie, with a credential that the
 //!    backend verifies. So do parts (`Range`), requests with a body, and those with preconditions for writing.
 //! 4. An answer is found by host, path and query as the backend gets them, and by every header that it varies by.
-//! 5. A stale answer is used after the backend has confirmed it. Where the settings allow it and the backend says for how
+//! 5. A stale answer is used after the backend has confirmed it. A confirmation of another one confirms nothing, and
+//!    whoever sends for us asks again for the whole answer ([`Confirming`]). Where the settings allow it and the backend says for how
 //!    long, also while somebody is asking, and where the backend fails (RFC 5861).
 //! 6. What changes a resource (section 4.4) makes every answer of its path useless, whatever the query, and those that are
 //!    on their way as well.
@@ -23,6 +24,7 @@
 //! few statuses are kept.
 
 mod asked;
+mod confirm;
 mod control;
 mod fresh;
 mod settings;
@@ -49,6 +51,7 @@ use palisade_core::stage::StageId;
 use tokio::time::{Instant, timeout};
 
 use asked::Asked;
+pub use confirm::Confirming;
 pub use control::Directives;
 use fresh::{Life, length, varied};
 pub use settings::{CacheNumbers, CacheSettings, Wishes};
@@ -231,7 +234,7 @@ impl Work<'_> {
         for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
             request.remove(name);
         }
-        let confirming = found.as_ref().is_some_and(|kept| ask_to_confirm(kept, &mut head.parts.headers));
+        let confirming = found.as_ref().is_some_and(|kept| ask_to_confirm(kept, head));
         let begun = Instant::now();
         let outcome = next.run(head, body).await;
         if let Some(kept) = found.as_ref().filter(|kept| has_failed(&outcome) && self.may_hide(kept)) {
@@ -269,7 +272,7 @@ impl Work<'_> {
         begun: Instant,
     ) -> Outcome {
         let Self { store, asked, .. } = self;
-        if told.get(ETAG).is_some_and(|tag| kept.headers.get(ETAG) != Some(tag)) {
+        if !Confirming(Arc::clone(kept)).is_met_by(told) {
             store.forget(&asked.key, kept);
             let denial = Denial::new(DenialCode::UpstreamFailed, StageId::Cache);
             return Err(denial.because("reason", "confirms_another_answer").into());
@@ -411,7 +414,8 @@ const OF_NOT_MODIFIED: [HeaderName; 7] = [CACHE_CONTROL, CONTENT_LOCATION, DATE,
 const OF_THE_BODY: [HeaderName; 5] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, TRANSFER_ENCODING];
 
 /// Asks whether an answer is still right, in place of what the client asks. Whether it can be asked for.
-fn ask_to_confirm(kept: &Kept, headers: &mut HeaderMap) -> bool {
+fn ask_to_confirm(kept: &Arc<Kept>, head: &mut Head) -> bool {
+    let headers = &mut head.parts.headers;
     let validators = [(IF_NONE_MATCH, ETAG), (IF_MODIFIED_SINCE, LAST_MODIFIED)];
     if validators.iter().all(|(_, own)| !kept.headers.contains_key(own)) {
         return false;
@@ -422,6 +426,7 @@ fn ask_to_confirm(kept: &Kept, headers: &mut HeaderMap) -> bool {
             headers.insert(name, value.clone());
         }
     }
+    head.parts.extensions.insert(Confirming(Arc::clone(kept)));
     true
 }
 

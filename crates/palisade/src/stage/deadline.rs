@@ -7,8 +7,8 @@
 //!    just before the pause is too long, is a slow-body attack too. Only the time counts in which we wait for the sender,
 //!    so that a slow backend is not its fault.
 //! 4. Who calls by gRPC may want less time than `total`, in `grpc-timeout`; a header of that name with two readings is
-//!    refused.
-//! 5. An answer that has begun may take as long as it needs, so that downloads and event streams live.
+//!    refused. It holds for all of the answer: one that is not complete by then ends with the status of gRPC for that.
+//! 5. Any other answer that has begun may take as long as it needs, so that downloads and event streams live.
 
 mod grpc;
 
@@ -88,11 +88,21 @@ impl Stage for Deadline {
             Ok(wanted) => wanted,
             Err(denial) => return Box::pin(std::future::ready(Err(denial.into()))),
         };
-        let at = Instant::now() + wanted.map_or(total, |wanted| wanted.min(total));
+        let now = Instant::now();
+        let at = now + wanted.map_or(total, |wanted| wanted.min(total));
+        // What is too far away for a clock is no limit.
+        let last = wanted.and_then(|wanted| now.checked_add(wanted));
+        let version = head.parts.version;
         head.facts.until = Some(Until::new(at, broken.clone()));
         Box::pin(async move {
             match within(at, next.run(head, body)).await {
-                Some(outcome) => broken.refuse(outcome, StageId::Deadline),
+                Some(outcome) => {
+                    let outcome = broken.refuse(outcome, StageId::Deadline);
+                    match last {
+                        None => outcome,
+                        Some(last) => outcome.map(|response| grpc::until(response, last, version)),
+                    }
+                }
                 None if broken.is_waiting() => {
                     let denial = Denial::new(DenialCode::RequestTimeout, StageId::Deadline);
                     Err(denial.because("error", "the body was not complete in time").into())

@@ -29,6 +29,7 @@ use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 use crate::OpenError;
 use crate::moment::Moment;
 use crate::open::Place;
+use crate::trust::is_here;
 
 /// Counters and used-up keys in one database.
 ///
@@ -58,10 +59,7 @@ impl PostgresStore {
         if let Some(password) = &place.password {
             options = options.password(place.text_of(password)?);
         }
-        // What goes over a network is encrypted, and the server proves who it is, unless the URL says otherwise.
-        if !place.url.contains("sslmode=") && !is_local(&options) {
-            options = options.ssl_mode(PgSslMode::VerifyFull);
-        }
+        options = protected(place, options)?;
         let options =
             options.application_name("palisade").options([("lock_timeout", "2s"), ("statement_timeout", "5s")]);
         let pool = PgPoolOptions::new()
@@ -90,12 +88,27 @@ impl PostgresStore {
     }
 }
 
+/// What goes to another machine is encrypted, and the server proves its name. A URL that says less is refused: what the
+/// driver does by itself is to go on in the clear with a server that wants it so.
+fn protected(place: &Place, mut options: PgConnectOptions) -> Result<PgConnectOptions, OpenError> {
+    let trust = &place.trust;
+    if let Some(ca) = &trust.ca {
+        options = options.ssl_root_cert_from_pem(ca.clone());
+    }
+    if let Some((chain, key)) = &trust.identity {
+        options = options.ssl_client_cert_from_pem(chain).ssl_client_key_from_pem(key.expose());
+    }
+    let says = ["sslmode=", "ssl-mode="].iter().any(|name| place.url.contains(name));
+    let wants_proof = trust.ca.is_some() || trust.identity.is_some();
+    if !says && (wants_proof || !is_local(&options)) {
+        options = options.ssl_mode(PgSslMode::VerifyFull);
+    }
+    let is_proven = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+    if is_proven || is_local(&options) || trust.danger_cleartext { Ok(options) } else { Err(place.unprotected()) }
+}
+
 fn is_local(options: &PgConnectOptions) -> bool {
-    let host = options.get_host();
-    options.get_socket().is_some()
-        || host.starts_with('/')
-        || host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    options.get_socket().is_some() || options.get_host().starts_with('/') || is_here(options.get_host())
 }
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";

@@ -13,13 +13,18 @@ mod once;
 use std::time::Duration;
 
 use palisade_core::port::StoreError;
+use palisade_core::secret::Secret;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, ScriptInvocation};
+use redis::{
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisError,
+    Script, ScriptInvocation, TlsCertificates,
+};
 
 use crate::OpenError;
 use crate::moment::Moment;
 use crate::open::{Place, within};
+use crate::trust::is_here;
 
 /// Counters and used-up keys in one database of a server.
 ///
@@ -55,7 +60,8 @@ impl RedisStore {
         if let Some(password) = &place.password {
             settings = settings.set_password(place.text_of(password)?);
         }
-        let client = Client::open(info.set_tcp_settings(tcp).set_redis_settings(settings)).map_err(failed)?;
+        let info = info.set_tcp_settings(tcp).set_redis_settings(settings);
+        let client = client(place, info)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECTING))
             .set_response_timeout(Some(CONNECTING))
@@ -81,6 +87,26 @@ impl RedisStore {
 impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStore").field("moment", &self.moment).finish_non_exhaustive()
+    }
+}
+
+/// What connects: over TLS with what the place says about it, and without it only to this machine.
+fn client(place: &Place, info: ConnectionInfo) -> Result<Client, OpenError> {
+    let failed = |error: RedisError| OpenError::Server { url: place.shown(), reason: error.to_string() };
+    let trust = &place.trust;
+    match info.addr() {
+        ConnectionAddr::Tcp(host, _) if !is_here(host) && !trust.danger_cleartext => Err(place.unprotected()),
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(place.unprotected()),
+        ConnectionAddr::TcpTls { .. } => {
+            let shown = |(chain, key): &(Vec<u8>, Secret)| ClientTlsConfig {
+                client_cert: chain.clone(),
+                client_key: key.expose().to_vec(),
+            };
+            let certificates =
+                TlsCertificates { client_tls: trust.identity.as_ref().map(shown), root_cert: trust.ca.clone() };
+            Client::build_with_tls(info, certificates).map_err(failed)
+        }
+        _ => Client::open(info).map_err(failed),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use server::{RawHttp2, RawServer};
-pub(crate) use store::{RawCounters, RawRevocations, RawStore};
+pub(crate) use store::{RawCounters, RawRevocations, RawStore, RawStoreTls};
 pub(crate) use stream::RawWebsocket;
 pub(crate) use text::{FileRef, Network, Span};
 use text::{Output, Size, Socket};

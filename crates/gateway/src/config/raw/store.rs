@@ -18,6 +18,10 @@ pub(crate) struct RawStore {
     pub(crate) user: Option<String>,
     /// A file with the password.
     pub(crate) password: Option<FileRef>,
+    /// How the way to the server is protected.
+    pub(crate) tls: RawStoreTls,
+    /// Lets others read along, or play the server, where it is on another machine.
+    pub(crate) danger_cleartext: bool,
     /// How long the store may take to answer. Then a limit's `on_failure` holds.
     pub(crate) timeout: Span,
     /// How requests are counted.
@@ -32,10 +36,32 @@ impl Default for RawStore {
             url: StoreUrl::from("memory:"),
             user: None,
             password: None,
+            tls: RawStoreTls::default(),
+            danger_cleartext: false,
             timeout: Span::from("100ms"),
             counters: RawCounters::default(),
             revocations: RawRevocations::default(),
         }
+    }
+}
+
+/// Whom we believe that it is the server, and what we show it. The name in the URL must be in the server's certificate.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawStoreTls {
+    /// A PEM file with the certificates of who vouches for the server: with Redis in place of the system's authorities,
+    /// with PostgreSQL besides them.
+    pub(crate) ca: Option<FileRef>,
+    /// A PEM file with the certificate that we show to a server that asks, followed by its intermediates.
+    pub(crate) cert: Option<FileRef>,
+    /// A PEM file with the private key of the certificate.
+    pub(crate) key: Option<FileRef>,
+}
+
+impl RawStoreTls {
+    /// Whether it says anything.
+    pub(crate) fn is_given(&self) -> bool {
+        self.ca.is_some() || self.cert.is_some() || self.key.is_some()
     }
 }
 
@@ -49,6 +75,10 @@ pub(crate) struct RawCounters {
     pub(crate) user: Option<String>,
     /// A file with the password for it.
     pub(crate) password: Option<FileRef>,
+    /// How the way to the server is protected.
+    pub(crate) tls: RawStoreTls,
+    /// Lets others read along, or play the server, where it is on another machine.
+    pub(crate) danger_cleartext: bool,
     /// How exactly.
     pub(crate) mode: Counted,
     /// Which share of a limit is one batch of `lease`, in percent.
@@ -58,7 +88,15 @@ pub(crate) struct RawCounters {
 
 impl Default for RawCounters {
     fn default() -> Self {
-        Self { url: None, user: None, password: None, mode: Counted::default(), lease_percent: 5 }
+        Self {
+            url: None,
+            user: None,
+            password: None,
+            tls: RawStoreTls::default(),
+            danger_cleartext: false,
+            mode: Counted::default(),
+            lease_percent: 5,
+        }
     }
 }
 
@@ -73,4 +111,8 @@ pub(crate) struct RawRevocations {
     pub(crate) user: Option<String>,
     /// A file with the password for it.
     pub(crate) password: Option<FileRef>,
+    /// How the way to the server is protected.
+    pub(crate) tls: RawStoreTls,
+    /// Lets others read along, or play the server, where it is on another machine.
+    pub(crate) danger_cleartext: bool,
 }

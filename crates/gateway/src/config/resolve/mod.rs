@@ -14,6 +14,7 @@ mod process;
 mod route;
 mod server;
 mod store;
+mod store_trust;
 mod stream;
 mod tls;
 mod upstream;

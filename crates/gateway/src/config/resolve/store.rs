@@ -1,10 +1,9 @@
 //! Resolves `[store]`.
 
 use http::Uri;
-use palisade_core::diagnostic::Diagnostic;
 use palisade_core::secret::Secret;
 
-use super::super::raw::{FileRef, RawCounters, RawRevocations, RawStore};
+use super::super::raw::{FileRef, RawCounters, RawRevocations, RawStore, RawStoreTls};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{Counters, HiddenSecret, Store, StoreServer, Stores};
 use super::super::word::Counted;
@@ -13,14 +12,15 @@ use super::context::{At, Context};
 pub(crate) fn stores(cx: &mut Context<'_>, raw: &RawStore) -> Option<Stores> {
     let at = At::root("store");
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
-    let store = store(cx, &at, &raw.url, &Account { user: &raw.user, password: &raw.password });
+    let account = account(&raw.user, &raw.password, &raw.tls, raw.danger_cleartext);
+    let store = store(cx, &at, &raw.url, &account);
     let counters = counters(cx, &at.key("counters"), &raw.counters);
     let revocations = revocations(cx, &at.key("revocations"), &raw.revocations);
     Some(Stores { store: store?, timeout: timeout?, counters: counters?, revocations: revocations? })
 }
 
 fn revocations(cx: &mut Context<'_>, at: &At, raw: &RawRevocations) -> Option<Option<Store>> {
-    let account = Account { user: &raw.user, password: &raw.password };
+    let account = account(&raw.user, &raw.password, &raw.tls, raw.danger_cleartext);
     let Some(url) = &raw.url else {
         account.refuse(cx, at, "add the `url` of the server, or remove it");
         return Some(None);
@@ -37,7 +37,7 @@ fn revocations(cx: &mut Context<'_>, at: &At, raw: &RawRevocations) -> Option<Op
 const DURABLE: &str = "write `sqlite:PATH` or `postgres://HOST:PORT/DB`";
 
 fn counters(cx: &mut Context<'_>, at: &At, raw: &RawCounters) -> Option<Counters> {
-    let account = Account { user: &raw.user, password: &raw.password };
+    let account = account(&raw.user, &raw.password, &raw.tls, raw.danger_cleartext);
     let store = match &raw.url {
         Some(url) => Some(store(cx, at, url, &account)?),
         None => {
@@ -52,10 +52,21 @@ fn counters(cx: &mut Context<'_>, at: &At, raw: &RawCounters) -> Option<Counters
     Some(Counters { store, lease })
 }
 
-/// Who signs in, as it is written.
+/// Who signs in, and how the way there is protected, as it is written.
 struct Account<'r> {
     user: &'r Option<String>,
     password: &'r Option<FileRef>,
+    tls: &'r RawStoreTls,
+    danger_cleartext: bool,
+}
+
+fn account<'r>(
+    user: &'r Option<String>,
+    password: &'r Option<FileRef>,
+    tls: &'r RawStoreTls,
+    danger_cleartext: bool,
+) -> Account<'r> {
+    Account { user, password, tls, danger_cleartext }
 }
 
 impl Account<'_> {
@@ -64,6 +75,12 @@ impl Account<'_> {
         for (key, is_given) in [("user", self.user.is_some()), ("password", self.password.is_some())] {
             if is_given {
                 let message = format!("nobody signs in here, so `{key}` means nothing");
+                cx.fault(&at.key(key), Fault::new("bad-store", message, help));
+            }
+        }
+        for (key, is_given) in [("tls", self.tls.is_given()), ("danger_cleartext", self.danger_cleartext)] {
+            if is_given {
+                let message = format!("there is no way to protect, so `{key}` means nothing");
                 cx.fault(&at.key(key), Fault::new("bad-store", message, help));
             }
         }
@@ -87,13 +104,8 @@ fn store(cx: &mut Context<'_>, at: &At, url: &str, account: &Account<'_>) -> Opt
                 None => None,
                 Some(text) => Some(HiddenSecret(password(cx, &at.key("password"), text)?)),
             };
-            if is_clear(&url) {
-                let message = "what goes to this store is not encrypted, its password included";
-                let help =
-                    "write `rediss://`, or keep the server on this machine or in a network that nobody else is in";
-                cx.report(&place, Diagnostic::warning("store-cleartext", message).help(help));
-            }
-            Some(Store::Server(StoreServer { url, user: account.user.clone(), password }))
+            let trust = super::store_trust::trust(cx, at, &url, account.tls, account.danger_cleartext)?;
+            Some(Store::Server(StoreServer { url, user: account.user.clone(), password, trust }))
         }
     }
 }
@@ -115,19 +127,13 @@ fn server(text: &str) -> Result<String, Fault> {
             "write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`",
         );
     }
+    if text.contains('#') {
+        return fault("a store has no fragment", "remove what stands behind `#`; a certificate is always checked");
+    }
     if text.split_once('?').is_some_and(|(_, parameters)| parameters.contains("pass")) {
         return fault("the URL holds a password", "put it into a file, and write `password = \"file:PATH\"`");
     }
     Ok(text.to_owned())
-}
-
-/// Whether it goes over a network as it is. PostgreSQL is encrypted unless the URL forbids it.
-fn is_clear(url: &str) -> bool {
-    let is_plain = url.starts_with("redis://")
-        || ["sslmode=disable", "sslmode=allow", "sslmode=prefer"].iter().any(|mode| url.contains(mode));
-    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    is_plain && host != "localhost" && !address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The first line of the file.

@@ -87,7 +87,7 @@ fn by_name(cx: &mut Context<'_>, at: &At, raw: &RawTls, provider: &CryptoProvide
 }
 
 /// A certificate with the key that is its own.
-fn certified(
+pub(crate) fn certified(
     cx: &mut Context<'_>,
     at: &At,
     cert: &str,

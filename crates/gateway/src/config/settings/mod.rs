@@ -36,7 +36,7 @@ pub use operate::{Admin, AdminAddress};
 pub use payload::Payload;
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 pub use server::Server;
-pub use store::{Counters, Store, StoreServer, Stores};
+pub use store::{Counters, Store, StoreServer, StoreTrust, Stores};
 
 /// A whole configuration. Sections with names stand in the order of the file.
 #[derive(Clone, Debug)]

@@ -47,4 +47,17 @@ pub struct StoreServer {
     pub user: Option<String>,
     /// The password.
     pub password: Option<HiddenSecret>,
+    /// How the way to it is protected.
+    pub trust: StoreTrust,
+}
+
+/// How the way to a server that keeps state is protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreTrust {
+    /// PEM certificates of who vouches for the server.
+    pub ca: Option<Vec<u8>>,
+    /// What we show to a server that asks, in PEM.
+    pub identity: Option<(Vec<u8>, HiddenSecret)>,
+    /// Whether others may read along.
+    pub danger_cleartext: bool,
 }

@@ -3,11 +3,13 @@
 //! A ping, a change of settings, a priority, a reset, an empty piece of a body or of a head: each is legal, is cheap to
 //! send, and wants to be read, checked and often answered. An honest client sends few of them for each request
 //! (RFC 9113 section 10.5). Who has sent more than a burst and goes on faster than a rate is cut off. Only the nine bytes
-//! in front of each frame are read here; what they mean is the parser's business.
+//! in front of each frame are read here; what they mean is the parser's business, but for two rules that it does not know:
+//! the first frame has settings (section 3.4), and trailers have no pseudo-headers (section 8.1).
 
 use tokio::time::Instant;
 
 use super::super::bounds::Http2Bounds;
+use super::trailer::Trailer;
 
 /// The frames of one connection.
 #[derive(Clone, Debug)]
@@ -24,24 +26,46 @@ pub(super) struct Frames {
     since: Instant,
     burst: u32,
     rate: u32,
+    /// Whether a frame has begun.
+    begun: bool,
+    /// The highest number of a stream that has a head: a second head is its trailers.
+    highest: u32,
+    /// Trailers that are coming.
+    trailer: Option<Trailer>,
 }
 
 impl Frames {
     /// No byte has come.
     pub(super) fn new(bounds: &Http2Bounds) -> Self {
         let (burst, rate) = (bounds.control_burst, bounds.control_rate);
-        Self { greeting: 24, head: [0; 9], come: 0, contents: 0, left: burst, since: Instant::now(), burst, rate }
+        Self {
+            greeting: 24,
+            head: [0; 9],
+            come: 0,
+            contents: 0,
+            left: burst,
+            since: Instant::now(),
+            burst,
+            rate,
+            begun: false,
+            highest: 0,
+            trailer: None,
+        }
     }
 
     /// Reads on, and says when there were too many.
     pub(super) fn count(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            if let Some(later) = skip(&mut self.greeting, rest).and_then(|rest| skip(&mut self.contents, rest)) {
-                rest = later;
-            } else {
-                return Ok(());
+            let Some(contents) = skip(&mut self.greeting, rest) else { return Ok(()) };
+            if let Some(trailer) = &mut self.trailer
+                && !trailer.read(contents.get(..self.contents.min(contents.len())).unwrap_or_default())
+            {
+                return Err("pseudo_header_in_trailers");
             }
+            let Some(later) = skip(&mut self.contents, contents) else { return Ok(()) };
+            self.trailer = None;
+            rest = later;
             let Some((byte, later)) = rest.split_first() else { return Ok(()) };
             rest = later;
             if let Some(place) = self.head.get_mut(self.come) {
@@ -58,8 +82,16 @@ impl Frames {
 
     /// A frame begins whose head has come.
     fn begin(&mut self) -> Result<(), &'static str> {
-        let [high, middle, low, kind, ..] = self.head;
+        let [high, middle, low, kind, flags, stream @ ..] = self.head;
+        if !std::mem::replace(&mut self.begun, true) && kind != SETTINGS {
+            return Err("no_settings");
+        }
         self.contents = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        if kind == HEADERS {
+            let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
+            self.trailer = (stream <= self.highest).then(|| Trailer::new(flags));
+            self.highest = self.highest.max(stream);
+        }
         let is_useful = match kind {
             DATA | CONTINUATION => self.contents > 0,
             HEADERS | WINDOW_UPDATE => true,
@@ -88,6 +120,7 @@ fn skip<'a>(left: &mut usize, bytes: &'a [u8]) -> Option<&'a [u8]> {
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
@@ -108,6 +141,8 @@ mod tests {
         let mut frames =
             Frames::new(&Http2Bounds { control_burst: burst, control_rate: rate, ..Http2Bounds::default() });
         frames.count(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        // Every client begins with its settings, which are not counted here.
+        frames.begun = true;
         frames
     }
 

@@ -17,6 +17,7 @@
 mod chunk;
 mod frame;
 mod head;
+mod trailer;
 pub mod wire;
 
 use std::future::poll_fn;

@@ -173,3 +173,52 @@ async fn what_is_given_again_is_counted() {
     assert!(bytes.is_some_and(|bytes| (500..5_000).contains(&bytes.parse::<u32>().unwrap())), "{numbers}");
     site.finish().await;
 }
+
+/// A backend with two answers that loses count of them: it confirms the one that it was not asked for.
+async fn confused() -> Upstream {
+    Upstream::start(move |request| {
+        let said = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let response = Response::builder().header("cache-control", "no-cache").header("x-asked", {
+            format!("{} {}", said("if-none-match").is_some(), said("if-modified-since").is_some())
+        });
+        match (said("if-none-match"), said("x-tell")) {
+            (Some(_), Some(tag)) => response.status(304).header("etag", tag).body(Bytes::new()).unwrap(),
+            (_, tag) => {
+                let tag = tag.unwrap_or_else(|| "\"1\"".to_owned());
+                let response = response.header("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT");
+                let response = response.header("etag", tag).header("content-type", "application/json");
+                response.body(body(&request)).unwrap()
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_confirmation_of_another_answer_brings_the_whole_one() {
+    for retries in ["", "retry = { attempts = 2 }"] {
+        let upstream = confused().await;
+        let policy = with_route(CACHE).replace("failures = 100\n", &format!("failures = 100\n{retries}\n"));
+        let site = Site::start(&policy, &upstream.url()).await;
+        for (tag, status, asked) in [
+            // Nothing is kept yet.
+            ("\"1\"", "palisade; fwd=miss; stored", 1),
+            ("\"1\"", "palisade; fwd=stale; fwd-status=304", 2),
+            ("W/\"1\"", "palisade; fwd=stale; fwd-status=304", 3),
+            // RFC 9111 section 4.3.4: no answer of ours is selected.
+            ("\"2\"", "palisade; fwd=stale; stored", 5),
+            ("\"2\"", "palisade; fwd=stale; fwd-status=304", 6),
+            ("W/\"3\"", "palisade; fwd=stale; stored", 8),
+        ] {
+            let answer = site.ask(&format!("GET /items\nx-tell: {tag}")).await;
+            assert_eq!((answer.status.as_u16(), answer.text()), (200, "[ ]"), "{tag}");
+            assert_eq!(answer.header("cache-status"), status, "{tag}");
+            assert_eq!(upstream.received().len(), asked, "{tag}");
+        }
+        // What the client has is none of the backend's confusion.
+        let known = site.ask("GET /items\nx-tell: \"4\"\nif-none-match: \"4\"").await;
+        assert_eq!((known.status.as_u16(), known.header("etag"), upstream.received().len()), (304, "\"4\"", 10));
+        let log = site.finish().await;
+        assert_eq!(log.0.iter().filter(|event| event["kind"] == "access").count(), 7, "one event for each request");
+    }
+}

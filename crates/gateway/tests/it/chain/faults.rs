@@ -228,3 +228,45 @@ async fn an_answer_may_come_before_the_body_was_read() {
     drop(stream);
     site.finish().await;
 }
+
+/// A backend whose queue of connections is full: it neither takes nor refuses one more.
+#[tokio::test]
+async fn a_backend_that_takes_no_connection_is_given_up_and_asked_again() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(500), tokio::net::TcpStream::connect(address)).await
+    {
+        queue.push(connected.unwrap());
+        assert!(queue.len() < 100, "the queue does not fill");
+    }
+    let policy = POLICY.replace("failures = 100\n", "failures = 100\nconnect_timeout = \"300ms\"\n");
+    let site = Site::start(&policy, &format!("http://{address}")).await;
+    let answer = site.ask("GET /photos/1").await;
+    assert_eq!(answer.status, UpstreamUnreachable.status());
+    // It takes them again, those that nobody wants any more first.
+    drop(queue);
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, FINE.as_bytes()).await;
+            open.push(stream);
+        }
+    });
+    let begun = std::time::Instant::now();
+    loop {
+        let next = site.ask("GET /photos/1").await;
+        if next.status == 200 {
+            assert_eq!(next.text(), "fine");
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "the backend is not asked again: {next:?}");
+    }
+    let log = site.finish().await;
+    let evidence = log.assert_refused(&answer, UpstreamUnreachable);
+    assert!(evidence["error"].as_str().unwrap().starts_with("no connection"), "{evidence}");
+}

@@ -11,9 +11,13 @@ use palisade_core::denial::DenialCode;
 use palisade_testkit::client::Client;
 use palisade_testkit::upstream::Upstream;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::frames::{
+    DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, Peer as FramePeer, RST_STREAM, SETTINGS, block, frame,
+};
 use super::harness::{POLICY, Site};
 
 fn fixture(name: &str) -> PathBuf {
@@ -153,4 +157,67 @@ async fn a_call_has_the_time_that_its_caller_gives_it_and_no_more_than_the_route
         assert_eq!(found, status, "{timeout}");
         assert!(took >= least && took < most, "{timeout} took {took:?}");
     }
+}
+
+/// A server of HTTP/2 that begins an answer of gRPC and never ends it, and says when its stream was reset.
+async fn endless() -> (String, tokio::sync::oneshot::Receiver<()>, tokio::task::JoinSet<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move {
+        let mut peer = FramePeer(listener.accept().await.unwrap().0);
+        let mut preface = vec![0; PREFACE.len()];
+        peer.0.read_exact(&mut preface).await.unwrap();
+        peer.send(&frame(SETTINGS, 0, 0, &[])).await;
+        let stream = peer.until(HEADERS).await.unwrap().stream;
+        // `:status: 200` stands in the table; the media type does not.
+        let head = [&[0x88][..], &block(&[("content-type", "application/grpc")])].concat();
+        let message = frame(DATA, 0, stream, &[0, 0, 0, 0, 1, b'm']);
+        peer.send(&[frame(HEADERS, END_HEADERS, stream, &head), message].concat()).await;
+        while peer.next().await.is_some_and(|frame| frame.kind != RST_STREAM) {}
+        told.send(()).unwrap();
+    });
+    (url, hears, server)
+}
+
+#[tokio::test]
+async fn an_answer_that_streams_ends_with_its_callers_time() {
+    let (url, hears, _server) = endless().await;
+    let policy = policy(&format!("url = \"{url}\"\nprotocol = \"h2\""));
+    let site = Site::start_with(&policy, "", Some(&contract())).await;
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/test.Peer/Count"),
+        (":authority", "a"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("grpc-timeout", "700m"),
+    ];
+    let token = site.tokens.fill("Bearer ${alice}");
+    let mut head = block(&fields);
+    // The token is longer than a byte can say.
+    head.extend([&[0, 13][..], b"authorization", &long(token.len()), token.as_bytes()].concat());
+    let mut peer = FramePeer::connect(site.address, &[]).await;
+    peer.send(&[frame(HEADERS, END_HEADERS, 1, &head), frame(DATA, END_STREAM, 1, &[0; 5])].concat()).await;
+    let first = peer.until(HEADERS).await.expect("an answer");
+    assert_eq!(first.flags & END_STREAM, 0, "it streams");
+    assert_eq!(peer.until(DATA).await.unwrap().payload, [0, 0, 0, 0, 1, b'm']);
+    let last = peer.until(HEADERS).await.expect("trailers");
+    assert_eq!(last.flags & END_STREAM, END_STREAM);
+    tokio::time::timeout(Duration::from_secs(20), hears).await.expect("the backend's stream is reset").unwrap();
+    drop(peer);
+    site.finish().await;
+}
+
+/// A length behind its first seven bits (RFC 7541 section 5.1).
+fn long(length: usize) -> Vec<u8> {
+    let (mut rest, mut bytes) = (length.checked_sub(127).expect("a long text"), vec![127]);
+    while rest >= 128 {
+        bytes.push(u8::try_from(rest % 128 + 128).unwrap());
+        rest /= 128;
+    }
+    bytes.push(u8::try_from(rest).unwrap());
+    bytes
 }

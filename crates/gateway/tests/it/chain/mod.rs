@@ -4,7 +4,9 @@ mod frames;
 mod harness;
 mod held;
 mod scripted;
+mod sealed;
 mod tokens;
+mod windows;
 mod wire;
 
 mod admin;
@@ -13,6 +15,7 @@ mod autobahn;
 mod browser;
 mod cache;
 mod catalogue;
+mod compression;
 mod conformance;
 mod contract;
 mod credentials;

@@ -52,7 +52,9 @@ async fn requests_go_on_while_good_and_broken_files_come_and_go() {
     let answered: usize = callers.join_all().await.into_iter().sum();
     assert!(answered > 12, "only {answered} requests ran beside twelve reloads");
     let log = site.finish().await;
-    assert_eq!(log.0.len(), answered, "no request was refused");
+    let requests: Vec<_> = log.0.iter().filter(|event| event["kind"] != "policy_reloaded").collect();
+    assert_eq!(requests.len(), answered, "no request was refused");
+    assert_eq!(log.0.len(), answered + 12, "each reload is an event");
     let policies: std::collections::BTreeSet<&str> =
         log.0.iter().map(|event| event["policy"].as_str().unwrap()).collect();
     assert_eq!(policies.len(), 1, "a title is no rule");
@@ -329,4 +331,29 @@ async fn a_new_certificate_is_for_new_connections() {
     let _ = old.read_to_end(&mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "the old connection goes on: {}", String::from_utf8_lossy(&answer));
     site.finish().await;
+}
+
+#[tokio::test]
+async fn each_reload_is_an_event_that_says_what_holds_and_why() {
+    let upstream = shop().await;
+    let site = Site::start(POLICY, &upstream.url()).await;
+    let before = site.ask("GET /items").await;
+    assert_eq!(before.status, 200);
+    site.edit("palisade.toml", "timeout = \"10s\"", "timeout = \"9s\"");
+    site.reloader.reload().await.unwrap();
+    site.edit("palisade.toml", "upstream = \"shop\"", "upstream = \"shopp\"");
+    site.reloader.reload().await.unwrap_err();
+    assert_eq!(site.ask("GET /items").await.status, 200);
+    let log = site.finish().await;
+    let reloads: Vec<_> = log.0.iter().filter(|event| event["kind"] == "policy_reloaded").collect();
+    let policies: Vec<_> =
+        log.0.iter().filter(|event| event["kind"] == "access").map(|event| &event["policy"]).collect();
+    assert_eq!(reloads.len(), 2, "{:?}", log.0);
+    assert_eq!((&reloads[0]["outcome"]["task"], &reloads[1]["outcome"]["task"]), (&"done".into(), &"failed".into()));
+    assert_eq!(reloads[0]["evidence"], serde_json::json!({}));
+    let problem = reloads[1]["evidence"]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("unknown-reference: "), "{problem}");
+    assert!(reloads[1]["path"].as_str().unwrap().ends_with("palisade.toml"));
+    // The failed one changed nothing: what was in force is named by both, and by the request behind them.
+    assert_eq!((&reloads[0]["policy"], &reloads[1]["policy"]), (policies[1], policies[1]));
 }

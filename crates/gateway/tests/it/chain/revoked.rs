@@ -17,6 +17,7 @@ use palisade_testkit::dir::TempDir;
 use palisade_testkit::server::Postgres;
 
 use super::harness::{Site, shop, with_sections};
+use super::wire;
 
 const ISSUER: &str = "https://id.example.com";
 /// Alice on a phone, in the session `s-1`, and elsewhere.
@@ -136,4 +137,37 @@ async fn a_revocation_that_nobody_would_read_is_refused() {
     for over in [Timestamp::from_secs(300), SystemClock.now()] {
         assert!(revoker.revoke(What::Token("j-1".into()), Until::Expiry(over)).await.is_err());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn operators_see_how_far_behind_a_gateway_is() {
+    let (mut server, upstream, dir) = (Postgres::start(), shop().await, TempDir::new());
+    let password = dir.write("store.password", Postgres::PASSWORD);
+    let sections = format!(
+        "[admin]\naddress = \"127.0.0.1:0\"\n[store]\ntimeout = \"1s\"\n[store.revocations]\nurl = \"{}\"\nuser = \"{}\"\npassword = \"file:{}\"\n",
+        server.bare_url(),
+        Postgres::USER,
+        password.display()
+    );
+    let site = Site::start(&with_sections(&sections), &upstream.url()).await;
+    let admin = site.admin.as_ref().unwrap().parse().unwrap();
+    let behind = async || {
+        let numbers = wire::exchange(admin, &wire::request("GET /metrics\nhost: 127.0.0.1")).await.unwrap();
+        let text = numbers.text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("palisade_revocations_behind_seconds "));
+        line.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap()
+    };
+    assert!(behind().await < 5);
+    server.kill();
+    let begun = Instant::now();
+    while behind().await < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody sees that the database is gone");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    server.restart();
+    while behind().await >= 2 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not catch up");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    site.finish().await;
 }

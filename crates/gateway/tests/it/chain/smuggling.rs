@@ -94,6 +94,80 @@ async fn ambiguous_chunks_are_refused() {
     }
 }
 
+/// A client that says `Expect: 100-continue` and sends its body all the same, together with what it hides in it.
+#[tokio::test]
+async fn a_body_that_was_announced_is_never_a_request() {
+    let orders = "POST /orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    let get = "GET /items HTTP/1.1\r\nhost: a\r\n";
+    let length = HIDDEN.len();
+    for (name, bytes, most) in [
+        ("refused", format!("{orders}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"), 0),
+        (
+            "refused, with chunks",
+            format!(
+                "{orders}expect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{HIDDEN}\r\n0\r\n\r\n"
+            ),
+            0,
+        ),
+        ("refused, without an end", format!("{orders}expect: 100-continue\r\ncontent-length: 9999\r\n\r\n{HIDDEN}"), 0),
+        (
+            "nowhere",
+            format!(
+                "{}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}",
+                get.replace("/items", "/nowhere")
+            ),
+            0,
+        ),
+        ("of a GET", format!("{get}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"), 1),
+        ("accepted", format!("{PUT}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"), 1),
+        ("an odd expectation", format!("{PUT}expect: y 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"), 0),
+        (
+            "two expectations",
+            format!("{PUT}expect: 100-continue\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"),
+            1,
+        ),
+        (
+            "a folded expectation",
+            format!("{PUT}expect:\r\n 100-continue\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"),
+            0,
+        ),
+        (
+            "a method that has none",
+            format!("{}content-length: {length}\r\n\r\n{HIDDEN}", get.replace("GET", "HEAD")),
+            1,
+        ),
+        ("OPTIONS", format!("OPTIONS * HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{HIDDEN}"), 0),
+    ] {
+        let upstream = shop().await;
+        let site = Site::start(POLICY, &upstream.url()).await;
+        // Without its own end the connection would wait for more of a body.
+        let mut stream = tokio::net::TcpStream::connect(site.address).await.unwrap();
+        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+        tokio::io::AsyncWriteExt::write_all(&mut stream, bytes.as_bytes()).await.unwrap();
+        tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+        let reading = async {
+            while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut stream, &mut buffer)
+                .await
+                .inspect(|some| answer.extend_from_slice(&buffer[..*some]))
+            {}
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), reading)
+            .await
+            .unwrap_or_else(|_| panic!("{name}: still open"));
+        let text = String::from_utf8_lossy(&answer);
+        let received = upstream.received();
+        assert!(received.len() <= most, "{name}: {received:?} {text}");
+        assert!(
+            received.iter().all(|request| request.uri().query().is_none()),
+            "{name}: the hidden request was served"
+        );
+        let finals = text.matches("HTTP/1.1 ").count() - text.matches("HTTP/1.1 100 ").count();
+        assert!(finals <= 1, "{name}: {text}");
+        assert_eq!(site.ask("GET /items").await.status, 200, "the gateway still serves");
+        site.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn odd_heads_are_refused() {
     let end = "connection: close\r\n\r\n";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use palisade_gateway::config::settings::{Store, StoreServer};
+use palisade_gateway::config::settings::{Store, StoreServer, StoreTrust};
 
 use super::rules::check_each;
 use super::{SMALL, parse};
@@ -17,6 +17,20 @@ fn checks_servers() {
         "url = \"postgres://db.example/palisade\"",
         "url = \"redis://cache.example\"",
         "url = \"postgres://db.example/d?sslmode=disable\"",
+        "url = \"postgres://db.example/d?sslmode=prefer\"",
+        "url = \"postgres://db.example/d?sslmode=require\"",
+        "url = \"postgres://db.example/d?ssl-mode=allow\"",
+        "url = \"postgres://db.example/d?sslmode=verify-full\"",
+        "url = \"postgres://127.0.0.1/d?sslmode=disable\"",
+        "url = \"redis://cache.example\"\ndanger_cleartext = true",
+        "url = \"rediss://cache.example/#insecure\"",
+        "url = \"rediss://cache.example\"\ntls = { ca = \"file:server.cert.pem\" }",
+        "url = \"rediss://cache.example\"\ntls = { ca = \"file:server.key.pem\" }",
+        "url = \"rediss://cache.example\"\ntls = { cert = \"file:client.cert.pem\", key = \"file:client.key.pem\" }",
+        "url = \"rediss://cache.example\"\ntls = { cert = \"file:client.cert.pem\", key = \"file:server.key.pem\" }",
+        "url = \"rediss://cache.example\"\ntls = { cert = \"file:client.cert.pem\" }",
+        "url = \"redis://127.0.0.1\"\ntls = { ca = \"file:server.cert.pem\" }",
+        "tls = { ca = \"file:server.cert.pem\" }\ndanger_cleartext = true",
         "url = \"redis:127.0.0.1\"",
         "url = \"redis://\"",
         "url = \"redis://:hunter2@127.0.0.1/0\"",
@@ -46,11 +60,59 @@ fn checks_servers() {
         url = "postgres://db.example/palisade"
             fine
         url = "redis://cache.example"
-            2 store-cleartext: what goes to this store is not encrypted, its password included
-              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, and name who vouches for the server in `tls.ca`; `danger_cleartext = true` is for a network that nobody else is in)
         url = "postgres://db.example/d?sslmode=disable"
-            2 store-cleartext: what goes to this store is not encrypted, its password included
-              (write `rediss://`, or keep the server on this machine or in a network that nobody else is in)
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, and name who vouches for the server in `tls.ca`; `danger_cleartext = true` is for a network that nobody else is in)
+        url = "postgres://db.example/d?sslmode=prefer"
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, and name who vouches for the server in `tls.ca`; `danger_cleartext = true` is for a network that nobody else is in)
+        url = "postgres://db.example/d?sslmode=require"
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, and name who vouches for the server in `tls.ca`; `danger_cleartext = true` is for a network that nobody else is in)
+        url = "postgres://db.example/d?ssl-mode=allow"
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, and name who vouches for the server in `tls.ca`; `danger_cleartext = true` is for a network that nobody else is in)
+        url = "postgres://db.example/d?sslmode=verify-full"
+            fine
+        url = "postgres://127.0.0.1/d?sslmode=disable"
+            fine
+        url = "redis://cache.example"
+        danger_cleartext = true
+            2 store-cleartext: what goes to this store can be read by others, its password included, or they can play the store
+              (write `rediss://`, or leave `sslmode` out, as soon as the server speaks TLS)
+        url = "rediss://cache.example/#insecure"
+            2 bad-store: a store has no fragment
+              (remove what stands behind `#`; a certificate is always checked)
+        url = "rediss://cache.example"
+        tls = { ca = "file:server.cert.pem" }
+            fine
+        url = "rediss://cache.example"
+        tls = { ca = "file:server.key.pem" }
+            3 bad-certificate: `file:server.key.pem` has no certificate
+              (the file must have `-----BEGIN CERTIFICATE-----` blocks in PEM form)
+        url = "rediss://cache.example"
+        tls = { cert = "file:client.cert.pem", key = "file:client.key.pem" }
+            fine
+        url = "rediss://cache.example"
+        tls = { cert = "file:client.cert.pem", key = "file:server.key.pem" }
+            3 key-mismatch: `file:server.key.pem` is not the key of `file:client.cert.pem`
+              (take the key that the certificate was requested with)
+        url = "rediss://cache.example"
+        tls = { cert = "file:client.cert.pem" }
+            3 bad-store: `cert` without `key` proves nothing
+              (give both, or none)
+        url = "redis://127.0.0.1"
+        tls = { ca = "file:server.cert.pem" }
+            3 bad-store: this server is reached without TLS, so `tls` means nothing
+              (write `rediss://`, or `sslmode=verify-full`, or remove it)
+        tls = { ca = "file:server.cert.pem" }
+        danger_cleartext = true
+            2 bad-store: there is no way to protect, so `tls` means nothing
+              (remove it)
+            3 bad-store: there is no way to protect, so `danger_cleartext` means nothing
+              (remove it)
         url = "redis:127.0.0.1"
             2 bad-store: this is not a store
               (write `memory:`, `sqlite:PATH`, `redis://HOST:PORT/DB` or `postgres://HOST:PORT/DB`)
@@ -118,14 +180,15 @@ fn a_server_is_what_was_written() {
          [store.counters]\nurl = \"rediss://cache.example:6380/2\"\nmode = \"lease\"\n"
     );
     let stores = parse(&text).unwrap().settings.stores;
-    let Store::Server(StoreServer { url, user, password: Some(password) }) = &stores.store else {
+    let Store::Server(StoreServer { url, user, password: Some(password), .. }) = &stores.store else {
         panic!("{stores:?}")
     };
     assert_eq!((url.as_str(), user.as_deref()), ("postgres://127.0.0.1/palisade", Some("palisade")));
     let file = include_str!("../../fixtures/csrf.key");
     assert!(password.0.matches(file.trim_end().as_bytes()));
     assert!(!format!("{stores:?}").contains(file.trim_end()));
-    let counters = StoreServer { url: "rediss://cache.example:6380/2".to_owned(), user: None, password: None };
+    let (url, trust) = ("rediss://cache.example:6380/2".to_owned(), StoreTrust::default());
+    let counters = StoreServer { url, user: None, password: None, trust };
     assert_eq!(stores.counters.store, Some(Store::Server(counters)));
     assert_eq!((stores.counters.lease, stores.timeout), (Some(5), Duration::from_millis(100)));
 }
