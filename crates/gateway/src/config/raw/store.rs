@@ -22,6 +22,8 @@ pub(crate) struct RawStore {
     pub(crate) timeout: Span,
     /// How requests are counted.
     pub(crate) counters: RawCounters,
+    /// What was written down about people and programs.
+    pub(crate) records: RawRecords,
     /// Which tokens were taken back before their time.
     pub(crate) revocations: RawRevocations,
 }
@@ -34,6 +36,7 @@ impl Default for RawStore {
             password: None,
             timeout: Span::from("100ms"),
             counters: RawCounters::default(),
+            records: RawRecords::default(),
             revocations: RawRevocations::default(),
         }
     }
@@ -62,12 +65,26 @@ impl Default for RawCounters {
     }
 }
 
+/// What was written down about people and programs: sessions, the API keys of service accounts, and which tokens were
+/// taken back.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawRecords {
+    /// Where that is: `sqlite:PATH` or `postgres://HOST:PORT/DB`. Every `[api_keys.NAME]` and `[sessions.NAME]` is read
+    /// there, and `[store.revocations]` unless it has a `url` of its own.
+    pub(crate) url: Option<StoreUrl>,
+    /// Who signs in to that server.
+    pub(crate) user: Option<String>,
+    /// A file with the password for it.
+    pub(crate) password: Option<FileRef>,
+}
+
 /// Which tokens were taken back before their time.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawRevocations {
     /// Where that is written, by whoever issues the tokens or by `palisade token revoke`: `sqlite:PATH` or
-    /// `postgres://HOST:PORT/DB`. It is read twice a second.
+    /// `postgres://HOST:PORT/DB`. It is read twice a second. By default where the records are.
     pub(crate) url: Option<StoreUrl>,
     /// Who signs in to that server.
     pub(crate) user: Option<String>,

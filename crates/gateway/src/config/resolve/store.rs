@@ -4,7 +4,7 @@ use http::Uri;
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::secret::Secret;
 
-use super::super::raw::{FileRef, RawCounters, RawRevocations, RawStore};
+use super::super::raw::{FileRef, RawCounters, RawStore, StoreUrl};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{Counters, HiddenSecret, Store, StoreServer, Stores};
 use super::super::word::Counted;
@@ -15,23 +15,33 @@ pub(crate) fn stores(cx: &mut Context<'_>, raw: &RawStore) -> Option<Stores> {
     let timeout = cx.value(&at.key("timeout"), &raw.timeout, scalar::duration);
     let store = store(cx, &at, &raw.url, &Account { user: &raw.user, password: &raw.password });
     let counters = counters(cx, &at.key("counters"), &raw.counters);
-    let revocations = revocations(cx, &at.key("revocations"), &raw.revocations);
-    Some(Stores { store: store?, timeout: timeout?, counters: counters?, revocations: revocations? })
+    let (written, revoked) = (&raw.records, &raw.revocations);
+    let account = Account { user: &written.user, password: &written.password };
+    let records = durable(cx, &at.key("records"), written.url.as_ref(), &account, "records");
+    let account = Account { user: &revoked.user, password: &revoked.password };
+    let revocations = durable(cx, &at.key("revocations"), revoked.url.as_ref(), &account, "revocations");
+    let (store, counters) = (store?, counters?);
+    Some(Stores { store, timeout: timeout?, counters, records: records?, revocations: revocations? })
 }
 
-fn revocations(cx: &mut Context<'_>, at: &At, raw: &RawRevocations) -> Option<Option<Store>> {
-    let account = Account { user: &raw.user, password: &raw.password };
-    let Some(url) = &raw.url else {
+/// A store of what must outlive the process, and comes from outside of it.
+fn durable(
+    cx: &mut Context<'_>,
+    at: &At,
+    url: Option<&StoreUrl>,
+    account: &Account<'_>,
+    what: &str,
+) -> Option<Option<Store>> {
+    let Some(url) = url else {
         account.refuse(cx, at, "add the `url` of the server, or remove it");
         return Some(None);
     };
-    // What was revoked must outlive the process that hears of it, and come from outside of it.
     if url.starts_with("memory:") || url.starts_with("redis") {
-        let fault = Fault::new("bad-store", "this store keeps no revocations", DURABLE);
+        let fault = Fault::new("bad-store", format!("this store keeps no {what}"), DURABLE);
         cx.fault(&at.key("url"), fault);
         return None;
     }
-    store(cx, at, url, &account).map(Some)
+    store(cx, at, url, account).map(Some)
 }
 
 const DURABLE: &str = "write `sqlite:PATH` or `postgres://HOST:PORT/DB`";
