@@ -128,7 +128,10 @@ fn records_outlive_the_process() {
         "url = \"redis://127.0.0.1/0\"",
         "user = \"a\"",
     ];
-    check_each(&cases, |case| format!("[store.records]\n{case}\n"), &expect![[r#"
+    check_each(
+        &cases,
+        |case| format!("[store.records]\n{case}\n"),
+        &expect![[r#"
         url = "sqlite:records.db"
             fine
         url = "postgres://db.example/d"
@@ -143,7 +146,8 @@ fn records_outlive_the_process() {
         user = "a"
             2 bad-store: nobody signs in here, so `user` means nothing
               (add the `url` of the server, or remove it)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
