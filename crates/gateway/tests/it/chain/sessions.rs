@@ -167,7 +167,7 @@ fn near(id: &str) -> Vec<String> {
     let changed = (0..id.len()).map(|place| {
         id.char_indices().map(|(at, character)| if at == place { other(character) } else { character }).collect()
     });
-    let cut = [0, 1, 10, 16, 21, 22, 32, 42].map(|length| id[..length].to_owned());
+    let cut = [0, 1, 10, 16, 21, 22, 32, 42].map(|length| id.chars().take(length).collect());
     let shaped = [
         id.to_ascii_uppercase(),
         id.to_ascii_lowercase(),
@@ -181,7 +181,7 @@ fn near(id: &str) -> Vec<String> {
         format!("{id}; __Host-session={id}"),
         format!("{id}%00"),
         format!("{id}, {id}"),
-        format!("' OR '1'='1"),
+        "' OR '1'='1".to_owned(),
     ];
     changed.chain(cut).chain(shaped).collect()
 }
