@@ -2,6 +2,7 @@
 
 mod browser;
 mod credential;
+mod recorded;
 
 use std::sync::Arc;
 

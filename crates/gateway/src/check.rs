@@ -122,9 +122,11 @@ fn explain(loaded: &Loaded, built: &Built) -> String {
 
 pub(crate) fn name(reference: &CredentialRef) -> String {
     match reference {
+        CredentialRef::ApiKeys(name) => format!("api_keys.{name}"),
         CredentialRef::Bearer(name) => format!("bearer.{name}"),
         CredentialRef::Certificates(name) => format!("certificates.{name}"),
         CredentialRef::Keys(name) => format!("keys.{name}"),
+        CredentialRef::Sessions(name) => format!("sessions.{name}"),
     }
 }
 

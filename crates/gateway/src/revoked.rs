@@ -11,10 +11,11 @@ use palisade::token::revocation_feed::{FeedError, RevocationFeed};
 use palisade_core::diagnostic::Diagnostic;
 use palisade_core::port::Clock;
 use palisade_core::time::Timestamp;
+use palisade_store::records::Records;
 use tracing::warn;
 
 use crate::config::Loaded;
-use crate::stores::{self, REVOCATIONS};
+use crate::stores;
 
 /// Reads the log that the configuration names, if it names one.
 pub(crate) struct Revoked {
@@ -24,12 +25,13 @@ pub(crate) struct Revoked {
 
 impl Revoked {
     /// Opens the log and reads all that matters: no token is taken before that.
-    pub(crate) async fn open(loaded: &Loaded, world: &World) -> Result<Self, Diagnostic> {
+    pub(crate) async fn open(loaded: &Loaded, world: &World, records: Option<&Records>) -> Result<Self, Diagnostic> {
         let clock = Arc::clone(&world.clock);
-        let Some(log) = stores::revocations(loaded).await? else { return Ok(Self { feed: None, clock }) };
+        let found = stores::revocations(loaded, records).await?;
+        let Some((log, at)) = found else { return Ok(Self { feed: None, clock }) };
         let feed = RevocationFeed::new(log, Arc::default(), Arc::clone(&clock));
         let help = "the gateway does not start before it knows which tokens were taken back";
-        feed.catch_up().await.map_err(|error| stores::unusable(loaded, &error, help, &REVOCATIONS))?;
+        feed.catch_up().await.map_err(|error| stores::unusable(loaded, &error, help, &at))?;
         Ok(Self { feed: Some(Arc::new(feed)), clock })
     }
 

@@ -53,8 +53,9 @@ impl Gateway {
     /// The same with sockets that somebody else has opened.
     pub async fn prepare_with(loaded: &Loaded, inherited: Inherited) -> Result<Self, Vec<Diagnostic>> {
         let (world, seen) = observed(world(loaded).await.map_err(|diagnostic| vec![diagnostic])?, loaded);
-        let revoked = Revoked::open(loaded, &world).await.map_err(|diagnostic| vec![diagnostic])?;
-        let policy = Policy::make(loaded.clone(), &world, Kept::knowing(revoked.list()))?;
+        let records = stores::records(loaded).await.map_err(|diagnostic| vec![diagnostic])?;
+        let revoked = Revoked::open(loaded, &world, records.as_ref()).await.map_err(|diagnostic| vec![diagnostic])?;
+        let policy = Policy::make(loaded.clone(), &world, Kept::knowing(revoked.list(), records))?;
         let diagnostics = policy.diagnostics.clone();
         let (inherited, predecessor) = handover::take_over(loaded, inherited).await?;
         let listeners = bind(loaded, inherited).await?;

@@ -28,12 +28,28 @@ pub(crate) async fn open(loaded: &Loaded) -> Result<(Arc<dyn CounterStore>, Arc<
     Ok((counters, once))
 }
 
-/// Where it is written which tokens were taken back, if the configuration names a place.
-pub(crate) async fn revocations(loaded: &Loaded) -> Result<Option<Arc<dyn RevocationLog>>, Diagnostic> {
-    let Some(store) = &loaded.settings.stores.revocations else { return Ok(None) };
+/// Where credentials are kept, if the configuration names a place.
+pub(crate) async fn records(loaded: &Loaded) -> Result<Option<Records>, Diagnostic> {
+    match &loaded.settings.stores.records {
+        None => Ok(None),
+        Some(store) => durable(loaded, store, &RECORDS).await.map(Some),
+    }
+}
+
+/// Where it is written which tokens were taken back, and the key that says so: a place of its own, or the records.
+pub(crate) async fn revocations(
+    loaded: &Loaded,
+    records: Option<&Records>,
+) -> Result<Option<(Arc<dyn RevocationLog>, [&'static str; 3])>, Diagnostic> {
+    Ok(match &loaded.settings.stores.revocations {
+        Some(store) => Some((durable(loaded, store, &REVOCATIONS).await?.revocations, REVOCATIONS)),
+        None => records.map(|records| (Arc::clone(&records.revocations), RECORDS)),
+    })
+}
+
+async fn durable(loaded: &Loaded, store: &Store, at: &[&str]) -> Result<Records, Diagnostic> {
     let (place, help) = place(loaded, store);
-    let records = Records::open(&place).await.map_err(|error| unusable(loaded, &error, help, &REVOCATIONS))?;
-    Ok(Some(records.revocations))
+    Records::open(&place).await.map_err(|error| unusable(loaded, &error, help, at))
 }
 
 /// A store that cannot be used, at the key that names it.
@@ -41,8 +57,8 @@ pub(crate) fn unusable(loaded: &Loaded, error: &dyn fmt::Display, help: &'static
     loaded.locate(Diagnostic::error("store-unusable", error.to_string()).help(help), at)
 }
 
-/// The key that names where revocations are.
-pub(crate) const REVOCATIONS: [&str; 3] = ["store", "revocations", "url"];
+const RECORDS: [&str; 3] = ["store", "records", "url"];
+const REVOCATIONS: [&str; 3] = ["store", "revocations", "url"];
 
 async fn one(loaded: &Loaded, store: &Store, at: &[&str]) -> Result<Stores, Diagnostic> {
     let (place, help) = place(loaded, store);

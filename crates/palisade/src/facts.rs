@@ -3,6 +3,7 @@
 //! Stages never name each other; what one knows and another needs stands here. Each fact has one writer, named in its
 //! documentation, and is absent until that stage has run.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -66,8 +67,8 @@ pub struct Facts {
     pub operation: Option<OperationMatch>,
     /// Who asks. Anonymous until `authenticate` has run.
     pub principal: Principal,
-    /// Which header carried the credential that established the principal. Written by `authenticate`.
-    pub credential: Option<http::HeaderName>,
+    /// What carried the credential that established the principal. Written by `authenticate`; `present` reads.
+    pub credential: Option<Carrier>,
     /// What is remembered of the credential. Written by `authenticate`; `present` keeps there what it signs.
     pub(crate) known: Option<Arc<Known>>,
     /// What the resource says of itself beside a challenge. Written by `authenticate`; `rescue` reads.
@@ -155,6 +156,34 @@ pub enum Transport {
     Clear,
     /// TLS.
     Encrypted,
+}
+
+/// What carries a credential.
+///
+/// ```
+/// use palisade::facts::Carrier;
+/// use palisade::stage::{Stage, Verdict, present::Present};
+///
+/// let mut head = palisade::testing::head("GET /\ncookie: theme=dark; __Host-session=a1b2");
+/// head.facts.credential = Some(Carrier::Cookie("__Host-session".into()));
+/// assert!(matches!(Present::default().check(&mut head), Verdict::Now(Ok(()))));
+/// assert_eq!(head.parts.headers["cookie"], "theme=dark");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The cookie of this name, among others.
+    Cookie(Box<str>),
+    /// This header as a whole.
+    Header(http::HeaderName),
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Header(name) => f.write_str(name.as_str()),
+        }
+    }
 }
 
 /// What is wrong with bytes in whose place a request stands that says nothing.

@@ -125,3 +125,21 @@ fn what_is_no_request_is_not_guessed() {
         assert!(found.stderr.contains(problem), "{}", found.stderr);
     }
 }
+
+#[test]
+fn a_credential_in_a_store_is_told_to_be_unavailable_and_the_store_is_not_opened() {
+    let sections = "[api_keys.services]\n[sessions.app]\n[store.records]\nurl = \"sqlite:records.db\"\n[events]";
+    let names = "authenticate = [\"api_keys.services\", \"sessions.app\"]";
+    let dir = folder(&CONFIG.replace("authenticate = \"backend\"", names).replace("[events]", sections));
+    let key = "pk_live_AAAAAAAAAAAAAAAA_AAAAAAAAAAAAAAAAAAAAAAAAAAA_wrong1";
+    let session = format!("cookie: __Host-session={}", "A".repeat(43));
+    for (credential, verdict) in [(format!("x-api-key: {key}"), "credential-invalid"), (session, "unavailable")] {
+        let request = format!("POST /notes HTTP/1.1\nhost: a\nsec-fetch-site: same-origin\n{credential}\n");
+        let found = explain(&dir, &request, "");
+        let said = found.stdout.lines().find(|line| line.contains("authenticate")).unwrap();
+        assert!(said.ends_with(&format!("REFUSES {verdict}")), "{}", found.stdout);
+    }
+    assert!(!dir.path().join("records.db").exists());
+    let checked = palisade(&dir, "check --explain").stdout;
+    assert!(checked.contains("credentials: api_keys.services, sessions.app;"), "{checked}");
+}

@@ -34,7 +34,8 @@ pub(super) fn headers(settings: &Settings) -> PerRoute<FinishSettings> {
 pub(super) fn cors(settings: &Settings, route: &Route) -> CorsSettings {
     let has_proofs = |reference: &CredentialRef| match reference {
         CredentialRef::Bearer(name) => settings.bearer(name).is_some_and(|section| section.dpop != DpopMode::Off),
-        CredentialRef::Certificates(_) | CredentialRef::Keys(_) => false,
+        CredentialRef::ApiKeys(_) | CredentialRef::Certificates(_) => false,
+        CredentialRef::Keys(_) | CredentialRef::Sessions(_) => false,
     };
     let readers = readers(route);
     match &route.authenticate {

@@ -20,6 +20,8 @@ use palisade_contract::{Contract, Location};
 use palisade_core::denial::Proofs;
 use palisade_core::diagnostic::Diagnostic;
 
+use super::recorded;
+use crate::check;
 use crate::config::Loaded;
 use crate::config::settings::{self, Algorithm, Authenticate, BearerKeys, CredentialRef, DpopMode, TokenType};
 use crate::reload::Kept;
@@ -60,14 +62,11 @@ pub(super) fn all(
         let certificates = Certificates::new(section.records.iter().cloned());
         made.insert(format!("certificates.{}", section.name), Credential::Certificate(Arc::new(certificates)));
     }
+    recorded::add(settings, world, kept, &mut made);
     if diagnostics.len() > before {
         return None;
     }
-    let of = |reference: &CredentialRef| match reference {
-        CredentialRef::Bearer(name) => made.get(&format!("bearer.{name}")).cloned(),
-        CredentialRef::Certificates(name) => made.get(&format!("certificates.{name}")).cloned(),
-        CredentialRef::Keys(name) => made.get(&format!("keys.{name}")).cloned(),
-    };
+    let of = |reference: &CredentialRef| made.get(&check::name(reference)).cloned();
     Some(
         settings
             .routes

@@ -4,8 +4,8 @@
 //!    There is no second evaluator that could be of another opinion.
 //! 2. In the place of the backend stands somebody who writes down what would have been forwarded. What a backend would
 //!    have answered is not known, so that nothing is said about answers.
-//! 3. Nothing is sent anywhere: keys that an issuer publishes at a URL are not fetched, and a token that needs them is
-//!    told to be unavailable. [`Explainer::pretending`] lets somebody be signed in all the same.
+//! 3. Nothing is sent anywhere: keys that an issuer publishes at a URL are not fetched, nothing is looked up in a store,
+//!    and a credential that needs either is told to be unavailable. [`Explainer::pretending`] lets somebody be signed in all the same.
 //! 4. What the listener refuses before a request is one, such as two lengths, is not seen here.
 
 mod curl;

@@ -14,7 +14,7 @@ pub(super) fn changes(old: &Settings, new: &Loaded) -> Vec<Diagnostic> {
     };
     let address = |admin: &Option<Admin>| admin.as_ref().map(|admin| admin.address.clone());
     let (was, is) = (&old.server, &new.settings.server);
-    let keys: [(&[&str], bool); 22] = [
+    let keys: [(&[&str], bool); 23] = [
         (&["limits", "max_uri"], before.max_uri != after.max_uri),
         (&["limits", "max_headers"], before.max_headers != after.max_headers),
         (&["limits", "head_timeout"], before.head_timeout != after.head_timeout),
@@ -22,6 +22,7 @@ pub(super) fn changes(old: &Settings, new: &Loaded) -> Vec<Diagnostic> {
         (&["store", "url"], old.stores.store != new.settings.stores.store),
         (&["store", "timeout"], old.stores.timeout != new.settings.stores.timeout),
         (&["store", "counters"], old.stores.counters != new.settings.stores.counters),
+        (&["store", "records"], old.stores.records != new.settings.stores.records),
         (&["store", "revocations"], old.stores.revocations != new.settings.stores.revocations),
         (&["events", "output"], old.events != new.settings.events),
         (&["server", "reload"], was.reload != is.reload),

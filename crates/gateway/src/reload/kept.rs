@@ -11,6 +11,7 @@ use palisade::stage::guard::Breaker;
 use palisade::token::jwks::KeySource;
 use palisade::token::revocation::Revocations;
 use palisade_store::memory::MemoryCounters;
+use palisade_store::records::Records;
 
 use crate::config::settings;
 use crate::upstream::{Upstream, UpstreamError};
@@ -26,6 +27,8 @@ pub(crate) struct Kept {
     pub(crate) local: Arc<MemoryCounters>,
     /// Which tokens were taken back.
     pub(crate) revocations: Arc<Revocations>,
+    /// Where credentials are kept; `None` where nothing is to be asked.
+    pub(crate) records: Option<Records>,
     upstreams: Shelf<Upstream>,
     breakers: Shelf<Breaker>,
     caches: Shelf<CacheStore>,
@@ -33,16 +36,16 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Nothing but the tokens that were taken back.
-    pub(crate) fn knowing(revocations: Arc<Revocations>) -> Self {
-        Self { revocations, ..Self::default() }
+    /// Nothing but the tokens that were taken back, and where credentials are kept.
+    pub(crate) fn knowing(revocations: Arc<Revocations>, records: Option<Records>) -> Self {
+        Self { revocations, records, ..Self::default() }
     }
 
     /// The same, from which what the next chain does not ask for will be gone.
     pub(crate) fn next(self) -> Self {
         let (upstreams, breakers, caches) = (self.upstreams.next(), self.breakers.next(), self.caches.next());
-        let (local, revocations) = (self.local, self.revocations);
-        Self { upstreams, breakers, caches, keys: self.keys.next(), local, revocations }
+        let (local, revocations, records) = (self.local, self.revocations, self.records);
+        Self { upstreams, breakers, caches, keys: self.keys.next(), local, revocations, records }
     }
 
     /// A backend, with its connections and what is known of its endpoints.

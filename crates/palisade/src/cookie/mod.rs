@@ -7,11 +7,13 @@
 
 mod correct;
 mod read;
+mod removal;
 mod write;
 
 pub use correct::CookieSettings;
 pub(crate) use correct::{Corrected, correct};
 pub use read::Cookies;
+pub(crate) use removal::remove;
 pub use write::{CookieError, SetCookie};
 
 /// Whether a text can be the name of a cookie.

@@ -122,7 +122,12 @@ impl Sessions {
             Presented::Malformed => return Ok(Resolved::Malformed),
             Presented::Id(id) => id,
         };
-        Ok(match self.0.store.touch(&id.hash(), self.now()).await? {
+        let now = self.now();
+        Ok(match self.0.store.touch(&id.hash(), now).await? {
+            // Settings that have become stricter hold for the sessions that are there as well.
+            Touched::Live { session, .. } if now >= session.created.plus(self.settings().absolute) => {
+                Resolved::Over(Box::new(session), Over::Absolute)
+            }
             Touched::Live { session, by } => Resolved::Live(Box::new(session), by),
             Touched::Over { session, why } => Resolved::Over(Box::new(session), why),
             Touched::Unknown => Resolved::Unknown,

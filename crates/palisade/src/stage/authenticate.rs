@@ -41,6 +41,7 @@ use crate::credential::Known;
 use crate::credential::api_key::ApiKeys;
 use crate::credential::certificate::{Certificates, ClientCertificate};
 use crate::credential::stored_api_key::StoredApiKeys;
+use crate::facts::Carrier;
 use crate::session::{Presented as Cookie, Sessions};
 use crate::settings::PerRoute;
 use crate::token::claims::claimed_issuer;
@@ -393,7 +394,7 @@ impl Stage for Authenticate {
                 Verdict::PASS
             }
             Ok(Found::Somebody(principal)) => {
-                head.facts.credential = Some(header);
+                head.facts.credential = Some(Carrier::Header(header));
                 head.facts.principal = principal;
                 Verdict::PASS
             }
@@ -412,7 +413,7 @@ impl Stage for Authenticate {
 }
 
 fn establish(head: &mut Head, header: HeaderName, known: Arc<Known>) {
-    head.facts.credential = Some(header);
+    head.facts.credential = Some(Carrier::Header(header));
     head.facts.principal = known.principal.clone();
     head.facts.known = Some(known);
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. Hop-by-hop headers go, `Upgrade` among them, and those that `Connection` names.
 //! 2. The header with the credential goes, and the proof that came with it, unless the route says that the backend needs
-//!    it: what a backend does not have, it cannot leak or misuse.
+//!    it: what a backend does not have, it cannot leak or misuse. Of cookies only that of the session goes.
 //! 3. The backend is told the client's address, the scheme, the host and the request's id, each in one header that
 //!    nobody else can set: `client` has deleted what came from outside.
 //! 4. It is told who asks in `Palisade-Identity`, signed for it alone and for a minute, where there is a key to sign with
@@ -20,8 +20,9 @@ use palisade_core::principal::Principal;
 use palisade_core::stage::StageId;
 
 use super::{Head, Stage, Verdict};
+use crate::cookie;
 use crate::credential::Told;
-use crate::facts::{Facts, Transport};
+use crate::facts::{Carrier, Facts, Transport};
 use crate::plain;
 use crate::settings::PerRoute;
 use crate::token::dpop;
@@ -37,7 +38,7 @@ use crate::token::identity::{self, IdentitySigner};
 /// // The credential ends here, and no header says without a signature who asks.
 /// let stage = Present::new(PerRoute::same(Credentials::Strip)).telling(Plain::Untold);
 /// let mut head = palisade::testing::head("GET /\nhost: a\nauthorization: Bearer a.b.c");
-/// head.facts.credential = Some(http::header::AUTHORIZATION);
+/// head.facts.credential = Some(palisade::facts::Carrier::Header(http::header::AUTHORIZATION));
 /// assert!(matches!(stage.check(&mut head), Verdict::Now(Ok(()))));
 /// assert!(!head.parts.headers.contains_key("authorization"));
 /// ```
@@ -128,9 +129,13 @@ impl Stage for Present {
         let Head { parts, facts, .. } = head;
         let headers = &mut parts.headers;
         canon::header::strip_hop_by_hop(headers);
-        if let (true, Some(name)) = (strip, &facts.credential) {
-            headers.remove(name);
-            headers.remove(dpop::HEADER);
+        match facts.credential.as_ref().filter(|_| strip) {
+            None => {}
+            Some(Carrier::Cookie(name)) => cookie::remove(headers, name),
+            Some(Carrier::Header(name)) => {
+                headers.remove(name);
+                headers.remove(dpop::HEADER);
+            }
         }
         let scheme = if facts.transport == Transport::Encrypted { "https" } else { "http" };
         set(headers, &PROTO, Some(HeaderValue::from_static(scheme)));
@@ -209,7 +214,7 @@ mod tests {
         for (credentials, keeps) in [(Credentials::Strip, false), (Credentials::Forward, true)] {
             let mut head = head("GET /\nauthorization: Bearer x\nconnection: x-secret\nx-secret: 1\ncookie: a=1");
             head.facts.principal = user("u-1");
-            head.facts.credential = Some(http::header::AUTHORIZATION);
+            head.facts.credential = Some(Carrier::Header(http::header::AUTHORIZATION));
             head.facts.client = Some([203, 0, 113, 9].into());
             assert_eq!(refusal(&Present::new(PerRoute::same(credentials)), &mut head), None);
             let headers = &head.parts.headers;
@@ -218,6 +223,20 @@ mod tests {
             assert_eq!(headers["palisade-subject"], "u-1");
             assert_eq!(headers["x-forwarded-for"], "203.0.113.9");
             assert_eq!(headers["cookie"], "a=1");
+        }
+    }
+
+    #[test]
+    fn of_cookies_only_that_of_the_session_goes() {
+        for (credentials, expect) in [
+            (Credentials::Strip, "theme=dark; __Host-csrf=t"),
+            (Credentials::Forward, "theme=dark; __Host-s=i; __Host-csrf=t"),
+        ] {
+            let mut head = head("GET /\ncookie: theme=dark; __Host-s=i; __Host-csrf=t\nauthorization: other");
+            head.facts.credential = Some(Carrier::Cookie("__Host-s".into()));
+            assert_eq!(refusal(&Present::new(PerRoute::same(credentials)), &mut head), None);
+            assert_eq!(head.parts.headers["cookie"], expect);
+            assert!(head.parts.headers.contains_key("authorization"));
         }
     }
 

@@ -223,7 +223,7 @@ mod tests {
         ] {
             let kept = Kept::default();
             let mut head = head(&format!("GET {path}"));
-            head.facts.path = canonical.and_then(|path| palisade_core::canon::path::CanonicalPath::parse(path).ok());
+            head.facts.path = canonical.and_then(|path| CanonicalPath::parse(path).ok());
             answer(&stage(&kept), &mut head, "").await.unwrap();
             assert_eq!(&*kept.take()[0].path, expect, "{path}");
         }

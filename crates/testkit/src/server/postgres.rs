@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::process::{Process, free_port, listens, program};
 use crate::dir::TempDir;
@@ -15,6 +16,16 @@ pub struct Postgres {
     port: u16,
     process: Process,
     dir: TempDir,
+    durability: Durability,
+}
+
+/// What of a commit survives a crash of the machine.
+#[derive(Clone, Copy, Debug)]
+enum Durability {
+    /// Nothing that the system has not written by itself: enough for tests, and quick.
+    None,
+    /// Everything, as the server is by itself.
+    Full,
 }
 
 impl Postgres {
@@ -24,8 +35,17 @@ impl Postgres {
     /// The password of [`Self::USER`].
     pub const PASSWORD: &str = "postgres-a07d31";
 
-    /// Makes a database directory and starts a server on a free port.
+    /// Makes a database directory and starts a server on a free port. It does not wait for the disk.
     pub fn start() -> Self {
+        Self::start_with(Durability::None)
+    }
+
+    /// The same, which waits for the disk with every commit, as servers do.
+    pub fn start_durable() -> Self {
+        Self::start_with(Durability::Full)
+    }
+
+    fn start_with(durability: Durability) -> Self {
         let dir = TempDir::new();
         if is_root() {
             fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("the directory is ours");
@@ -43,8 +63,13 @@ impl Postgres {
             .unwrap_or_else(|error| panic!("initdb does not start: {error}"));
         assert!(output.status.success(), "initdb fails: {}", String::from_utf8_lossy(&output.stderr));
         let port = free_port();
-        let process = launch(&dir, port);
-        Self { port, process, dir }
+        let process = launch(&dir, port, durability);
+        Self { port, process, dir, durability }
+    }
+
+    /// The processor time that all its processes have used so far.
+    pub fn processor_time(&self) -> Duration {
+        self.process.time()
     }
 
     /// Where it is, with its password.
@@ -70,7 +95,7 @@ impl Postgres {
 
     /// Starts it again on the same port and data.
     pub fn restart(&mut self) {
-        self.process = launch(&self.dir, self.port);
+        self.process = launch(&self.dir, self.port, self.durability);
     }
 }
 
@@ -83,10 +108,14 @@ impl Drop for Postgres {
 /// The user `nobody`: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65_534;
 
-fn launch(dir: &TempDir, port: u16) -> Process {
+fn launch(dir: &TempDir, port: u16, durability: Durability) -> Process {
     let mut command = command("postgres");
     command.arg("-D").arg(data(dir)).arg("-k").arg(dir.path()).args(["-p", &port.to_string()]);
-    command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=40"]);
+    command.args(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=40"]);
+    match durability {
+        Durability::None => command.args(["-c", "fsync=off"]),
+        Durability::Full => command.args(["-c", "fsync=on", "-c", "synchronous_commit=on"]),
+    };
     let mut process = Process::start("PostgreSQL", command, dir.path().join("output.log"));
     process.wait_until("does not listen", || listens(port) && accepts(dir, port));
     process

@@ -1,5 +1,7 @@
 //! Two authenticators that others have written register and sign in; what attackers make of them is refused.
 
+mod vectors;
+
 use std::sync::Arc;
 
 use palisade::core::id::{FactorId, UserId};

@@ -10,6 +10,7 @@ mod limit;
 mod operate;
 mod operation;
 mod payload;
+mod recorded;
 mod route;
 mod server;
 mod store;
@@ -34,9 +35,10 @@ pub(crate) use limit::{RawThrottle, RawThrottles};
 pub(crate) use operate::RawAdmin;
 pub(crate) use operation::RawOperation;
 pub(crate) use payload::RawPayload;
+pub(crate) use recorded::{RawApiKeys, RawSessions};
 pub(crate) use route::{RawAuthenticate, RawCors, RawRoute};
 pub(crate) use server::{RawHttp2, RawServer};
-pub(crate) use store::{RawCounters, RawRevocations, RawStore, RawStoreTls};
+pub(crate) use store::{RawCounters, RawLasting, RawStore, RawStoreTls};
 pub(crate) use stream::RawWebsocket;
 pub(crate) use text::{FileRef, Network, Span};
 use text::{Output, Size, Socket};
@@ -82,6 +84,12 @@ pub(crate) struct RawConfig {
     /// Tables that say which client certificate is whose.
     #[serde(default)]
     pub(crate) certificates: BTreeMap<String, RawCertificates>,
+    /// API keys of service accounts, kept in `[store.records]`.
+    #[serde(default)]
+    pub(crate) api_keys: BTreeMap<String, RawApiKeys>,
+    /// Sessions of people who have signed in, kept in `[store.records]`.
+    #[serde(default)]
+    pub(crate) sessions: BTreeMap<String, RawSessions>,
     /// How backends are told who asks.
     #[serde(default)]
     pub(crate) present: RawPresent,

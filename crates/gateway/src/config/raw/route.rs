@@ -25,8 +25,9 @@ pub(crate) struct RawRoute {
     pub(crate) upstream: String,
     /// The name of a `[contract.NAME]`; what it does not describe is refused.
     pub(crate) contract: String,
-    /// The credentials that are accepted: names such as `bearer.main` and `keys.partners`. The word `"backend"` in
-    /// place of the list leaves the verification to the backend: the gateway only insists that there is a credential.
+    /// The credentials that are accepted: names such as `bearer.main`, `keys.partners` or `sessions.app`. The word
+    /// `"backend"` in place of the list leaves the verification to the backend: the gateway only insists that there is a
+    /// credential.
     #[serde(default)]
     pub(crate) authenticate: RawAuthenticate,
     /// Operations that need no credential, by their `operationId`.

@@ -26,8 +26,12 @@ pub(crate) struct RawStore {
     pub(crate) timeout: Span,
     /// How requests are counted.
     pub(crate) counters: RawCounters,
-    /// Which tokens were taken back before their time.
-    pub(crate) revocations: RawRevocations,
+    /// What was written down about people and programs: sessions, the API keys of service accounts, and which tokens were
+    /// taken back. Every `[api_keys.NAME]` and `[sessions.NAME]` is read there.
+    pub(crate) records: RawLasting,
+    /// Which tokens were taken back before their time, as whoever issues them or `palisade token revoke` writes it down.
+    /// It is read twice a second. By default it is with the records.
+    pub(crate) revocations: RawLasting,
 }
 
 impl Default for RawStore {
@@ -40,7 +44,8 @@ impl Default for RawStore {
             danger_cleartext: false,
             timeout: Span::from("100ms"),
             counters: RawCounters::default(),
-            revocations: RawRevocations::default(),
+            records: RawLasting::default(),
+            revocations: RawLasting::default(),
         }
     }
 }
@@ -100,12 +105,11 @@ impl Default for RawCounters {
     }
 }
 
-/// Which tokens were taken back before their time.
+/// A store of what outlives the gateway and comes from outside of it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct RawRevocations {
-    /// Where that is written, by whoever issues the tokens or by `palisade token revoke`: `sqlite:PATH` or
-    /// `postgres://HOST:PORT/DB`. It is read twice a second.
+pub(crate) struct RawLasting {
+    /// `sqlite:PATH` or `postgres://HOST:PORT/DB`.
     pub(crate) url: Option<StoreUrl>,
     /// Who signs in to that server.
     pub(crate) user: Option<String>,

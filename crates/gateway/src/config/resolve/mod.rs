@@ -11,6 +11,7 @@ mod operate;
 mod operation;
 mod payload;
 mod process;
+mod recorded;
 mod route;
 mod server;
 mod store;
@@ -64,6 +65,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
     let bearer = cx.each("bearer", &raw.bearer, bearer::bearer);
     let keys = cx.each("keys", &raw.keys, keys::keys);
     let certificates = cx.each("certificates", &raw.certificates, identity::certificates);
+    let api_keys = recorded::api_keys(cx, raw);
+    let sessions = recorded::sessions(cx, raw);
     let present = identity::present(cx, &raw.present);
     let routes = route::routes(cx, raw);
     let client = networks(cx, &At::root("client"), &raw.client.allow, &raw.client.deny);
@@ -86,6 +89,8 @@ fn settings(cx: &mut Context<'_>, raw: &RawConfig) -> Option<Settings> {
         bearer,
         keys,
         certificates,
+        api_keys,
+        sessions,
         present: present?,
         roles: raw.roles.iter().flat_map(included).collect(),
         client: client?,
@@ -150,18 +155,22 @@ fn warn_of_unused(cx: &mut Context<'_>, raw: &RawConfig, settings: &Settings) {
         })
     };
     let is_used = |kind: &str, name: &str| match kind {
+        "api_keys" => accepts(&CredentialRef::ApiKeys(name.into())),
         "bearer" => accepts(&CredentialRef::Bearer(name.into())),
         "certificates" => accepts(&CredentialRef::Certificates(name.into())),
         "contract" => raw.route.values().any(|route| route.contract == name),
         "keys" => accepts(&CredentialRef::Keys(name.into())),
+        "sessions" => accepts(&CredentialRef::Sessions(name.into())),
         _ => raw.route.values().any(|route| route.upstream == name),
     };
-    let sections: [(&str, Vec<&String>); 5] = [
+    let sections: [(&str, Vec<&String>); 7] = [
         ("upstream", names(&raw.upstream)),
         ("contract", names(&raw.contract)),
         ("bearer", names(&raw.bearer)),
         ("keys", names(&raw.keys)),
         ("certificates", names(&raw.certificates)),
+        ("api_keys", names(&raw.api_keys)),
+        ("sessions", names(&raw.sessions)),
     ];
     for (kind, names) in sections {
         for name in names.into_iter().filter(|name| !is_used(kind, name)) {

@@ -159,10 +159,25 @@ fn authenticate(cx: &mut Context<'_>, at: &At, raw: &RawAuthenticate, file: &Raw
 /// Why nobody could tell which of two sections a credential is for. Then all of them would be refused, or one section
 /// would never be asked.
 fn clash(one: &CredentialRef, other: &CredentialRef, file: &RawConfig) -> Option<(String, &'static str)> {
-    use CredentialRef::{Bearer, Certificates, Keys};
+    use CredentialRef::{ApiKeys, Bearer, Certificates, Keys, Sessions};
     let issuer = |name: &str| file.bearer.get(name).map(|section| section.issuer.as_str()).unwrap_or_default();
     let header = |name: &str| file.keys.get(name).map(|section| section.header.to_lowercase()).unwrap_or_default();
+    let stored = |name: &str| file.api_keys.get(name).map(|section| section.header.to_lowercase()).unwrap_or_default();
+    let prefix = |name: &str| file.api_keys.get(name).map(|section| section.prefix.as_str()).unwrap_or_default();
+    let cookie = |name: &str| file.sessions.get(name).map(|section| section.cookie.as_str()).unwrap_or_default();
     match (one, other) {
+        (ApiKeys(one), ApiKeys(other)) if (stored(one), prefix(one)) == (stored(other), prefix(other)) => Some((
+            format!("the keys of `api_keys.{one}` and `api_keys.{other}` begin alike, and in the same header"),
+            "keep one of the sections on this route: both read the same store",
+        )),
+        (Bearer(_), ApiKeys(name)) | (ApiKeys(name), Bearer(_)) if stored(name) == "authorization" => Some((
+            format!("`api_keys.{name}` is read from `authorization`, where the tokens are"),
+            "give the keys another `header`",
+        )),
+        (Sessions(one), Sessions(other)) if cookie(one) == cookie(other) => Some((
+            format!("`sessions.{one}` and `sessions.{other}` are both read from the cookie `{}`", cookie(one)),
+            "keep one of the sections on this route: both read the same store",
+        )),
         (Bearer(one), Bearer(other)) if issuer(one) == issuer(other) => Some((
             format!("`bearer.{one}` and `bearer.{other}` are the same issuer, `{}`", issuer(one)),
             "a token is checked by the section of its issuer: keep one on this route",
@@ -185,28 +200,41 @@ fn clash(one: &CredentialRef, other: &CredentialRef, file: &RawConfig) -> Option
 
 fn credential(cx: &mut Context<'_>, at: &At, text: &str, file: &RawConfig) -> Option<CredentialRef> {
     match text.split_once('.') {
+        Some(("api_keys", name)) if file.api_keys.contains_key(name) => {
+            return Some(CredentialRef::ApiKeys(name.into()));
+        }
         Some(("bearer", name)) if file.bearer.contains_key(name) => return Some(CredentialRef::Bearer(name.into())),
         Some(("certificates", name)) if file.certificates.contains_key(name) => {
             return Some(CredentialRef::Certificates(name.into()));
         }
         Some(("keys", name)) if file.keys.contains_key(name) => return Some(CredentialRef::Keys(name.into())),
+        Some(("sessions", name)) if file.sessions.contains_key(name) => {
+            return Some(CredentialRef::Sessions(name.into()));
+        }
         _ => {}
     }
     let bearer = file.bearer.keys().map(|name| format!("bearer.{name}"));
     let certificates = file.certificates.keys().map(|name| format!("certificates.{name}"));
     let keys = file.keys.keys().map(|name| format!("keys.{name}"));
-    let known: Vec<String> = bearer.chain(certificates).chain(keys).collect();
+    let api_keys = file.api_keys.keys().map(|name| format!("api_keys.{name}"));
+    let sessions = file.sessions.keys().map(|name| format!("sessions.{name}"));
+    let known: Vec<String> = bearer.chain(certificates).chain(keys).chain(api_keys).chain(sessions).collect();
     let by_end = known.iter().find(|known| known.split_once('.').is_some_and(|(_, name)| name == text));
     let near = by_end.map(String::as_str).or_else(|| nearest_name(text, known.iter().map(String::as_str)));
     let help = match (text, near) {
         ("backend", _) => "write `authenticate = \"backend\"`, without brackets: it excludes every other".to_owned(),
         (_, Some(near)) => format!("did you mean `{near}`?"),
-        (_, None) if text.starts_with("bearer.") || text.starts_with("keys.") => format!("add a section `[{text}]`"),
+        (_, None) if SECTIONS.iter().any(|kind| text.split_once('.').is_some_and(|(found, _)| found == *kind)) => {
+            format!("add a section `[{text}]`")
+        }
         (_, None) => "write the name of a `[bearer.NAME]` or `[keys.NAME]` section, such as `bearer.main`".to_owned(),
     };
     cx.fault(at, Fault::new("unknown-reference", format!("there is no `{text}`"), help));
     None
 }
+
+/// The kinds of sections that say how a credential is verified.
+const SECTIONS: [&str; 5] = ["api_keys", "bearer", "certificates", "keys", "sessions"];
 
 fn credentials(cx: &mut Context<'_>, at: &At, raw: Option<Credentials>, who: &Authenticate) -> Option<Credentials> {
     let is_ours = matches!(who, Authenticate::Gateway(accepted) if !accepted.is_empty());

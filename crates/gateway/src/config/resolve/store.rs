@@ -3,7 +3,7 @@
 use http::Uri;
 use palisade_core::secret::Secret;
 
-use super::super::raw::{FileRef, RawCounters, RawRevocations, RawStore, RawStoreTls};
+use super::super::raw::{FileRef, RawCounters, RawLasting, RawStore, RawStoreTls};
 use super::super::scalar::{self, Fault};
 use super::super::settings::{Counters, HiddenSecret, Store, StoreServer, Stores};
 use super::super::word::Counted;
@@ -15,19 +15,21 @@ pub(crate) fn stores(cx: &mut Context<'_>, raw: &RawStore) -> Option<Stores> {
     let account = account(&raw.user, &raw.password, &raw.tls, raw.danger_cleartext);
     let store = store(cx, &at, &raw.url, &account);
     let counters = counters(cx, &at.key("counters"), &raw.counters);
-    let revocations = revocations(cx, &at.key("revocations"), &raw.revocations);
-    Some(Stores { store: store?, timeout: timeout?, counters: counters?, revocations: revocations? })
+    let records = lasting(cx, &at.key("records"), &raw.records, "records");
+    let revocations = lasting(cx, &at.key("revocations"), &raw.revocations, "revocations");
+    let (store, counters) = (store?, counters?);
+    Some(Stores { store, timeout: timeout?, counters, records: records?, revocations: revocations? })
 }
 
-fn revocations(cx: &mut Context<'_>, at: &At, raw: &RawRevocations) -> Option<Option<Store>> {
+/// A store of what must outlive the process, and comes from outside of it.
+fn lasting(cx: &mut Context<'_>, at: &At, raw: &RawLasting, what: &str) -> Option<Option<Store>> {
     let account = account(&raw.user, &raw.password, &raw.tls, raw.danger_cleartext);
     let Some(url) = &raw.url else {
         account.refuse(cx, at, "add the `url` of the server, or remove it");
         return Some(None);
     };
-    // What was revoked must outlive the process that hears of it, and come from outside of it.
     if url.starts_with("memory:") || url.starts_with("redis") {
-        let fault = Fault::new("bad-store", "this store keeps no revocations", DURABLE);
+        let fault = Fault::new("bad-store", format!("this store keeps no {what}"), DURABLE);
         cx.fault(&at.key("url"), fault);
         return None;
     }

@@ -4,6 +4,7 @@ mod credential;
 mod identity;
 mod operate;
 mod payload;
+mod recorded;
 mod route;
 mod server;
 mod store;
@@ -34,6 +35,7 @@ pub use credential::{Bearer, BearerKeys, ClaimPath, HiddenSecret, Key, Keys};
 pub use identity::{Certificates, Present};
 pub use operate::{Admin, AdminAddress};
 pub use payload::Payload;
+pub use recorded::{ApiKeys, Sessions};
 pub use route::{Authenticate, Cors, CorsOrigins, CredentialRef, Csrf, CsrfTokens, Route, Strictness};
 pub use server::Server;
 pub use store::{Counters, Store, StoreServer, StoreTrust, Stores};
@@ -59,6 +61,10 @@ pub struct Settings {
     pub keys: Vec<Keys>,
     /// Tables of client certificates.
     pub certificates: Vec<Certificates>,
+    /// API keys of service accounts.
+    pub api_keys: Vec<ApiKeys>,
+    /// Sessions of people.
+    pub sessions: Vec<Sessions>,
     /// How backends are told who asks.
     pub present: Present,
     /// Pairs of a role and one that it includes, for `RoleHierarchy::from_pairs`.

@@ -105,12 +105,16 @@ pub enum Authenticate {
 /// A section that says how a credential is verified, which exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CredentialRef {
+    /// `[api_keys.NAME]`.
+    ApiKeys(Arc<str>),
     /// `[bearer.NAME]`.
     Bearer(Arc<str>),
     /// `[certificates.NAME]`.
     Certificates(Arc<str>),
     /// `[keys.NAME]`.
     Keys(Arc<str>),
+    /// `[sessions.NAME]`.
+    Sessions(Arc<str>),
 }
 
 /// Which pages of other origins may read the responses.

@@ -14,7 +14,9 @@ pub struct Stores {
     pub timeout: Duration,
     /// How requests are counted.
     pub counters: Counters,
-    /// Where it is written which tokens were taken back, if anywhere.
+    /// Where sessions, the API keys of service accounts and what was taken back are written, if anywhere.
+    pub records: Option<Store>,
+    /// Where it is written which tokens were taken back, if elsewhere.
     pub revocations: Option<Store>,
 }
 

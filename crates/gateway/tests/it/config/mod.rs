@@ -5,6 +5,7 @@ mod browser;
 mod generated;
 mod hostile;
 mod meaning;
+mod recorded;
 mod rules;
 mod stores;
 

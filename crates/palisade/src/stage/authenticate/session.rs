@@ -16,6 +16,7 @@ use palisade_core::principal::{Attribute, Principal, Subject};
 
 use super::super::Head;
 use super::{deny, invalid};
+use crate::facts::Carrier;
 use crate::session::{Presented, Resolved, Sessions};
 
 /// Says whose session it is.
@@ -25,7 +26,7 @@ pub(super) async fn establish(sessions: &Sessions, presented: Presented, head: &
     let resolved = resolved.map_err(|error| deny(DenialCode::Unavailable).because("error", error.to_string()))?;
     let Some(reason) = resolved.reason() else {
         if let Resolved::Live(session, _) = resolved {
-            head.facts.credential = Some(COOKIE);
+            head.facts.credential = Some(Carrier::Cookie(sessions.settings().cookie.name().into()));
             head.facts.principal = principal(*session);
         }
         return Ok(());

@@ -186,7 +186,7 @@ async fn claims_say_what_they_are_configured_to_say() {
         let level = who.assurance().level;
         let found = format!("[{}] [{}] {:?} {level:?}", who.roles(), who.scopes(), who.tenant());
         assert_eq!(found, expect, "{claims}");
-        assert_eq!(head.facts.credential, Some(header::AUTHORIZATION));
+        assert_eq!(head.facts.credential, Some(Carrier::Header(header::AUTHORIZATION)));
     }
 }
 
