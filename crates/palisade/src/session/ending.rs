@@ -8,7 +8,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //! use palisade::core::{id::UserId, port::Clock};
-//! use palisade::session::ending::{Announced, KnownBy, Next};
+//! use palisade::session::ending::{Announced, EndedAll, KnownBy, Next};
 //! use palisade::testing::StillClock;
 //! use palisade::token::revocation_feed::RevocationFeed;
 //! use palisade_store::{Place, records::Records};
@@ -23,7 +23,7 @@
 //!     announced: Some(announced),
 //! };
 //! let ended = known.end(&UserId::new("u-alice"), Next::Never, clock.now()).await?;
-//! assert_eq!((ended.sessions.len(), ended.families), (0, 0));
+//! assert_eq!(ended, EndedAll::default(), "there was nothing");
 //! assert_eq!(feed.revocations().len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
