@@ -293,9 +293,6 @@ fn every_command_explains_itself() {
                   Where the result is written: this file, or with several forms this name with the ending of
                   each. The text is printed all the same
 
-              --ca <FILE>
-                  A PEM file with authorities to believe beside the system's
-
               --stop-file <FILE>
                   End the run, and put back what was changed, when this file appears
 
@@ -304,6 +301,17 @@ fn every_command_explains_itself() {
 
               --reset-url <URL>
                   A URL to which a POST resets the target, before and after what destroys
+
+              --ca <FILE>
+                  A PEM file with authorities to believe beside the system's
+
+              --http2
+                  Speak HTTP/2 with the target, in clear as well. Without this, only a target in TLS that
+                  has nothing else gets it
+
+              --danger-accept-certificate
+                  Go on where the target's certificate proves nothing, and report that: whoever is on the
+                  way reads the credentials
 
           -h, --help
                   Print help (see a summary with '-h')
