@@ -59,6 +59,7 @@ kinds! {
     RecoveryCodeUsed "recovery_code_used" 3002 "Somebody signed in with a recovery code in place of a second factor: its owner, or who has found the paper."
     ResponseStripped "response_stripped" 6003 "The backend's answer had properties that the contract does not declare; they were removed."
     ResponseWithheld "response_withheld" 6003 "The backend's answer was not let out: an error text, another principal's object, or a broken contract."
+    RevocationsBehind "revocations_behind" 6003 "For some seconds nobody could read which tokens were taken back: those that are taken back now are accepted until they expire. It comes once more, as done, when all has been read."
     ServiceFailed "service_failed" 6003 "A part that Palisade depends on failed: the backend, a store, a key server, or Palisade itself."
     SessionEnded "session_ended" 3002 "Somebody's session was ended before its time: by its user, by an administrator, or for a newer one."
     SessionRenewed "session_renewed" 3003 "A session got another id, because its user signed in more strongly or has other rights now."

@@ -141,12 +141,14 @@ fn chain(
             total: route.timeout,
             body_pause: route.body_timeout,
             body_floor: route.body_min_rate,
+            endless: route.endless_body,
             ..DeadlineSettings::default()
         })))
         .with(Size {
             max_uri: limits.max_uri as usize,
             max_headers: limits.max_headers as usize,
             max_body: by_route(settings, |route| route.max_body as usize),
+            endless: by_route(settings, |route| route.endless_body),
             accept: by_route(settings, |route| route.accept_encoding.clone()),
             ..Size::default()
         })

@@ -1,5 +1,7 @@
 //! Hears which tokens were taken back, and tells the verifiers.
 
+mod behind;
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -12,10 +14,13 @@ use palisade_core::diagnostic::Diagnostic;
 use palisade_core::port::Clock;
 use palisade_core::time::Timestamp;
 use palisade_store::records::Records;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use crate::config::Loaded;
+use crate::reload::Live;
 use crate::stores;
+use behind::Behind;
 
 /// Reads the log that the configuration names, if it names one.
 pub(crate) struct Revoked {
@@ -45,8 +50,9 @@ impl Revoked {
         self.feed.clone()
     }
 
-    /// Reads on for ever, and tells operators, once a minute, while that does not work.
-    pub(crate) async fn follow(self) -> Infallible {
+    /// Reads on for ever, and tells operators, once a minute, while that does not work. When it has not for some seconds
+    /// that is an event, and so is its end.
+    pub(crate) async fn follow(self, live: &Live) -> Infallible {
         let Some(feed) = self.feed else { return pending().await };
         let mut told: Option<Timestamp> = None;
         let tell = |error: FeedError| {
@@ -57,10 +63,28 @@ impl Revoked {
                 warn!(%error, behind, "revocations cannot be read: what is revoked now passes until it expires");
             }
         };
-        feed.run(tell).await;
-        pending().await
+        tokio::select! {
+            () = feed.run(tell) => pending().await,
+            never = observe(&feed, live) => never,
+        }
     }
 }
 
+/// Makes events of what becomes of the feed. A store that neither answers nor fails is seen as well.
+async fn observe(feed: &RevocationFeed, live: &Live) -> Infallible {
+    let mut behind = Behind::default();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = live.world.clock.now();
+        if let Some(change) = behind.look(feed.behind(now)) {
+            live.world.events.emit(change.event(&live.policy.load().version, now));
+        }
+    }
+}
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often the same trouble is told of.
 const AGAIN: Duration = Duration::from_secs(60);

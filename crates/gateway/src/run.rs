@@ -129,7 +129,7 @@ impl Gateway {
             drained = serving => drained,
             never = live.watch() => match never {},
             never = live.tend() => match never {},
-            never = revoked.follow() => match never {},
+            never = revoked.follow(&live) => match never {},
             never = attend(door, office.clone()) => match never {},
         }
     }

@@ -1,11 +1,12 @@
 //! Bodies under watch: their length, their pace, their coding, and what must live as long as they do.
 
+mod endless;
 pub mod inflate;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use palisade_core::stage::StageId;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::stage::Outcome;
+pub(crate) use endless::{LongestWhole, is_endless};
 use inflate::Inflate;
 
 /// Why a watched body ended before its end.
@@ -89,6 +91,8 @@ pub(crate) struct Pace {
     pub(crate) grace: Duration,
     /// The least number of bytes in a second, on average; zero asks for nothing.
     pub(crate) floor: u32,
+    /// Whether the body may go on for ever: then what was sent fast long ago excuses nobody for being slow now.
+    pub(crate) endless: bool,
 }
 
 impl Pace {
@@ -98,6 +102,12 @@ impl Pace {
             None => Duration::MAX,
             Some(millis) => self.grace.saturating_add(Duration::from_millis(millis)),
         }
+    }
+
+    /// How much of that is still excused behind so many more bytes.
+    fn excuse(&self, waited: Duration, bytes: u64) -> Duration {
+        let micros = bytes.saturating_mul(1_000_000).checked_div(self.floor.into());
+        micros.map_or(Duration::ZERO, |micros| waited.saturating_sub(Duration::from_micros(micros)))
     }
 }
 
@@ -135,6 +145,8 @@ pub(crate) struct Broken(Option<Arc<BrokenState>>);
 struct BrokenState {
     fault: OnceLock<BodyFault>,
     waiting: AtomicBool,
+    /// When something of the body came last, where that is asked for.
+    moved: Mutex<Option<Instant>>,
 }
 
 impl Broken {
@@ -155,6 +167,17 @@ impl Broken {
         if let Some(state) = &self.0 {
             state.waiting.store(waiting, Ordering::Relaxed);
         }
+    }
+
+    fn set_moved(&self) {
+        if let Some(state) = &self.0 {
+            *state.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// When something of an endless body came last.
+    pub(crate) fn moved(&self) -> Option<Instant> {
+        self.0.as_ref().and_then(|state| *state.moved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A sender who is being waited for.
@@ -282,8 +305,16 @@ impl HttpBody for Watched {
                 this.timer = None;
                 this.broken.set_waiting(false);
             }
+            let is_last = !matches!(&frame, Some(Ok(frame)) if frame.is_data());
             if let Some(Ok(frame)) = &frame {
                 this.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+            }
+            if this.pace.endless {
+                // An empty piece is none.
+                if is_last || this.bytes > 0 {
+                    this.broken.set_moved();
+                }
+                this.waited = this.pace.excuse(this.waited, std::mem::take(&mut this.bytes));
             }
             // Named, so that nobody takes the sender's failure for one of the backend it was to be sent to.
             return Poll::Ready(frame.map(|frame| frame.map_err(|_| axum_core::Error::new(BodyFault::Severed))));

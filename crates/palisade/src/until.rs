@@ -23,21 +23,35 @@ use crate::body::Broken;
 pub struct Until {
     at: Instant,
     sender: Broken,
+    /// For how long each piece of an endless body puts the end off, and until when at most.
+    after: Option<(Duration, Option<Instant>)>,
 }
 
 impl Until {
     pub(crate) fn new(at: Instant, sender: Broken) -> Self {
-        Self { at, sender }
+        Self { at, sender, after: None }
+    }
+
+    /// The same for an endless body: its end is so long after the last piece that has come, and at most `last`.
+    pub(crate) fn after_each(self, pause: Duration, last: Option<Instant>) -> Self {
+        Self { after: Some((pause, last)), ..self }
+    }
+
+    /// When that is, as far as it is known by now.
+    pub(crate) fn end(&self) -> Instant {
+        let Some((pause, last)) = self.after else { return self.at };
+        let Some(end) = self.sender.moved().and_then(|moved| moved.checked_add(pause)) else { return self.at };
+        last.map_or(end, |last| last.min(end)).max(self.at)
     }
 
     /// How long there is.
     pub fn left(&self) -> Duration {
-        self.at.saturating_duration_since(Instant::now())
+        self.end().saturating_duration_since(Instant::now())
     }
 
     /// Whether the time is up, and not because the sender of the body was waited for.
     pub fn is_over(&self) -> bool {
-        Instant::now() >= self.at && !self.sender.is_waiting()
+        Instant::now() >= self.end() && !self.sender.is_waiting()
     }
 }
 

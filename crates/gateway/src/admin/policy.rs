@@ -65,6 +65,7 @@ fn stages(route: &Route, settings: &Settings) -> Value {
             "total_ms": millis(route.timeout),
             "body_pause_ms": millis(route.body_timeout),
             "body_floor_bytes_per_second": route.body_min_rate,
+            "body_may_be_endless": route.endless_body,
         }),
     );
     add(

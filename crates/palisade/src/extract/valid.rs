@@ -28,7 +28,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::{Principal, Refusal};
-use crate::body::{self, Body};
+use crate::body::{self, Body, LongestWhole};
 use crate::violations;
 
 /// Around axum's `Json`, `Form`, `Query` or `Path`: what the handler gets meets the JSON Schema of its type.
@@ -252,7 +252,11 @@ where
 /// Reads a body. A chain has put its own bound around it, which may be higher than the one that holds without.
 async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Denial> {
     let is_bounded = parts.extensions.get::<Principal>().is_some();
-    let body = if is_bounded { body } else { body::limited(body, LONGEST).0 };
+    let body = match parts.extensions.get::<LongestWhole>() {
+        Some(LongestWhole(most)) => body::limited(body, *most).0,
+        None if is_bounded => body,
+        None => body::limited(body, LONGEST).0,
+    };
     body::read(body, StageId::Forward).await
 }
 

@@ -30,7 +30,7 @@ use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
-use crate::body::{self, Body};
+use crate::body::{self, Body, LongestWhole};
 use crate::settings::{PerOperation, PerRoute, State};
 use crate::violations;
 use crate::would_deny::WouldDeny;
@@ -179,13 +179,13 @@ async fn read(
         BodyRule::None if !announced => return Ok(Incoming::Stream(body)),
         BodyRule::None => {
             let violation = Violation::new("/body", ViolationCode::Undeclared, "is not declared");
-            return nothing(body, state, violation).await;
+            return nothing(head, body, state, violation).await;
         }
         BodyRule::Optional(_) | BodyRule::Required(_) if !announced => Handling::Buffer,
         BodyRule::Optional(_) | BodyRule::Required(_) => match operation.body_handling(content_type) {
             Ok(handling) => handling,
             // A body that turns out to be empty has no type.
-            Err(violation) => match nothing(body, state, violation).await? {
+            Err(violation) => match nothing(head, body, state, violation).await? {
                 Incoming::Stream(empty) => {
                     body = empty;
                     Handling::Buffer
@@ -197,17 +197,26 @@ async fn read(
     if handling == Handling::Stream {
         return Ok(Incoming::Stream(body));
     }
-    let bytes = body::read(body, StageId::Contract).await?;
+    let bytes = whole(head, body).await?;
     Ok(match operation.check_body_within(caps, content_type, &bytes) {
         Ok(payload) => Incoming::Read(bytes, payload),
         Err(violations) => Incoming::Wrong(bytes, violations),
     })
 }
 
+/// All of a body. One without an end is not held beyond its bound.
+async fn whole(head: &Head, body: Body) -> Result<Bytes, Denial> {
+    let body = match head.parts.extensions.get::<LongestWhole>() {
+        Some(LongestWhole(most)) => body::limited(body, *most).0,
+        None => body,
+    };
+    body::read(body, StageId::Contract).await
+}
+
 /// An empty body, or the violation that there is one: read no further than its first byte, unless it is to go on.
-async fn nothing(mut body: Body, state: State, violation: Violation) -> Result<Incoming, Denial> {
+async fn nothing(head: &Head, mut body: Body, state: State, violation: Violation) -> Result<Incoming, Denial> {
     if state == State::Report {
-        let bytes = body::read(body, StageId::Contract).await?;
+        let bytes = whole(head, body).await?;
         return Ok(match bytes.is_empty() {
             true => Incoming::Stream(Body::empty()),
             false => Incoming::Wrong(bytes, vec![violation]),

@@ -8,7 +8,10 @@
 //!    so that a slow backend is not its fault.
 //! 4. Who calls by gRPC may want less time than `total`, in `grpc-timeout`; a header of that name with two readings is
 //!    refused. It holds for all of the answer: one that is not complete by then ends with the status of gRPC for that.
-//! 5. Any other answer that has begun may take as long as it needs, so that downloads and event streams live.
+//! 5. On a route whose bodies may be endless ([`DeadlineSettings::endless`]) one without a length puts the deadline off with
+//!    each of its pieces: the answer must begin within `total` of the last one. The pause and the floor hold as ever, and
+//!    the floor without regard to what was sent fast before.
+//! 6. Any other answer that has begun may take as long as it needs, so that downloads and event streams live.
 
 mod grpc;
 
@@ -58,13 +61,15 @@ pub struct DeadlineSettings {
     pub body_floor: u32,
     /// How long the sender has before that counts.
     pub body_grace: Duration,
+    /// Whether a body without a length may go on for ever, as long as it keeps the pace.
+    pub endless: bool,
 }
 
 impl Default for DeadlineSettings {
     /// 30 seconds in all, 10 seconds of pause, and behind the first 5 seconds 240 bytes a second.
     fn default() -> Self {
         let secs = Duration::from_secs;
-        Self { total: secs(30), body_pause: secs(10), body_floor: 240, body_grace: secs(5) }
+        Self { total: secs(30), body_pause: secs(10), body_floor: 240, body_grace: secs(5), endless: false }
     }
 }
 
@@ -81,9 +86,10 @@ impl Stage for Deadline {
     }
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
-        let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace } =
+        let DeadlineSettings { total, body_pause: pause, body_floor: floor, body_grace: grace, endless } =
             *self.settings.of(head);
-        let (body, broken) = body::watched(body, Pace { pause, grace, floor });
+        let endless = endless && body::is_endless(&head.parts.headers);
+        let (body, broken) = body::watched(body, Pace { pause, grace, floor, endless });
         let wanted = match grpc::timeout(&head.parts.headers) {
             Ok(wanted) => wanted,
             Err(denial) => return Box::pin(std::future::ready(Err(denial.into()))),
@@ -93,9 +99,11 @@ impl Stage for Deadline {
         // What is too far away for a clock is no limit.
         let last = wanted.and_then(|wanted| now.checked_add(wanted));
         let version = head.parts.version;
-        head.facts.until = Some(Until::new(at, broken.clone()));
+        let until = Until::new(at, broken.clone());
+        let until = if endless { until.after_each(total, last) } else { until };
+        head.facts.until = Some(until.clone());
         Box::pin(async move {
-            match within(at, next.run(head, body)).await {
+            match within(&until, next.run(head, body)).await {
                 Some(outcome) => {
                     let outcome = broken.refuse(outcome, StageId::Deadline);
                     match last {
@@ -120,14 +128,21 @@ impl Stage for Deadline {
 
 /// What the rest of the chain answers in time. The timer is made when something has to be waited for: many applications
 /// answer at once.
-async fn within(end: Instant, mut rest: BoxFuture<'_, Outcome>) -> Option<Outcome> {
+async fn within(until: &Until, mut rest: BoxFuture<'_, Outcome>) -> Option<Outcome> {
     let mut timer: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
         if let Poll::Ready(outcome) = rest.as_mut().poll(cx) {
             return Poll::Ready(Some(outcome));
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        timer.as_mut().poll(cx).map(|()| None)
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(until.end())));
+        while timer.as_mut().poll(cx).is_ready() {
+            let end = until.end();
+            if end <= timer.deadline() {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(end);
+        }
+        Poll::Pending
     })
     .await
 }
@@ -213,6 +228,60 @@ mod tests {
             let (code, elapsed) = refusal(stage, body, end).await;
             assert_eq!(code, expect, "{name}");
             assert!(elapsed.abs_diff(after) < Duration::from_millis(20), "{name} took {elapsed:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_body_has_a_deadline_for_each_piece() {
+        let secs = Duration::from_secs;
+        let (slow, late) = (Some(DenialCode::RequestTimeout), Some(DenialCode::DeadlineExceeded));
+        let endless = Deadline::new(PerRoute::same(DeadlineSettings { endless: true, ..DeadlineSettings::default() }));
+        let quick = DeadlineSettings { endless: true, total: secs(6), body_floor: 0, ..DeadlineSettings::default() };
+        let quick = Deadline::new(PerRoute::same(quick));
+        let plain = "POST /";
+        let takes = |secs_of_each| Takes(secs(secs_of_each));
+        let fast_then_slow = || {
+            let first = Bytes::from(vec![0; 1 << 20]);
+            let first = stream::once(async move { Ok::<_, axum_core::Error>(first) });
+            Body::from_stream(first.chain(trickle(99, 1, secs(1)).into_data_stream()))
+        };
+        for (name, stage, request, body, end, expect, after) in [
+            ("far longer than the deadline", &endless, plain, trickle(200, 240, secs(1)), takes(0), None, secs(200)),
+            ("a pause", &endless, plain, trickle(2, 9999, secs(11)), takes(0), slow, secs(5)),
+            ("a pause without a floor", &quick, plain, trickle(2, 1, secs(7)), takes(0), slow, secs(6)),
+            ("a trickle", &endless, plain, trickle(60, 1, secs(1)), takes(0), slow, Duration::from_millis(5020)),
+            (
+                "a trickle behind a flood",
+                &endless,
+                plain,
+                fast_then_slow(),
+                takes(0),
+                slow,
+                Duration::from_millis(5020),
+            ),
+            ("empty pieces", &quick, plain, trickle(60, 0, secs(1)), takes(0), slow, secs(6)),
+            ("a slow backend", &quick, plain, trickle(9, 1, secs(0)), takes(5), None, secs(45)),
+            ("a backend that hangs", &quick, plain, trickle(9, 1, secs(0)), takes(7), late, secs(6)),
+            ("a length", &endless, "POST /\ncontent-length: 1", trickle(200, 240, secs(1)), takes(0), slow, secs(30)),
+            (
+                "the caller's own limit",
+                &endless,
+                "POST /\ncontent-type: application/grpc\ngrpc-timeout: 20S",
+                trickle(200, 240, secs(1)),
+                takes(0),
+                slow,
+                secs(20),
+            ),
+        ] {
+            let begun = Instant::now();
+            let outcome = stage.wrap(&mut head(request), body, Next::new(&[], &end)).await;
+            let code = outcome.err().and_then(|stop| match stop {
+                Stop::Answer(_) => None,
+                Stop::Deny(denial) => Some(denial.code()),
+            });
+            let elapsed = begun.elapsed();
+            assert_eq!(code, expect, "{name} after {elapsed:?}");
+            assert!(elapsed.abs_diff(after) < Duration::from_millis(50), "{name} took {elapsed:?}");
         }
     }
 

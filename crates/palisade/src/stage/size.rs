@@ -10,6 +10,10 @@
 //!    most `max_ratio` times the encoded ones come out of it, and it has to be whole. Everything behind this stage, the
 //!    backend too, sees the decoded body and nothing of its coding.
 //!
+//! 5. On a route whose bodies may be endless ([`Size::endless`]) one without a length and a coding streams without the
+//!    limit. Whoever would hold all of it, as a rule for JSON does, still holds at most `max_body`; how fast it has to come
+//!    is for another stage to say.
+//!
 //! The body is not buffered here; it streams through the limit.
 
 use futures_util::future::BoxFuture;
@@ -21,7 +25,7 @@ use palisade_core::stage::StageId;
 
 use super::{Head, Next, Outcome, Stage};
 use crate::body::inflate::{Bounds, Coding, Inflate};
-use crate::body::{self, Body};
+use crate::body::{self, Body, LongestWhole};
 use crate::settings::PerRoute;
 
 /// Headers about the encoded bytes, which are not true of the decoded ones (RFC 9530).
@@ -58,6 +62,8 @@ pub struct Size {
     pub max_header_count: usize,
     /// The longest body by route, in bytes: as it is sent, and as it is decoded.
     pub max_body: PerRoute<usize>,
+    /// Whether a body without a length may go on for ever, by route.
+    pub endless: PerRoute<bool>,
     /// How many times the bytes of an encoded body the decoded ones may be.
     pub max_ratio: u32,
     /// The codings that are accepted, by route.
@@ -72,6 +78,7 @@ impl Default for Size {
             max_headers: 32 << 10,
             max_header_count: 100,
             max_body: PerRoute::same(1 << 20),
+            endless: PerRoute::default(),
             max_ratio: 100,
             accept: PerRoute::default(),
         }
@@ -84,11 +91,16 @@ impl Stage for Size {
     }
 
     fn wrap<'a>(&'a self, head: &'a mut Head, body: Body, next: Next<'a>) -> BoxFuture<'a, Outcome> {
+        let is_endless = *self.endless.of(head) && body::is_endless(&head.parts.headers);
         let coding = match self.verify(head) {
             Ok(coding) => coding,
             Err(denial) => return Box::pin(std::future::ready(Err(denial.into()))),
         };
         let max = *self.max_body.of(head);
+        if is_endless {
+            head.parts.extensions.insert(LongestWhole(max));
+            return next.run(head, body);
+        }
         let (mut body, broken) = body::limited(body, max);
         if let Some(coding) = coding {
             for name in &OF_THE_ENCODED {

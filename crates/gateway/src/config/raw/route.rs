@@ -63,6 +63,11 @@ pub(crate) struct RawRoute {
     /// The least that the sender of a body has to send in a second, on average, behind its first five seconds.
     #[serde(default = "body_min_rate")]
     pub(crate) body_min_rate: Size,
+    /// Whether a body without a length may go on for ever, as those of gRPC calls that stream do: it counts no longer as a
+    /// whole against `max_body` and `timeout`. `body_timeout` and `body_min_rate` hold for each of its pieces, the answer has
+    /// to begin within `timeout` of the last one, and what a schema is to judge stays within `max_body`.
+    #[serde(default)]
+    pub(crate) endless_body: bool,
     /// How the body of a request may be compressed. It is decompressed here, within `max_body` and up to 100 times its
     /// size, and the backend gets it as it was. Without it compressed bodies are refused.
     #[serde(default)]

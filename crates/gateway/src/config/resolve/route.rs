@@ -92,6 +92,7 @@ fn route(cx: &mut Context<'_>, at: &At, name: &str, raw: &RawRoute, file: &RawCo
         body_timeout: body_timeout?,
         max_body: max_body?,
         body_min_rate: body_min_rate?,
+        endless_body: raw.endless_body,
         accept_encoding: raw.accept_encoding.iter().copied().map(coding).collect(),
         throttle: throttle?,
         places: places?,

@@ -52,6 +52,8 @@ pub struct Route {
     pub max_body: u32,
     /// The least that the sender of a body has to send in a second, in bytes.
     pub body_min_rate: u32,
+    /// Whether a body without a length may go on for ever.
+    pub endless_body: bool,
     /// How a body may be compressed.
     pub accept_encoding: Vec<Coding>,
     /// How often may be asked; limits by client or for all, all of which must hold.

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::task::JoinSet;
 
 use super::super::failure::{Failure, Unanswered};
+use super::sent;
 use super::wire::Wire;
 
 /// A connection. Clones are the same one; its task ends with the last of them.
@@ -73,9 +74,15 @@ pub(super) struct Stream {
 impl Stream {
     /// Sends a request and waits for the head of the answer. A request that was not sent comes back.
     pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        let (request, fault) = sent::noting_faults(request);
         self.connection.sender.try_send_request(request).await.map_err(|mut error| {
             let unsent = error.take_message().map(Box::new);
-            Unanswered { failure: Failure::Broken(error.into_error()), unsent }
+            // The stream is reset when the body breaks off, and that error does not say why.
+            let failure = match fault.get() {
+                Some(fault) => Failure::Sender(axum_core::Error::new(*fault)),
+                None => Failure::Broken(error.into_error()),
+            };
+            Unanswered { failure, unsent }
         })
     }
 }

@@ -12,6 +12,7 @@ mod connect;
 mod h1;
 mod h2;
 mod lease;
+mod sent;
 mod wire;
 
 use std::fmt;

@@ -32,13 +32,13 @@ fn python() -> PathBuf {
 }
 
 /// A server. It ends with the test.
-struct Peer {
+pub(super) struct Peer {
     process: Child,
-    port: String,
+    pub(super) port: String,
 }
 
 impl Peer {
-    fn start(arguments: &[PathBuf]) -> Self {
+    pub(super) fn start(arguments: &[PathBuf]) -> Self {
         let mut command = Command::new(python());
         let command = command.arg(fixture("grpc/server.py")).args(arguments).stdout(Stdio::piped());
         let mut process = command.stderr(Stdio::null()).spawn().unwrap();
@@ -57,7 +57,7 @@ impl Drop for Peer {
 }
 
 /// A contract of the server's methods.
-fn contract() -> String {
+pub(super) fn contract() -> String {
     let methods = ["Unary", "Left", "Fail", "Sleep", "Count", "Gather", "Echo"].map(|name| {
         let media = "content: { application/grpc: {} }";
         format!(

@@ -21,6 +21,7 @@ mod contract;
 mod credentials;
 mod dialects;
 mod drift;
+mod endless;
 mod faults;
 mod flood;
 mod grpc;

@@ -42,7 +42,7 @@ fn reports_unknown_keys_with_what_was_meant() {
               |
             9 | flavour = "/**"
               | ^^^^^^^
-              help: remove it; here stand `host`, `path`, `upstream`, `contract`, `authenticate`, `public`, `credentials`, `requests`, `responses`, `undeclared`, `leaks`, `operation`, `timeout`, `body_timeout`, `max_body`, `body_min_rate`, `accept_encoding`, `throttle`, `max_concurrent`, `reserved_concurrent`, `client`, `cors`, `csrf`, `headers`, `payload`, `stream_idle_timeout`, `trailers`, `request_trailers`, `cache`, `websocket`, `danger_allow_markup`"#]],
+              help: remove it; here stand `host`, `path`, `upstream`, `contract`, `authenticate`, `public`, `credentials`, `requests`, `responses`, `undeclared`, `leaks`, `operation`, `timeout`, `body_timeout`, `max_body`, `body_min_rate`, `endless_body`, `accept_encoding`, `throttle`, `max_concurrent`, `reserved_concurrent`, `client`, `cors`, `csrf`, `headers`, `payload`, `stream_idle_timeout`, `trailers`, `request_trailers`, `cache`, `websocket`, `danger_allow_markup`"#]],
     );
 }
 

@@ -82,6 +82,7 @@ fn every_key_of_the_vocabulary_is_read() {
     assert_eq!(settings.limits.ipv6_prefix, Ipv6Prefix::new(56).unwrap());
     assert_eq!(settings.stores.timeout, Duration::from_millis(50));
     assert_eq!((route.body_min_rate, &route.accept_encoding[..]), (1024, &[Coding::Gzip, Coding::Deflate][..]));
+    assert_eq!((route.endless_body, settings.routes[1].endless_body), (true, false));
     assert_eq!((route.places, settings.routes[1].places), (Places::Among(8), Places::Reserved(2)));
     let bearer = settings.bearer("main").unwrap();
     assert_eq!(bearer.algorithms, [Algorithm::Es256]);
@@ -182,6 +183,7 @@ throttle = [
   { requests = 1000, per = "1h", by = "all", algorithm = "sliding-window", cost = 2, on_failure = "local" },
 ]
 body_min_rate = "1KiB"
+endless_body = true
 accept_encoding = ["gzip", "deflate"]
 max_concurrent = 8
 cors = { origins = ["https://app.example.com"], methods = ["PUT"], headers = ["x-a"], expose = ["etag"], credentials = true, max_age = "1h" }

@@ -148,3 +148,23 @@ fn behaves_as_a_stage() {
     assert_stage(&Size::default());
     assert_stage(&Size { accept: PerRoute::same(vec![Coding::Gzip, Coding::Deflate]), ..Size::default() });
 }
+
+#[tokio::test]
+async fn an_endless_body_is_not_counted_unless_it_says_where_it_ends() {
+    let size = Size {
+        endless: PerRoute::same(true),
+        max_body: PerRoute::same(2000),
+        accept: PerRoute::same(vec![Coding::Gzip]),
+        ..Size::default()
+    };
+    let long = vec![7; 5000];
+    assert_eq!(sent(&size, &mut head("POST /"), &long).await, Ok(long.clone()));
+    let mut marked = head("POST /");
+    assert!(sent(&size, &mut marked, &long).await.is_ok());
+    assert_eq!(marked.parts.extensions.get(), Some(&LongestWhole(2000)), "whoever holds it whole is told");
+    for head_of_bounded in ["POST /\ncontent-length: 5000", "POST /\ncontent-encoding: gzip"] {
+        let body = if head_of_bounded.contains("gzip") { gzip(&long) } else { long.clone() };
+        let refused = sent(&size, &mut head(head_of_bounded), &body).await;
+        assert_eq!(refused, Err(DenialCode::BodyTooLarge), "{head_of_bounded}");
+    }
+}
