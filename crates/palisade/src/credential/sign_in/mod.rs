@@ -29,9 +29,7 @@ pub use change::{ChangeSettled, PasswordChange, Proof};
 pub use device::DeviceKey;
 pub use outcome::{Refused, RefusedReason, SignInOutcome, SignedIn};
 use palisade_core::id::{AuthenticatorId, TenantId, UserId};
-use palisade_core::port::account::{
-    Account, AccountStatus, Failed, FailureLimit, Replaced, SignInName, Succeeded,
-};
+use palisade_core::port::account::{Account, AccountStatus, Failed, FailureLimit, Replaced, SignInName, Succeeded};
 use palisade_core::port::counter::{Acquired, Ask, Holder, Ipv6Prefix, LimitKey, Rate};
 use palisade_core::port::{AccountStore, Clock, CounterStore, Entropy, StoreError};
 use palisade_core::time::Timestamp;
