@@ -7,7 +7,8 @@ pub(crate) mod refresh;
 pub(crate) mod revocation;
 
 use palisade_core::port::StoreError;
-use palisade_core::port::account::{AccountStatus, NewPassword};
+use palisade_core::port::account::AccountStatus;
+use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
 
 /// The driver's error as the ports spell it.
@@ -42,6 +43,6 @@ pub(crate) fn status_of(text: &str) -> Result<AccountStatus, StoreError> {
 }
 
 /// The hash of a password as text, which every hash is that this program has made.
-pub(crate) fn hash_text(password: &NewPassword) -> Result<&str, StoreError> {
-    std::str::from_utf8(password.hash.expose()).map_err(|_| damaged("the hash of a password"))
+pub(crate) fn hash_text(hash: &Secret) -> Result<&str, StoreError> {
+    std::str::from_utf8(hash.expose()).map_err(|_| damaged("the hash of a password"))
 }

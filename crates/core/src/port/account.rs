@@ -51,6 +51,10 @@ pub trait AccountStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Replaced, StoreError>;
 
+    /// Keeps the password of `version` by another hash of the same password, and touches nothing of any other version.
+    /// The version stays: whoever has shown that password has shown this one.
+    async fn rehash_password(&self, id: &UserId, version: u64, hash: &Secret) -> Result<Replaced, StoreError>;
+
     /// Lets an account sign in, or not.
     async fn set_status(&self, id: &UserId, status: AccountStatus, now: Timestamp) -> Result<StatusSet, StoreError>;
 
@@ -211,7 +215,8 @@ pub struct Account {
     pub status: AccountStatus,
     /// Its password, if it has one.
     pub password: Option<NewPassword>,
-    /// How often its password has been put in place, from one; what [`AccountStore::replace_password`] compares.
+    /// How often its password has been put in place, from one; what [`AccountStore::replace_password`] compares. Another
+    /// hash of the same password does not count.
     pub password_version: u64,
     /// Its roles.
     pub roles: Vec<String>,
@@ -313,12 +318,12 @@ pub enum Registered {
     Taken,
 }
 
-/// The outcome of [`AccountStore::replace_password`].
+/// The outcome of [`AccountStore::replace_password`] and [`AccountStore::rehash_password`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     /// It was replaced; this is its version now.
     Done {
-        /// One more than before.
+        /// One more than before, where it is another password.
         version: u64,
     },
     /// Somebody else has replaced it since.

@@ -176,7 +176,8 @@ impl Accounts {
         codes: Option<RecoveryCodes>,
         noted: Noted,
     ) -> Result<Response, (Noted, Refusal)> {
-        let (cookie, mut body, later) = self.renewed(who, headers).await.map_err(|refusal| (noted.clone(), refusal))?;
+        let renewed = self.renewed(who, headers).await;
+        let (cookie, mut body, later) = renewed.map_err(|(later, refusal)| (noted.clone().and(later), refusal))?;
         if let Some(codes) = codes {
             body.insert("recovery_codes".to_owned(), json!(codes.expose().collect::<Vec<_>>()));
         }

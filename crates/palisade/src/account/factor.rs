@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
-use palisade_core::denial::{Denial, DenialCode};
+use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
 use palisade_core::id::UserId;
-use palisade_core::port::account::AccountStatus;
+use palisade_core::port::account::{Account, AccountStatus};
 use palisade_core::port::factor::{Consumed, FactorKind};
 use palisade_core::principal::{Assurance, Level, MethodSet};
 use schemars::JsonSchema;
@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 use super::answer::{denied, throttled};
 use super::pending::Pending;
 use super::sessions::user;
+use super::withdraw::sign_in_refused;
 use super::{Accounts, Second, Ticket};
 use crate::credential::factors::{SecondFactors, TotpVerified};
 use crate::credential::passkeys::{Begun, PasskeyVerified};
+use crate::credential::sign_in::RefusedReason;
 use crate::extract::{ClientAddr, Noted, Principal, Refusal, Valid};
 
 /// How somebody shows a second factor.
@@ -71,22 +73,19 @@ pub(super) async fn sign_in(
 ) -> Result<Response, (Noted, Refusal)> {
     let refused = |refusal: Refusal| (Noted::default(), refusal);
     let second = accounts.second().map_err(|denial| refused(denial.into()))?;
-    let pending = accounts.pending(&body.pending).map_err(|denial| refused(denial.into()))?;
-    let found = accounts.accounts.find(&pending.account).await.map_err(|error| refused(error.into()))?;
-    let account = found.filter(|account| account.status == AccountStatus::Active);
-    let account = account.ok_or_else(|| refused(denied(DenialCode::CredentialInvalid, "account_disabled").into()))?;
-    let (by, noted) = second.show(&account.id, &body.factor).await?;
-    let noted = Noted::default().with(EventKind::SignedIn, &[("account", account.id.as_str())]).and(noted);
-    accounts.welcome(&account, &pending.device, by, address, &headers, noted).await
+    let (account, device) = accounts.pending(&body.pending).await?;
+    let (by, shown) = second.show(&account.id, &body.factor).await?;
+    accounts.welcome(&account, &device, by, address, &headers, shown).await
 }
 
 /// What the browser asks an authenticator for.
 pub(super) async fn ask_at_sign_in(
     State(accounts): State<Accounts>,
     Valid(Json(body)): Valid<Json<Waiting>>,
-) -> Result<Json<Value>, Refusal> {
-    let pending = accounts.pending(&body.pending)?;
-    accounts.second()?.ask(&pending.account).await
+) -> Result<Json<Value>, (Noted, Refusal)> {
+    let (account, _) = accounts.pending(&body.pending).await?;
+    let second = accounts.second().map_err(|denial| (Noted::default(), denial.into()))?;
+    second.ask(&account.id).await.map_err(|refusal| (Noted::default(), refusal))
 }
 
 /// The same for somebody who has signed in.
@@ -119,16 +118,29 @@ pub(super) async fn step_up(
             // What was shown less surely ends with it.
             tokens.end(&headers).await.map_err(refused)?;
             tokens.end_own(&who, user).await.map_err(refused)?;
-            let answer = accounts.begin(tokens, &account, &by).await.map_err(refused)?;
+            let begun = accounts.begin(tokens, &account, &by).await;
+            let answer = begun.map_err(|(later, refusal)| (noted.clone().and(later), refusal))?;
             Ok((noted.with(EventKind::TokenIssued, &[("account", user.as_str())]), answer).into_response())
         }
     }
 }
 
 impl Accounts {
-    fn pending(&self, text: &str) -> Result<Pending, Denial> {
-        let pending = self.second()?.key.open(text, self.now());
-        pending.ok_or_else(|| denied(DenialCode::CredentialInvalid, "sign_in_expired"))
+    /// Whose password was right a moment ago, if it is still their password, and what their device keeps.
+    async fn pending(&self, text: &str) -> Result<(Account, String), (Noted, Refusal)> {
+        let quiet = |refusal: Refusal| (Noted::default(), refusal);
+        let second = self.second().map_err(|denial| quiet(denial.into()))?;
+        let pending = second.key.open(text, self.now());
+        let expired = || quiet(denied(DenialCode::CredentialInvalid, "sign_in_expired").into());
+        let Pending { account: user, version, device } = pending.ok_or_else(expired)?;
+        let found = self.accounts.find(&user).await.map_err(|error| quiet(error.into()))?;
+        let why = match found.filter(|account| account.status == AccountStatus::Active) {
+            Some(account) if account.password_version == version => return Ok((account, device)),
+            Some(_) => RefusedReason::PasswordChanged,
+            None => RefusedReason::AccountDisabled,
+        };
+        let noted = sign_in_refused(&user, why.as_str());
+        Err((noted, denied(DenialCode::CredentialInvalid, why.as_str()).into()))
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn change(
     let denial = match settled {
         ChangeSettled::Changed { .. } => {
             let renewed = accounts.renewed(&who, &headers).await;
-            let (cookie, body, later) = renewed.map_err(|refusal| (noted.clone(), refusal))?;
+            let (cookie, body, later) = renewed.map_err(|(later, refusal)| (noted.clone().and(later), refusal))?;
             return Ok((cookie, noted.and(later), Json(Value::Object(body))).into_response());
         }
         ChangeSettled::Busy { retry_after } => busy(retry_after),
@@ -69,17 +69,21 @@ impl Accounts {
         &self,
         who: &Principal,
         headers: &HeaderMap,
-    ) -> Result<(Option<SetCookie>, Map<String, Value>, Noted), Refusal> {
-        let user = user(who)?;
+    ) -> Result<(Option<SetCookie>, Map<String, Value>, Noted), (Noted, Refusal)> {
+        let refused = |refusal: Refusal| (Noted::default(), refusal);
+        let user = user(who).map_err(refused)?;
         match &self.ticket {
             Ticket::Session(sessions) => {
-                let changed = sessions.credential_changed(headers, user).await?;
+                let changed =
+                    sessions.credential_changed(headers, user).await.map_err(|error| refused(error.into()))?;
                 Ok((sessions.cookie(changed.id()), Map::new(), changed.noted()))
             }
             Ticket::Tokens(tokens) => {
-                let account = self.accounts.find(user).await?.filter(|account| account.status == AccountStatus::Active);
-                let account = account.ok_or_else(|| denied(DenialCode::CredentialInvalid, "account_disabled"))?;
-                self.end_all(user, Next::AtOnce).await?;
+                let account = self.accounts.find(user).await.map_err(|error| refused(error.into()))?;
+                let account = account.filter(|account| account.status == AccountStatus::Active);
+                let disabled = || refused(denied(DenialCode::CredentialInvalid, "account_disabled").into());
+                let account = account.ok_or_else(disabled)?;
+                self.end_all(user, Next::AtOnce).await.map_err(refused)?;
                 let (cookie, body) = self.begin(tokens, &account, who.assurance()).await?.parts();
                 let facts = [("account", user.as_str()), ("reason", "credential_changed")];
                 Ok((cookie, body, Noted::default().with(EventKind::TokenRevoked, &facts)))

@@ -19,6 +19,7 @@ pub(super) struct PendingKey(hmac::Key);
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 struct Claims {
     account: String,
+    version: u64,
     device: String,
     until: u64,
 }
@@ -27,6 +28,8 @@ struct Claims {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pending {
     pub(super) account: UserId,
+    /// Which of the account's passwords it was.
+    pub(super) version: u64,
     /// What the device keeps once the second factor is shown.
     pub(super) device: String,
 }
@@ -41,7 +44,8 @@ impl PendingKey {
 
     pub(super) fn seal(&self, pending: &Pending, now: Timestamp) -> String {
         let until = now.plus(LASTS).as_millis();
-        let claims = Claims { account: pending.account.as_str().to_owned(), device: pending.device.clone(), until };
+        let (account, version) = (pending.account.as_str().to_owned(), pending.version);
+        let claims = Claims { account, version, device: pending.device.clone(), until };
         let claims = base64url::encode(serde_json::json!(claims).to_string().as_bytes());
         let tag = hmac::sign(&self.0, &message(&claims));
         format!("{claims}.{}", base64url::encode(tag.as_ref()))
@@ -51,7 +55,8 @@ impl PendingKey {
         let (claims, tag) = text.split_once('.').filter(|_| text.len() <= LONGEST)?;
         hmac::verify(&self.0, &message(claims), &base64url::decode(tag)?).ok()?;
         let claims: Claims = serde_json::from_slice(&base64url::decode(claims)?).ok()?;
-        let pending = Pending { account: UserId::new(claims.account), device: claims.device };
+        let account = UserId::new(claims.account);
+        let pending = Pending { account, version: claims.version, device: claims.device };
         (now < Timestamp::from_millis(claims.until)).then_some(pending)
     }
 }
@@ -73,13 +78,13 @@ mod tests {
     #[test]
     fn opens_what_it_has_sealed_for_five_minutes_and_nothing_else() {
         let key = |byte: u8| PendingKey::new(&Secret::new([byte; 32])).unwrap();
-        let (pending, now) =
-            (|| Pending { account: UserId::new("u-1"), device: "d".to_owned() }, Timestamp::from_secs(100));
+        let pending = || Pending { account: UserId::new("u-1"), version: 7, device: "d".to_owned() };
+        let now = Timestamp::from_secs(100);
         let text = key(1).seal(&pending(), now);
         assert_eq!(key(1).open(&text, Timestamp::from_secs(399)), Some(pending()));
         assert_eq!(key(1).open(&text, Timestamp::from_secs(400)), None);
         assert_eq!(key(2).open(&text, now), None);
-        let other = key(1).seal(&Pending { account: UserId::new("u-2"), device: "d".to_owned() }, now);
+        let other = key(1).seal(&Pending { account: UserId::new("u-2"), ..pending() }, now);
         let mixed = format!("{}.{}", other.split_once('.').unwrap().0, text.split_once('.').unwrap().1);
         for text in ["", ".", "a.b", mixed.as_str(), text.get(1..).unwrap_or_default()] {
             assert_eq!(key(1).open(text, now), None, "{text}");

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
 use palisade_core::denial::DenialCode;
+use palisade_core::event::EventKind;
 use palisade_core::id::TenantId;
 use palisade_core::port::account::Account;
 use palisade_core::port::session::{Device, Holder, Rights};
@@ -16,6 +17,7 @@ use serde_json::json;
 
 use super::answer::{busy, denied, throttled};
 use super::pending::Pending;
+use super::withdraw::{Begun, sign_in_refused};
 use super::{Accounts, Ticket};
 use crate::cookie::{Cookies, SetCookie};
 use crate::credential::sign_in::{Attempt, SignInOutcome, SignedIn};
@@ -66,7 +68,7 @@ pub(super) async fn sign_in(
                 None => None,
             };
             if let (Some(second), Some(kinds)) = (&accounts.second, kinds) {
-                let pending = Pending { account: account.id, device };
+                let pending = Pending { account: account.id, version: account.password_version, device };
                 let pending = second.key.seal(&pending, accounts.now());
                 return Ok(
                     (StatusCode::ACCEPTED, Json(json!({ "pending": pending, "factors": kinds }))).into_response()
@@ -74,18 +76,19 @@ pub(super) async fn sign_in(
             }
             if must_second_factor {
                 // A short password is worth nothing alone.
-                return Err(refused(denied(DenialCode::AssuranceInsufficient, "second_factor_needed").into()));
+                let noted = sign_in_refused(&account.id, "second-factor-needed");
+                return Err((noted, denied(DenialCode::AssuranceInsufficient, "second_factor_needed").into()));
             }
-            let noted = Noted::default().with(kind, &[("account", account.id.as_str())]);
             let methods = MethodSet::from_iter(["pwd"]);
             let by = Assurance { methods, ..Assurance::new(Level::Aal1, accounts.now()) };
-            accounts.welcome(&account, &device, by, address, &headers, noted).await
+            accounts.welcome(&account, &device, by, address, &headers, Noted::default()).await
         }
     }
 }
 
 impl Accounts {
-    /// Gives somebody who has shown like this who they are what they are known by from now on.
+    /// Gives somebody who has shown like this who they are what they are known by from now on. That they have signed in
+    /// is noted when they have.
     pub(super) async fn welcome(
         &self,
         account: &Account,
@@ -93,27 +96,31 @@ impl Accounts {
         by: Assurance,
         address: Option<ClientAddr>,
         headers: &HeaderMap,
-        noted: Noted,
+        shown: Noted,
     ) -> Result<Response, (Noted, Refusal)> {
-        let refused = |refusal: Refusal| (noted.clone(), refusal);
+        let refused = |refusal: Refusal| (shown.clone(), refusal);
+        let signed_in = Noted::default().with(EventKind::SignedIn, &[("account", account.id.as_str())]);
         let remembered = SetCookie::strict_session(DEVICE_NAME, device);
         let remembered = remembered.ok().map(|cookie| cookie.lasting(self.sign_in.remembers_devices_for()));
         match &self.ticket {
             Ticket::Tokens(tokens) => {
-                let answer = self.begin(tokens, account, &by).await.map_err(refused)?;
-                Ok((remembered, noted, answer).into_response())
+                let begun = self.begin(tokens, account, &by).await;
+                let answer = begun.map_err(|(noted, refusal)| (shown.clone().and(noted), refusal))?;
+                Ok((remembered, signed_in.and(shown), answer).into_response())
             }
             Ticket::Session(sessions) => {
                 let device = Device { label: label(headers), address: address.map(|ClientAddr(address)| address) };
                 let started = sessions.start(holder(account, by, device), headers).await;
                 let started = started.map_err(|error| refused(error.into()))?;
-                let noted = noted.and(started.noted());
+                let noted = shown.clone().and(started.noted());
                 let Started::Started { id, session, .. } = &started else {
+                    let noted = noted.and(sign_in_refused(&account.id, "sessions-exhausted"));
                     return Err((noted, denied(DenialCode::SessionsExhausted, "sessions").into()));
                 };
-                self.still_active(&account.id).await.map_err(|refusal| (noted.clone(), refusal))?;
+                let looked = self.look_again(account, Begun::Session(&session.handle)).await;
+                looked.map_err(|(later, refusal)| (noted.clone().and(later), refusal))?;
                 let welcome = json!({ "user": session.holder.user, "session": session.handle });
-                Ok((remembered, sessions.cookie(Some(id)), noted, Json(welcome)).into_response())
+                Ok((remembered, sessions.cookie(Some(id)), signed_in.and(noted), Json(welcome)).into_response())
             }
         }
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use palisade_core::denial::{Denial, DenialCode};
 use palisade_core::event::EventKind;
-use palisade_core::id::ClientId;
+use palisade_core::id::{ClientId, UserId};
 use palisade_core::port::AccessTokenStore;
 use palisade_core::port::account::{Account, AccountStatus};
 use palisade_core::port::refresh::{Family, FamilyId, Grant};
@@ -127,6 +127,12 @@ impl Tokens {
         self.presented(headers, None).and_then(RefreshToken::parse).map(|token| token.family())
     }
 
+    /// Whether a family of somebody has not ended.
+    async fn lives(&self, subject: &UserId, family: FamilyId) -> Result<bool, Refusal> {
+        let live = self.refresh().store().list(subject, self.refresh().now()).await?;
+        Ok(live.iter().any(|kept| kept.family.id == family))
+    }
+
     /// Ends the family of the token that a browser brings.
     pub(super) async fn end(&self, headers: &HeaderMap) -> Result<Option<Family>, Refusal> {
         self.revoke(self.presented(headers, None)).await
@@ -204,7 +210,7 @@ impl Tokens {
                 (Some(cookie.map_err(|error: CookieError| failed(&error))?.lasting(self.parts.refresh.longest())), None)
             }
         };
-        Ok(Answer { issued, refresh, cookie })
+        Ok(Answer { issued, refresh, cookie, family })
     }
 }
 
@@ -219,9 +225,15 @@ pub(super) struct Answer {
     issued: Issued,
     refresh: Option<TokenText>,
     cookie: Option<SetCookie>,
+    family: Option<FamilyId>,
 }
 
 impl Answer {
+    /// What the tokens belong to.
+    pub(super) fn family(&self) -> Option<FamilyId> {
+        self.family
+    }
+
     /// The cookie and the members of the answer (RFC 6749 section 5.1).
     pub(super) fn parts(self) -> (Option<SetCookie>, Map<String, Value>) {
         let members = [
@@ -285,9 +297,13 @@ pub(super) async fn refresh(
     };
     let answer = tokens.answer(&redeemed.grant, &account, Some(redeemed.family), redeemed.token).await;
     let answer = answer.map_err(refused)?;
-    // A signed token is refused with its family by whoever reads the feed; this one was kept after that has ended.
-    if tokens.kept_access().is_some() {
-        accounts.still_active(subject).await.map_err(refused)?;
+    // A signed token is refused with its family by whoever reads the feed; an opaque one may have been kept after all
+    // that somebody had was ended, with the family.
+    if tokens.kept_access().is_some() && !tokens.lives(subject, redeemed.family).await.map_err(refused)? {
+        tokens.withdraw_family(redeemed.family).await.map_err(refused)?;
+        let noted =
+            Noted::default().with(EventKind::TokenRefused, &[("reason", "ended"), ("account", subject.as_str())]);
+        return Err((noted, denied(DenialCode::CredentialInvalid, "refresh_token").into()));
     }
     let facts = [("account", subject.as_str()), ("family", &redeemed.family.to_string())];
     Ok((Noted::default().with(EventKind::TokenIssued, &facts), answer).into_response())

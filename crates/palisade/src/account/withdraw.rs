@@ -2,7 +2,7 @@
 
 use palisade_core::denial::DenialCode;
 use palisade_core::event::EventKind;
-use palisade_core::id::UserId;
+use palisade_core::id::{SessionHandle, UserId};
 use palisade_core::port::access_token::Which;
 use palisade_core::port::account::{Account, AccountStatus};
 use palisade_core::port::refresh::{FamilyId, Whose};
@@ -10,8 +10,10 @@ use palisade_core::port::revocation::What;
 use palisade_core::principal::Assurance;
 
 use super::answer::denied;
+use super::sessions::revoked;
 use super::tokens::{Answer, Tokens};
 use super::{Accounts, Ticket};
+use crate::credential::sign_in::RefusedReason;
 use crate::extract::{Noted, Principal, Refusal};
 use crate::session::ending::{Announced, EndedAll, KnownBy, Next};
 
@@ -61,25 +63,83 @@ impl Accounts {
         Ok(known.end(user, next, self.now()).await?)
     }
 
-    /// The first tokens of somebody who may still sign in.
-    pub(super) async fn begin(&self, tokens: &Tokens, account: &Account, by: &Assurance) -> Result<Answer, Refusal> {
-        let answer = tokens.begin(account, by).await?;
-        self.still_active(&account.id).await?;
+    /// The first tokens of somebody who may still sign in as they have.
+    pub(super) async fn begin(
+        &self,
+        tokens: &Tokens,
+        account: &Account,
+        by: &Assurance,
+    ) -> Result<Answer, (Noted, Refusal)> {
+        let answer = tokens.begin(account, by).await.map_err(|refusal| (Noted::default(), refusal))?;
+        self.look_again(account, Begun::Family(answer.family())).await?;
         Ok(answer)
     }
 
-    /// That an account is active now that its new session stands in the store.
+    /// That an account is active, and has the password that was shown, now that something new stands in the store.
+    /// Otherwise that ends, and the events say so.
     ///
     /// INVARIANT: asked after the session was written, and after its access token was signed. Whoever disables an account
-    /// writes that first and then ends what he finds: either he finds the session, or this finds the account disabled.
-    pub(super) async fn still_active(&self, user: &UserId) -> Result<(), Refusal> {
-        let found = self.accounts.find(user).await?;
-        if found.is_some_and(|account| account.status == AccountStatus::Active) {
-            return Ok(());
+    /// or changes its password writes that first and then ends what he finds: either he finds the session, or this finds
+    /// the account changed.
+    pub(super) async fn look_again(&self, account: &Account, begun: Begun<'_>) -> Result<(), (Noted, Refusal)> {
+        let user = &account.id;
+        let found = self.accounts.find(user).await.map_err(|error| (Noted::default(), error.into()))?;
+        let why = match found.filter(|found| found.status == AccountStatus::Active) {
+            Some(found) if found.password_version == account.password_version => return Ok(()),
+            Some(_) => RefusedReason::PasswordChanged,
+            None => RefusedReason::AccountDisabled,
+        };
+        let ended = match why {
+            // Whoever has changed the password has a session of their own.
+            RefusedReason::PasswordChanged => self.end_begun(user, begun, why.as_str()).await,
+            _ => self.end_disabled(user).await,
+        };
+        let refused = sign_in_refused(user, why.as_str());
+        match ended {
+            Ok(ended) => Err((ended.and(refused), denied(DenialCode::CredentialInvalid, why.as_str()).into())),
+            Err(refusal) => Err((refused, refusal)),
         }
-        self.end_all(user, Next::Never).await?;
-        Err(denied(DenialCode::CredentialInvalid, "account_disabled").into())
     }
+
+    /// Ends what has just begun, and nothing else.
+    async fn end_begun(&self, user: &UserId, begun: Begun<'_>, why: &'static str) -> Result<Noted, Refusal> {
+        match (&self.ticket, begun) {
+            (Ticket::Session(sessions), Begun::Session(handle)) => {
+                sessions.end_one(user, handle).await?;
+                Ok(session_ended(Noted::default(), user, handle, why))
+            }
+            (Ticket::Tokens(tokens), Begun::Family(Some(family))) => {
+                tokens.withdraw_family(family).await?;
+                tokens.refresh().store().revoke(Whose::Family(family), tokens.refresh().now()).await?;
+                Ok(revoked(user, &family.to_string(), why))
+            }
+            _ => Ok(Noted::default()),
+        }
+    }
+
+    /// Ends all that somebody has whose account is disabled.
+    async fn end_disabled(&self, user: &UserId) -> Result<Noted, Refusal> {
+        let ended = self.end_all(user, Next::Never).await?;
+        let noted = if ended.families > 0 { account_disabled(user) } else { Noted::default() };
+        Ok(ended.sessions.iter().fold(noted, |noted, handle| session_ended(noted, user, handle, "account_disabled")))
+    }
+}
+
+/// What has begun a moment ago.
+#[derive(Clone, Copy)]
+pub(super) enum Begun<'a> {
+    Family(Option<FamilyId>),
+    Session(&'a SessionHandle),
+}
+
+/// The event of a sign-in that was refused after its password was right.
+pub(super) fn sign_in_refused(user: &UserId, reason: &str) -> Noted {
+    Noted::default().with(EventKind::SignInRefused, &[("reason", reason), ("account", user.as_str())])
+}
+
+fn session_ended(noted: Noted, user: &UserId, session: &SessionHandle, reason: &str) -> Noted {
+    let facts = [("session", session.as_str()), ("user", user.as_str()), ("reason", reason)];
+    noted.with(EventKind::SessionEnded, &facts)
 }
 
 /// The event of a disabled account whose tokens have ended.

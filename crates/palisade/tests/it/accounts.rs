@@ -436,6 +436,8 @@ async fn the_limit_of_sessions_refuses_or_makes_room_as_it_is_set() {
         let laptop = site.ask("POST /auth/sign-in", "", "", &body).await;
         assert_eq!(laptop.status, status, "{laptop:?}");
         assert_eq!(laptop.code().is_some_and(|code| code == "sessions-exhausted"), status == 409);
+        assert_eq!(kinds(&laptop).contains(&EventKind::SignedIn), status == 200);
+        assert_eq!(kinds(&laptop).contains(&EventKind::SignInRefused), status == 409);
         let phone = cookie(&phone, "__Host-session").unwrap();
         assert_eq!(site.ask("GET /me", &phone, "", &Value::Null).await.status, first);
     }

@@ -10,6 +10,7 @@ use palisade_core::port::account::{
     Succeeded,
 };
 use palisade_core::port::{AccountStore, StoreError};
+use palisade_core::secret::Secret;
 use palisade_core::time::Timestamp;
 
 /// Keeps accounts in memory, as many as there is room for: only those who may register somebody add to them.
@@ -110,6 +111,18 @@ impl AccountStore for MemoryAccounts {
         account.password_version += 1;
         account.changed = now;
         Ok(Replaced::Done { version: account.password_version })
+    }
+
+    async fn rehash_password(&self, id: &UserId, version: u64, hash: &Secret) -> Result<Replaced, StoreError> {
+        let mut kept = self.lock();
+        let Some(account) = kept.accounts.get_mut(id) else { return Ok(Replaced::Unknown) };
+        match &mut account.password {
+            Some(password) if account.password_version == version => {
+                password.hash = hash.clone();
+                Ok(Replaced::Done { version })
+            }
+            _ => Ok(Replaced::Stale),
+        }
     }
 
     async fn set_status(&self, id: &UserId, status: AccountStatus, now: Timestamp) -> Result<StatusSet, StoreError> {

@@ -16,7 +16,8 @@ const KEEP: &str = "WITH over AS (DELETE FROM palisade_access_token WHERE hash I
                       ORDER BY expires LIMIT 2 FOR UPDATE SKIP LOCKED))
                     INSERT INTO palisade_access_token (hash, subject, session, claims, expires)
                     VALUES ($1, $2, $3, $4, $5)";
-const FIND: &str = "SELECT * FROM palisade_access_token WHERE hash = $1";
+const FIND: &str = "SELECT hash, subject, session, claims, expires
+                   FROM palisade_access_token WHERE hash = $1";
 const REVOKE_SESSION: &str = "DELETE FROM palisade_access_token WHERE session = $1";
 const REVOKE_SUBJECT: &str = "DELETE FROM palisade_access_token WHERE subject = $1";
 const REVOKE_TOKEN: &str = "DELETE FROM palisade_access_token WHERE hash = $1";

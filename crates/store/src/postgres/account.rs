@@ -21,14 +21,22 @@ const REGISTER: &str =
                           roles, scopes, created, changed)
                         VALUES ($1, $2, $3, 'active', $4, $5, 1::bigint, $6, $7, $8, $8)
                         ON CONFLICT DO NOTHING RETURNING 1::bigint";
-const FIND: &str = "SELECT * FROM palisade_account WHERE id = $1";
-const FIND_BY_NAME: &str = "SELECT * FROM palisade_account
-                            WHERE coalesce('=' || tenant, '') = coalesce('=' || $1::text, '') AND name = $2";
-const LIST: &str = "SELECT * FROM palisade_account WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2";
+const FIND: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM palisade_account WHERE id = $1";
+const FIND_BY_NAME: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM palisade_account
+                   WHERE coalesce('=' || tenant, '') = coalesce('=' || $1::text, '') AND name = $2";
+const LIST: &str = "SELECT id, tenant, name, status, password, password_alone, password_version, roles, scopes,
+                      created, changed
+                   FROM palisade_account WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2";
 const REPLACE: &str =
     "UPDATE palisade_account SET password = $3, password_alone = $4, password_version = password_version + 1,
                          changed = $5
                        WHERE id = $1 AND password_version = $2 RETURNING password_version";
+const REHASH: &str = "UPDATE palisade_account SET password = $3
+                      WHERE id = $1 AND password_version = $2 AND password IS NOT NULL RETURNING 1::bigint";
 const SET_STATUS: &str =
     "UPDATE palisade_account SET status = $2, changed = $3 WHERE id = $1 AND status <> $2 RETURNING 1::bigint";
 const EXISTS: &str = "SELECT 1::bigint FROM palisade_account WHERE id = $1";
@@ -61,7 +69,7 @@ impl AccountStore for PostgresStore {
                     .bind(new.id.as_str())
                     .bind(new.tenant.as_ref().map(TenantId::as_str))
                     .bind(new.name.as_str())
-                    .bind(password.map(hash_text).transpose()?)
+                    .bind(password.map(|password| hash_text(&password.hash)).transpose()?)
                     .bind(password.is_some_and(|password| password.strength == Strength::Alone))
                     .bind(&new.roles)
                     .bind(&new.scopes)
@@ -108,7 +116,7 @@ impl AccountStore for PostgresStore {
                 sqlx::query_scalar(REPLACE)
                     .bind(id.as_str())
                     .bind(i64::try_from(version).unwrap_or(i64::MAX))
-                    .bind(hash_text(password)?)
+                    .bind(hash_text(&password.hash)?)
                     .bind(password.strength == Strength::Alone)
                     .bind(to_column(now))
                     .fetch_optional(&self.pool),
@@ -116,6 +124,23 @@ impl AccountStore for PostgresStore {
             .await?;
         Ok(match version {
             Some(version) => Replaced::Done { version: version.unsigned_abs() },
+            None if self.exists(id).await? => Replaced::Stale,
+            None => Replaced::Unknown,
+        })
+    }
+
+    async fn rehash_password(&self, id: &UserId, version: u64, hash: &Secret) -> Result<Replaced, StoreError> {
+        let done: Option<i64> = self
+            .patiently(
+                sqlx::query_scalar(REHASH)
+                    .bind(id.as_str())
+                    .bind(i64::try_from(version).unwrap_or(i64::MAX))
+                    .bind(hash_text(hash)?)
+                    .fetch_optional(&self.pool),
+            )
+            .await?;
+        Ok(match done {
+            Some(_) => Replaced::Done { version },
             None if self.exists(id).await? => Replaced::Stale,
             None => Replaced::Unknown,
         })

@@ -16,7 +16,8 @@ const REGISTER: &str = "INSERT INTO palisade_service_account (id, tenant, name, 
                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
 const SET_STATUS: &str = "UPDATE palisade_service_account SET status = $2 WHERE id = $1 AND status <> $2";
 const EXISTS: &str = "SELECT 1 FROM palisade_service_account WHERE id = $1";
-const ACCOUNTS: &str = "SELECT * FROM palisade_service_account ORDER BY id COLLATE \"C\"";
+const ACCOUNTS: &str = "SELECT id, tenant, name, status, scopes, roles, networks, made
+                   FROM palisade_service_account ORDER BY id COLLATE \"C\"";
 /// A statement sees what was committed before it began. The next one is therefore another statement, and this one waits
 /// for everybody else who adds to the account.
 const LOCK: &str = "SELECT 1::bigint FROM palisade_service_account WHERE id = $1 FOR UPDATE";
@@ -27,9 +28,11 @@ const ADD: &str = "INSERT INTO palisade_api_key (id, account, hash, expires, cre
                      AND revoked_at IS NULL AND (expires IS NULL OR expires > $5))
                    ON CONFLICT (id) DO NOTHING";
 const TAKEN: &str = "SELECT count(*) FROM palisade_api_key WHERE id = $1";
-const FIND: &str = "SELECT k.*, a.tenant, a.name, a.status, a.scopes, a.roles, a.networks, a.made
+const FIND: &str = "SELECT k.id, k.account, k.hash, k.created, k.expires, k.last_used, k.revoked_at,
+                      a.tenant, a.name, a.status, a.scopes, a.roles, a.networks, a.made
                     FROM palisade_api_key k JOIN palisade_service_account a ON a.id = k.account WHERE k.id = $1";
-const LIST: &str = "SELECT * FROM palisade_api_key WHERE account = $1 ORDER BY created, id COLLATE \"C\"";
+const LIST: &str = "SELECT id, account, hash, created, expires, last_used, revoked_at
+                   FROM palisade_api_key WHERE account = $1 ORDER BY created, id COLLATE \"C\"";
 const REVOKE: &str = "UPDATE palisade_api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 /// $3 is the latest use that another one may follow in writing.
 const NOTE_USED: &str =

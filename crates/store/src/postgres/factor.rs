@@ -23,7 +23,9 @@ const CLEAR: &str = "DELETE FROM palisade_factor WHERE pending_until IS NOT NULL
                      AND (user_id = $1 AND kind = $2 OR id = $4 AND pending_until <= $3)";
 const ENROLL: &str = "INSERT INTO palisade_factor (id, user_id, kind, label, data, counter, created, pending_until)
                       VALUES ($1, $2, $3, $4, $5, 0, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING 1";
-const PENDING: &str = "SELECT * FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until > $3";
+const PENDING: &str = "SELECT id, user_id, kind, label, data, counter, created, used, pending_until, failures,
+                      disabled
+                   FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until > $3";
 const CONFIRM: &str = "UPDATE palisade_factor SET pending_until = NULL, counter = $3, used = $4
                        WHERE user_id = $1 AND id = $2 AND pending_until > $4 RETURNING 1";
 /// A passkey that does not count stays at zero.
@@ -41,7 +43,9 @@ const IS_DISABLED: &str =
     "SELECT disabled IS NOT NULL FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until IS NULL";
 const COUNT: &str = "SELECT count(*) FROM palisade_factor WHERE user_id = $1 AND pending_until IS NULL";
 const REMOVE: &str = "DELETE FROM palisade_factor WHERE user_id = $1 AND id = $2 AND pending_until IS NULL";
-const LIST: &str = "SELECT * FROM palisade_factor WHERE user_id = $1 AND pending_until IS NULL ORDER BY created, id";
+const LIST: &str = "SELECT id, user_id, kind, label, data, counter, created, used, pending_until, failures,
+                      disabled
+                   FROM palisade_factor WHERE user_id = $1 AND pending_until IS NULL ORDER BY created, id";
 const CODES: &str = "SELECT count(*) FROM palisade_recovery_code WHERE user_id = $1";
 const ADD_CODE: &str = "INSERT INTO palisade_recovery_code (user_id, code) VALUES ($1, $2)";
 const CONSUME: &str = "DELETE FROM palisade_recovery_code WHERE user_id = $1 AND code = $2 RETURNING 1";

@@ -10,7 +10,8 @@ use crate::open::within;
 use crate::sql::key::record;
 use crate::sql::{store_error, to_column};
 
-const LIST: &str = "SELECT * FROM palisade_signing_key WHERE purpose = $1 ORDER BY number";
+const LIST: &str = "SELECT purpose, number, algorithm, public, sealed, created, active_from, revoked_at
+                   FROM palisade_signing_key WHERE purpose = $1 ORDER BY number";
 const ADD: &str = "INSERT INTO palisade_signing_key (purpose, number, algorithm, public, sealed, created, active_from)
                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (purpose, number) DO NOTHING";
 const REVOKE: &str = "UPDATE palisade_signing_key SET revoked_at = $3, sealed = NULL

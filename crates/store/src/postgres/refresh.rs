@@ -20,8 +20,14 @@ const BEGIN: &str = "WITH swept AS (
                        resources, level, methods, authenticated, begun, idle, until, generation, rotated_at, used,
                        idle_until)
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, 0, $18)";
-const FIND: &str = "SELECT * FROM palisade_refresh WHERE id = $1";
-const LOCK: &str = "SELECT * FROM palisade_refresh WHERE id = $1 FOR UPDATE";
+const FIND: &str = "SELECT id, salt, key, client, subject, tenant, session, binding, scopes, resources, level,
+                      methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until,
+                      revoked_at
+                   FROM palisade_refresh WHERE id = $1";
+const LOCK: &str = "SELECT id, salt, key, client, subject, tenant, session, binding, scopes, resources, level,
+                      methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until,
+                      revoked_at
+                   FROM palisade_refresh WHERE id = $1 FOR UPDATE";
 /// The way of almost every call: the newest generation of a family that counts. Without a named moment it is the
 /// server's.
 const ROTATE: &str = "UPDATE palisade_refresh
@@ -40,7 +46,10 @@ const NOTE_USED: &str = "UPDATE palisade_refresh SET used = 1 WHERE id = $1 AND 
 const REVOKE_FAMILY: &str = "UPDATE palisade_refresh SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL";
 const REVOKE_SESSION: &str = "UPDATE palisade_refresh SET revoked_at = $1 WHERE session = $2 AND revoked_at IS NULL";
 const REVOKE_SUBJECT: &str = "UPDATE palisade_refresh SET revoked_at = $1 WHERE subject = $2 AND revoked_at IS NULL";
-const LIST: &str = "SELECT * FROM palisade_refresh
+const LIST: &str = "SELECT id, salt, key, client, subject, tenant, session, binding, scopes, resources, level,
+                      methods, authenticated, begun, idle, until, generation, rotated_at, used, idle_until,
+                      revoked_at
+                   FROM palisade_refresh
                     WHERE subject = $1 AND revoked_at IS NULL AND idle_until > $2 AND until > $2
                     ORDER BY rotated_at DESC, id";
 

@@ -18,7 +18,8 @@ const APPEND: &str = "INSERT INTO palisade_revocation (issuer, kind, name, revok
 const SWEEP: &str = "DELETE FROM palisade_revocation WHERE place IN (
                        SELECT place FROM palisade_revocation WHERE until <= $1
                        ORDER BY until LIMIT 2 FOR UPDATE SKIP LOCKED)";
-const AFTER: &str = "SELECT * FROM palisade_revocation WHERE place > $1 AND until > $2 ORDER BY place LIMIT $3";
+const AFTER: &str = "SELECT place, issuer, kind, name, revoked_at, until
+                   FROM palisade_revocation WHERE place > $1 AND until > $2 ORDER BY place LIMIT $3";
 
 #[async_trait]
 impl RevocationLog for PostgresStore {

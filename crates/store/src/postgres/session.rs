@@ -18,9 +18,13 @@ use crate::sql::{store_error, to_column};
 /// Locks a user's sessions, whether or not there are any, so that two sign-ins at once keep one limit.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('session:' || $1, 0))";
 /// With the server's moment, so that a request costs one round trip.
-const FIND: &str = "SELECT *, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS moment
+const FIND: &str = "SELECT handle, id, user_id, holder, created, seen, idle, ends, over_at, former_id,
+                      former_until, former,
+                      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS moment
                     FROM palisade_session WHERE id = $1 OR former_id = $1";
-const FIND_LOCKED: &str = "SELECT * FROM palisade_session WHERE id = $1 OR former_id = $1 FOR UPDATE";
+const FIND_LOCKED: &str = "SELECT handle, id, user_id, holder, created, seen, idle, ends, over_at, former_id,
+                      former_until, former
+                   FROM palisade_session WHERE id = $1 OR former_id = $1 FOR UPDATE";
 /// What was ended between the reading and this is not there any more and does not come back.
 const SEE: &str = "UPDATE palisade_session SET seen = greatest(seen, $2), over_at = greatest(over_at, $3)
                    WHERE handle = $1 AND over_at > $2 RETURNING 1";
@@ -29,7 +33,9 @@ const INSERT: &str = "INSERT INTO palisade_session (handle, id, user_id, holder,
 const UPDATE: &str =
     "UPDATE palisade_session SET id = $2, user_id = $3, holder = $4, created = $5, seen = $6, idle = $7,
                       ends = $8, over_at = $9, former_id = $10, former_until = $11, former = $12 WHERE handle = $1";
-const LIVE: &str = "SELECT * FROM palisade_session WHERE user_id = $1 AND over_at > $2 ORDER BY created, handle";
+const LIVE: &str = "SELECT handle, id, user_id, holder, created, seen, idle, ends, over_at, former_id,
+                      former_until, former
+                   FROM palisade_session WHERE user_id = $1 AND over_at > $2 ORDER BY created, handle";
 const END: &str = "DELETE FROM palisade_session WHERE id = $1 OR former_id = $1 RETURNING handle, user_id";
 const END_ONE: &str = "DELETE FROM palisade_session WHERE user_id = $1 AND handle = $2 RETURNING handle, user_id";
 const END_ALL: &str = "DELETE FROM palisade_session WHERE user_id = $1 AND handle IS DISTINCT FROM $2

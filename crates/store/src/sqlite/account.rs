@@ -32,6 +32,8 @@ const LIST: &str = "SELECT id, tenant, name, status, password, password_alone, p
 const REPLACE: &str = "UPDATE account SET password = ?3, password_alone = ?4, password_version = password_version + 1,
                          changed = ?5
                        WHERE id = ?1 AND password_version = ?2 RETURNING password_version";
+const REHASH: &str = "UPDATE account SET password = ?3
+                      WHERE id = ?1 AND password_version = ?2 AND password IS NOT NULL RETURNING 1";
 const SET_STATUS: &str = "UPDATE account SET status = ?2, changed = ?3 WHERE id = ?1 AND status <> ?2 RETURNING 1";
 const EXISTS: &str = "SELECT 1 FROM account WHERE id = ?1";
 /// ?3 is the present, ?4 the limit, ?5 the end of what begins now.
@@ -60,7 +62,7 @@ impl AccountStore for SqliteStore {
             .bind(new.id.as_str())
             .bind(new.tenant.as_ref().map(TenantId::as_str))
             .bind(new.name.as_str())
-            .bind(password.map(hash_text).transpose()?)
+            .bind(password.map(|password| hash_text(&password.hash)).transpose()?)
             .bind(password.is_some_and(|password| password.strength == Strength::Alone))
             .bind(to_list(&new.roles))
             .bind(to_list(&new.scopes))
@@ -106,7 +108,7 @@ impl AccountStore for SqliteStore {
         let version: Option<i64> = sqlx::query_scalar(REPLACE)
             .bind(id.as_str())
             .bind(i64::try_from(version).unwrap_or(i64::MAX))
-            .bind(hash_text(password)?)
+            .bind(hash_text(&password.hash)?)
             .bind(password.strength == Strength::Alone)
             .bind(to_column(now))
             .fetch_optional(&self.pool)
@@ -114,6 +116,21 @@ impl AccountStore for SqliteStore {
             .map_err(store_error)?;
         Ok(match version {
             Some(version) => Replaced::Done { version: version.unsigned_abs() },
+            None if self.exists(id).await? => Replaced::Stale,
+            None => Replaced::Unknown,
+        })
+    }
+
+    async fn rehash_password(&self, id: &UserId, version: u64, hash: &Secret) -> Result<Replaced, StoreError> {
+        let done: Option<i64> = sqlx::query_scalar(REHASH)
+            .bind(id.as_str())
+            .bind(i64::try_from(version).unwrap_or(i64::MAX))
+            .bind(hash_text(hash)?)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        Ok(match done {
+            Some(_) => Replaced::Done { version },
             None if self.exists(id).await? => Replaced::Stale,
             None => Replaced::Unknown,
         })

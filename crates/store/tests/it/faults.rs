@@ -16,7 +16,7 @@ use palisade_testkit::store::{assert_factor_store, assert_session_store};
 use tokio::task::JoinSet;
 
 /// Runs a suite in a task of its own and says whether it failed.
-async fn fails(suite: impl Future<Output = ()> + Send + 'static) -> bool {
+pub(crate) async fn fails(suite: impl Future<Output = ()> + Send + 'static) -> bool {
     let mut tasks = JoinSet::new();
     tasks.spawn(suite);
     tasks.join_next().await.unwrap().is_err()

@@ -3,6 +3,7 @@
 
 mod access_token;
 mod account;
+mod added_columns;
 mod api_key;
 mod changed_schema;
 mod faults;

@@ -22,6 +22,7 @@ pub async fn assert_account_store<S: AccountStore>(make: impl AsyncFn() -> S) {
     exactly_one_of_many_registers_a_name(make().await).await;
     a_list_is_read_in_pages(make().await).await;
     exactly_one_of_many_replaces_a_password(make().await).await;
+    another_hash_is_no_other_password(make().await).await;
     a_status_is_set(make().await).await;
     failures_in_a_row_disable(make().await).await;
     many_failures_at_once_are_all_counted(make().await).await;
@@ -178,6 +179,30 @@ async fn exactly_one_of_many_replaces_a_password<S: AccountStore>(store: S) {
     assert_eq!(strength, Some(Strength::WithSecondFactor), "the strength is replaced too");
     let nobody = store.replace_password(&id("nobody"), 1, &weaker, NOW).await.expect("the store answers");
     assert_eq!(nobody, Replaced::Unknown);
+}
+
+async fn another_hash_is_no_other_password<S: AccountStore>(store: S) {
+    register(&store, "a").await;
+    let weaker = password("second", Strength::WithSecondFactor);
+    let replaced = store.replace_password(&id("a"), 1, &weaker, NOW.plus(MINUTE)).await.expect("the store answers");
+    assert_eq!(replaced, Replaced::Done { version: 2 });
+    for (who, version, hash, expect) in [
+        ("a", 2, "better", Replaced::Done { version: 2 }),
+        ("a", 1, "of the first password", Replaced::Stale),
+        ("a", 3, "of no password", Replaced::Stale),
+        ("nobody", 1, "of nobody", Replaced::Unknown),
+    ] {
+        let done = store.rehash_password(&id(who), version, &Secret::new(hash)).await.expect("the store answers");
+        assert_eq!(done, expect, "{who} {version}");
+    }
+    let account = found(&store, "a").await;
+    let kept = account.password.expect("it was set");
+    assert!(kept.hash.matches(b"better"), "what is stale is not kept");
+    let expect = (Strength::WithSecondFactor, 2, NOW.plus(MINUTE));
+    assert_eq!((kept.strength, account.password_version, account.changed), expect, "nothing else has changed");
+    register(&store, "bare").await;
+    let done = store.rehash_password(&id("bare"), 1, &Secret::new("x")).await.expect("the store answers");
+    assert_eq!(done, Replaced::Stale, "there is no password");
 }
 
 async fn a_status_is_set<S: AccountStore>(store: S) {

@@ -29,9 +29,7 @@ pub use change::{ChangeSettled, PasswordChange, Proof};
 pub use device::DeviceKey;
 pub use outcome::{Refused, RefusedReason, SignInOutcome, SignedIn};
 use palisade_core::id::{AuthenticatorId, TenantId, UserId};
-use palisade_core::port::account::{
-    Account, AccountStatus, Failed, FailureLimit, NewPassword, Replaced, SignInName, Succeeded,
-};
+use palisade_core::port::account::{Account, AccountStatus, Failed, FailureLimit, Replaced, SignInName, Succeeded};
 use palisade_core::port::counter::{Acquired, Ask, Holder, Ipv6Prefix, LimitKey, Rate};
 use palisade_core::port::{AccountStore, Clock, CounterStore, Entropy, StoreError};
 use palisade_core::time::Timestamp;
@@ -288,7 +286,7 @@ impl SignIn {
             return match accounts.record_success(&account.id, &authenticator, now).await? {
                 Succeeded::Disabled { until } => Ok(refused(RefusedReason::Locked { until }, Some(account))),
                 Succeeded::Done => {
-                    let upgraded = upgrade && self.upgrade(account, password, now).await;
+                    let upgraded = upgrade && self.upgrade(account, password).await;
                     let device = match lane {
                         Lane::Device(device) => device,
                         Lane::Others => &DeviceKey::fresh(&*self.parts.entropy),
@@ -312,12 +310,9 @@ impl SignIn {
     }
 
     /// Hashes a password anew, by what is used now. If that fails the next sign-in does it.
-    async fn upgrade(&self, account: &Account, password: &Password, now: Timestamp) -> bool {
-        let Some(kept) = &account.password else { return false };
+    async fn upgrade(&self, account: &Account, password: &Password) -> bool {
         let Ok(hash) = self.parts.hasher.hash(password).await else { return false };
-        let new = NewPassword { hash, strength: kept.strength };
-        let version = account.password_version;
-        let replaced = self.parts.accounts.replace_password(&account.id, version, &new, now).await;
+        let replaced = self.parts.accounts.rehash_password(&account.id, account.password_version, &hash).await;
         matches!(replaced, Ok(Replaced::Done { .. }))
     }
 

@@ -98,6 +98,8 @@ pub enum RefusedReason {
     NoName,
     /// The account has no password.
     NoPassword,
+    /// The password was right, and another one was put in its place before the session began.
+    PasswordChanged,
     /// What was given as a password is longer than any.
     TooLong,
     /// There is no account of this name.
@@ -120,6 +122,7 @@ impl RefusedReason {
             Self::LockedNow { .. } => "locked-now",
             Self::NoName => "no-name",
             Self::NoPassword => "no-password",
+            Self::PasswordChanged => "password-changed",
             Self::TooLong => "too-long",
             Self::Unknown => "unknown",
             Self::Unusable(_) => "unusable",

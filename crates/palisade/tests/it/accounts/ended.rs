@@ -1,5 +1,7 @@
 //! What ends with an account, or with a sign-in that something surer takes the place of.
 
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use palisade::account::Tokens;
 use palisade::core::id::ClientId;
@@ -12,34 +14,71 @@ use palisade::token::opaque::OpaqueTokens;
 use palisade::token::refresh::{RefreshKeys, RefreshSettings, RefreshTokens};
 use palisade::token::sign::Signer;
 use palisade_core::id::SessionHandle;
-use palisade_core::port::RefreshStore;
+use palisade_core::port::access_token::{AccessHash, KeptAccess, Which};
+use palisade_core::port::account::Replaced;
 use palisade_core::port::refresh::{Family, FamilyId, Grace, Kept, Outcome, Presented, Whose};
 use palisade_core::port::session::{Ended, NewSession, Opened, Renewal, Renewed, Session, SessionHash, Touched};
+use palisade_core::port::{AccessTokenStore, RefreshStore};
 
 use super::*;
 
-/// A store of records in which somebody disables the account, and ends all that he finds, a moment before anything new
-/// is written.
+/// What somebody does a moment before anything new is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Meanwhile {
+    /// Disables the account, and ends all that is found.
+    Disabled,
+    /// Ends all that is found.
+    Ended,
+    /// Puts another password in place. What whoever does this has from then on is there already.
+    Password,
+    /// Signs in elsewhere, where the password gets a better hash.
+    Rehashed,
+}
+
+/// A store of records in which something happens meanwhile.
 struct Overtaken {
     records: Records,
-    is_on: Arc<AtomicBool>,
+    by: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl Overtaken {
-    async fn disable(&self, user: &UserId, now: Timestamp) {
-        if self.is_on.load(Ordering::SeqCst) {
-            self.records.accounts.set_status(user, AccountStatus::Disabled, now).await.unwrap();
-            let (sessions, refresh) = (Some(&*self.records.sessions), Some(&*self.records.refresh));
-            let known = KnownBy { sessions, refresh, ..KnownBy::default() };
-            known.end(user, Next::Never, now).await.unwrap();
+    async fn meanwhile(&self, user: &UserId, now: Timestamp) {
+        let (accounts, by) = (&self.records.accounts, *self.by.lock().unwrap());
+        let Some(by) = by else { return };
+        if by == Meanwhile::Disabled {
+            accounts.set_status(user, AccountStatus::Disabled, now).await.unwrap();
         }
+        if [Meanwhile::Disabled, Meanwhile::Ended].contains(&by) {
+            let (sessions, refresh) = (Some(&*self.records.sessions), Some(&*self.records.refresh));
+            let known = KnownBy { sessions, refresh, access: Some(&*self.records.access_tokens), announced: None };
+            known.end(user, Next::Never, now).await.unwrap();
+        } else {
+            self.records.another(by, user, now).await;
+        }
+    }
+}
+
+/// Puts another password in place, or another hash of the same.
+trait Another {
+    async fn another(&self, by: Meanwhile, user: &UserId, now: Timestamp);
+}
+
+impl Another for Records {
+    async fn another(&self, by: Meanwhile, user: &UserId, now: Timestamp) {
+        let account = self.accounts.find(user).await.unwrap().unwrap();
+        let (kept, version) = (account.password.unwrap(), account.password_version);
+        let replaced = match by {
+            Meanwhile::Rehashed => self.accounts.rehash_password(user, version, &kept.hash).await,
+            _ => self.accounts.replace_password(user, version, &kept, now).await,
+        };
+        assert!(matches!(replaced, Ok(Replaced::Done { .. })), "{replaced:?}");
     }
 }
 
 #[async_trait]
 impl SessionStore for Overtaken {
     async fn open(&self, new: &NewSession, now: Timestamp) -> Result<Opened, StoreError> {
-        self.disable(&new.holder.user, now).await;
+        self.meanwhile(&new.holder.user, now).await;
         self.records.sessions.open(new, now).await
     }
 
@@ -71,7 +110,7 @@ impl SessionStore for Overtaken {
 #[async_trait]
 impl RefreshStore for Overtaken {
     async fn begin(&self, family: &Family, now: Timestamp) -> Result<(), StoreError> {
-        self.disable(&family.grant.subject, now).await;
+        self.meanwhile(&family.grant.subject, now).await;
         self.records.refresh.begin(family, now).await
     }
 
@@ -96,44 +135,133 @@ impl RefreshStore for Overtaken {
     }
 }
 
+#[async_trait]
+impl AccessTokenStore for Overtaken {
+    async fn keep(&self, token: &KeptAccess, now: Timestamp) -> Result<(), StoreError> {
+        self.meanwhile(&UserId::new(&*token.subject), now).await;
+        self.records.access_tokens.keep(token, now).await
+    }
+
+    async fn find(&self, hash: &AccessHash) -> Result<Option<KeptAccess>, StoreError> {
+        self.records.access_tokens.find(hash).await
+    }
+
+    async fn revoke(&self, which: Which<'_>) -> Result<u64, StoreError> {
+        self.records.access_tokens.revoke(which).await
+    }
+}
+
+/// The reasons for which a sign-in was refused, as the events say.
+fn refusals(answer: &Answer) -> Vec<String> {
+    let refused = answer.events.iter().filter(|event| event.kind == EventKind::SignInRefused);
+    let reasons = refused.flat_map(|event| event.evidence.iter().filter(|(fact, _)| *fact == "reason"));
+    reasons.map(|(_, reason)| reason.to_owned()).collect()
+}
+
+/// What meanwhile, the reason of the refusal, and how many sessions there are then: one is from before.
+const CASES: [(Meanwhile, Option<&str>, usize); 3] = [
+    (Meanwhile::Disabled, Some("account-disabled"), 0),
+    (Meanwhile::Password, Some("password-changed"), 1),
+    (Meanwhile::Rehashed, None, 2),
+];
+
 #[tokio::test]
-async fn an_account_that_is_disabled_while_its_session_is_opened_keeps_none() {
-    let is_on = Arc::new(AtomicBool::new(false));
-    let store = |records: &Records| {
-        Arc::new(Overtaken { records: records.clone(), is_on: Arc::clone(&is_on) }) as Arc<dyn SessionStore>
-    };
-    let site = Site::of_sessions_in(store, SessionSettings::default()).await;
-    let body = json!({"name": "alice", "password": GOOD});
-    let alice = UserId::new("u-alice");
-    let open = async || site.records.sessions.list(&alice, site.test.world.clock.now()).await.unwrap().len();
-    let phone = site.ask("POST /auth/sign-in", "", "", &body).await;
-    assert_eq!((phone.status.as_u16(), open().await), (200, 1));
-    is_on.store(true, Ordering::SeqCst);
-    let laptop = site.ask("POST /auth/sign-in", "", "", &body).await;
-    assert_eq!(laptop.code().as_deref(), Some("credential-invalid"), "{laptop:?}");
-    assert_eq!((cookie(&laptop, "__Host-session"), open().await), (None, 0));
+async fn a_session_that_was_overtaken_while_it_was_opened_ends_and_nobody_has_signed_in() {
+    for (meanwhile, refused, left) in CASES {
+        let by = Arc::new(Mutex::new(None));
+        let store = |records: &Records| {
+            Arc::new(Overtaken { records: records.clone(), by: Arc::clone(&by) }) as Arc<dyn SessionStore>
+        };
+        let site = Site::of_sessions_in(store, SessionSettings::default()).await;
+        let body = json!({"name": "alice", "password": GOOD});
+        let alice = UserId::new("u-alice");
+        let open = async || site.records.sessions.list(&alice, site.test.world.clock.now()).await.unwrap().len();
+        let phone = site.ask("POST /auth/sign-in", "", "", &body).await;
+        assert_eq!((phone.status.as_u16(), open().await), (200, 1));
+        *by.lock().unwrap() = Some(meanwhile);
+        let laptop = site.ask("POST /auth/sign-in", "", "", &body).await;
+        let code = refused.map(|_| "credential-invalid");
+        assert_eq!((laptop.code().as_deref(), refusals(&laptop)), (code, Vec::from_iter(refused.map(str::to_owned))));
+        assert_eq!(kinds(&laptop).contains(&EventKind::SignedIn), refused.is_none(), "{laptop:?}");
+        assert_eq!(kinds(&laptop).contains(&EventKind::SessionEnded), refused.is_some(), "{laptop:?}");
+        assert_eq!((cookie(&laptop, "__Host-session").is_some(), open().await), (refused.is_none(), left));
+    }
 }
 
 #[tokio::test]
-async fn an_account_that_is_disabled_while_its_tokens_are_made_keeps_none() {
-    let is_on = Arc::new(AtomicBool::new(false));
+async fn tokens_that_were_overtaken_while_they_were_made_end_and_nobody_has_signed_in() {
+    for (meanwhile, refused, left) in CASES {
+        let by = Arc::new(Mutex::new(None));
+        let site = Site::new(|records, hasher, test| {
+            let overtaken = Overtaken { records: records.clone(), by: Arc::clone(&by) };
+            let mut records = records.clone();
+            records.refresh = Arc::new(overtaken);
+            example::app(&records, hasher, &test.world, Delivery::Cookie).unwrap()
+        })
+        .await;
+        let phone = site.sign_in("alice").await;
+        let alice = UserId::new("u-alice");
+        let open = async || site.records.refresh.list(&alice, site.test.world.clock.now()).await.unwrap().len();
+        let me = async || site.ask("GET /me", "", &phone.access, &Value::Null).await.status.as_u16();
+        assert_eq!((open().await, me().await), (1, 200));
+        *by.lock().unwrap() = Some(meanwhile);
+        let laptop = site.ask("POST /sign-in", "", "", &json!({"name": "alice", "password": GOOD})).await;
+        let code = refused.map(|_| "credential-invalid");
+        assert_eq!((laptop.code().as_deref(), refusals(&laptop)), (code, Vec::from_iter(refused.map(str::to_owned))));
+        assert_eq!(kinds(&laptop).contains(&EventKind::SignedIn), refused.is_none(), "{laptop:?}");
+        let has = (laptop.json().get("access_token").is_some(), cookie(&laptop, "__Host-refresh").is_some());
+        assert_eq!(has, (refused.is_none(), refused.is_none()), "{meanwhile:?}");
+        let expect = if meanwhile == Meanwhile::Disabled { 401 } else { 200 };
+        assert_eq!((open().await, me().await), (left, expect), "{meanwhile:?}: what it had before");
+    }
+}
+
+#[tokio::test]
+async fn a_second_factor_is_worth_nothing_after_the_password_it_belongs_to() {
+    for (meanwhile, expect) in [(Meanwhile::Password, Some("password-changed")), (Meanwhile::Rehashed, None)] {
+        let site = Site::of_sessions(SessionSettings::default()).await;
+        let (secret, _) = Browser::with_password(&site).await.1.unwrap().enroll().await;
+        site.test.clock.advance(Duration::from_secs(60));
+        let half = Browser::with_password(&site).await.0.json();
+        site.records.another(meanwhile, &UserId::new("u-alice"), site.test.world.clock.now()).await;
+        let body = json!({"pending": half["pending"]});
+        let ask = site.ask("POST /auth/sign-in/passkey", "", "", &body).await;
+        assert_eq!(ask.code().as_deref(), Some(expect.map_or("object-unknown", |_| "credential-invalid")));
+        let body = json!({"pending": half["pending"], "factor": {"totp": site.code(&secret)}});
+        let shown = site.ask("POST /auth/sign-in/factor", "", "", &body).await;
+        assert_eq!(
+            (shown.status.as_u16(), refusals(&shown).first().map(String::as_str)),
+            (if expect.is_some() { 401 } else { 200 }, expect),
+            "{shown:?}"
+        );
+        assert_eq!(kinds(&shown).contains(&EventKind::SignedIn), expect.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_was_overtaken_keeps_no_opaque_access_token() {
+    let by = Arc::new(Mutex::new(None));
     let site = Site::new(|records, hasher, test| {
-        let overtaken = Overtaken { records: records.clone(), is_on: Arc::clone(&is_on) };
+        let (clock, entropy) = (Arc::clone(&test.world.clock), Arc::clone(&test.world.entropy));
+        let signer = Arc::new(Signer::generate_es256("2026-11").unwrap());
+        let issuer = Issuer::new("https://id", "https://api", Arc::new(OneKey(signer)), clock, entropy);
+        let overtaken = Overtaken { records: records.clone(), by: Arc::clone(&by) };
         let mut records = records.clone();
-        records.refresh = Arc::new(overtaken);
-        example::app(&records, hasher, &test.world, Delivery::Cookie).unwrap()
+        records.access_tokens = Arc::new(overtaken);
+        let format = (Delivery::Cookie, Format::Opaque);
+        let accounts = issued_accounts(&records, hasher, test, issuer, format, Grace::default());
+        Chain::api().accounts(&accounts).protect(accounts.routes(), &test.world).unwrap()
     })
     .await;
-    let phone = site.sign_in("alice").await;
-    let alice = UserId::new("u-alice");
-    let open = async || site.records.refresh.list(&alice, site.test.world.clock.now()).await.unwrap().len();
-    let me = async || site.ask("GET /me", "", &phone.access, &Value::Null).await.status.as_u16();
-    assert_eq!((open().await, me().await), (1, 200));
-    is_on.store(true, Ordering::SeqCst);
-    let laptop = site.ask("POST /sign-in", "", "", &json!({"name": "alice", "password": GOOD})).await;
-    assert_eq!(laptop.code().as_deref(), Some("credential-invalid"), "{laptop:?}");
-    assert!(laptop.json().get("access_token").is_none() && cookie(&laptop, "__Host-refresh").is_none());
-    assert_eq!((open().await, me().await), (0, 401), "and what it had before has ended");
+    let mut last = site.sign_in("alice").await.refresh;
+    for (meanwhile, status) in [(None, 200), (Some(Meanwhile::Ended), 401)] {
+        *by.lock().unwrap() = meanwhile;
+        let answer = site.refresh(&last).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(kinds(&answer).contains(&EventKind::TokenIssued), status == 200);
+        last = cookie(&answer, "__Host-refresh").unwrap_or_default();
+    }
+    assert_eq!(site.records.access_tokens.revoke(Which::Subject("u-alice")).await.unwrap(), 0, "none is left");
 }
 
 #[derive(Clone, Copy, PartialEq)]
