@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     attack: Option<Attack>,
+    // Beside the attack and not in it: with a group within, clap takes the optional one for missing.
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -95,8 +98,6 @@ pub(crate) struct Attack {
     /// printed all the same.
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    #[command(flatten)]
-    connection: Connection,
     /// End the run, and put back what was changed, when this file appears.
     #[arg(long, value_name = "FILE")]
     stop_file: Option<PathBuf>,
@@ -133,12 +134,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the asynchronous runtime")?;
     match (&arguments.command, &arguments.attack) {
         (Some(Command::Replay(arguments)), _) => runtime.block_on(replay::run(arguments)),
-        (None, Some(attack)) => runtime.block_on(review(attack)),
+        (None, Some(attack)) => runtime.block_on(review(attack, &arguments.connection)),
         (None, None) => anyhow::bail!("what is to be reviewed? see `palisade review --help`"),
     }
 }
 
-async fn review(arguments: &Attack) -> anyhow::Result<ExitCode> {
+async fn review(arguments: &Attack, connection: &Connection) -> anyhow::Result<ExitCode> {
     if arguments.format.len() > 1 && arguments.output.is_none() {
         let problem = Diagnostic::error("review-output", "several forms cannot be printed one after the other");
         return Ok(refuse(&[
@@ -146,7 +147,7 @@ async fn review(arguments: &Attack) -> anyhow::Result<ExitCode> {
         ]));
     }
     let stop = Stop::default();
-    let prepared = match prepare::prepare(arguments, &stop).await {
+    let prepared = match prepare::prepare(arguments, connection, &stop).await {
         Ok(prepared) => prepared,
         Err(problems) => return Ok(refuse(&problems)),
     };

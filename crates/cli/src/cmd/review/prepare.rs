@@ -11,6 +11,7 @@ use palisade_gateway::explain::now;
 use palisade_review::{Baseline, Identity, NameServer, Plan, PolicyRule, Stop, Target, Trust, fetch, read_identities};
 
 use super::Attack;
+use super::connection::Connection;
 
 /// What a run is made of.
 pub(super) struct Prepared {
@@ -24,9 +25,13 @@ pub(super) struct Prepared {
 }
 
 /// Reads it all, and tells every problem at once.
-pub(super) async fn prepare(arguments: &Attack, stop: &Stop) -> Result<Prepared, Vec<Diagnostic>> {
+pub(super) async fn prepare(
+    arguments: &Attack,
+    connection: &Connection,
+    stop: &Stop,
+) -> Result<Prepared, Vec<Diagnostic>> {
     let mut problems = Vec::new();
-    let trust = trust(arguments.connection.ca.as_deref()).unwrap_or_else(|problem| {
+    let trust = trust(connection.ca.as_deref()).unwrap_or_else(|problem| {
         problems.push(problem);
         Trust::default()
     });
@@ -34,7 +39,7 @@ pub(super) async fn prepare(arguments: &Attack, stop: &Stop) -> Result<Prepared,
     let through = through.and_then(|url| keep(target_at(url, arguments, &trust, stop), &mut problems));
     let target = keep(target_at(&arguments.base_url, arguments, &trust, stop), &mut problems);
     // The gateway must be what it says it is.
-    let target = target.map(|target| arguments.connection.apply(target));
+    let target = target.map(|target| connection.apply(target));
     let baseline = baseline(arguments.baseline.as_deref()).unwrap_or_else(|found| {
         problems.extend(found);
         Baseline::default()
