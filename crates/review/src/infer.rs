@@ -246,7 +246,7 @@ fn owners(value: &Value, pointer: &str, fields: &mut Vec<(String, String)>, dept
 }
 
 /// `owner`, `user_id`, and the `id` within an `owner`.
-fn is_owner(name: &str, pointer: &str) -> bool {
+pub(crate) fn is_owner(name: &str, pointer: &str) -> bool {
     let within = pointer.rsplit('/').next().map(plain).unwrap_or_default();
     let stem = ["uuid", "id", "name", "email"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     OWNERS.contains(&stem)

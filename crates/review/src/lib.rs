@@ -74,6 +74,7 @@ mod run;
 mod scope;
 mod serve;
 mod session;
+mod signed_cookie;
 mod sink;
 mod surface;
 mod throwaway;

@@ -137,7 +137,7 @@ fn mac(algorithm: &str, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn keyed<D: Digest>(secret: &[u8], message: &[u8], block: usize) -> Vec<u8> {
+pub(crate) fn keyed<D: Digest>(secret: &[u8], message: &[u8], block: usize) -> Vec<u8> {
     let mut key = if secret.len() > block { D::digest(secret).to_vec() } else { secret.to_vec() };
     key.resize(block, 0);
     let pad = |byte: u8| key.iter().map(|one| one ^ byte).collect::<Vec<u8>>();

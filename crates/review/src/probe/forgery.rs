@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
-use crate::exchange::{Call, Credential};
+use crate::exchange::{Answer, Call, Credential};
 use crate::finding::{Label, Site};
 use crate::plan::Plan;
 use crate::probe::Probe;
@@ -20,6 +20,8 @@ use crate::public_key::{PublicKey, sealed_with_nothing};
 use crate::row::Row;
 use crate::rule::{self, Rule};
 use crate::scope::SendError;
+use crate::session::Session;
+use crate::signed_cookie::SignedCookie;
 use crate::surface::{self, Endpoint};
 use crate::token::{Jwt, UNSIGNED, weak_secrets};
 
@@ -62,7 +64,7 @@ impl Probe for Forgery {
 struct Controlled {
     jwt: Jwt,
     trail: Trail,
-    valid: crate::exchange::Answer,
+    valid: Answer,
 }
 
 async fn controlled(
@@ -71,10 +73,27 @@ async fn controlled(
     control: &Control<'_>,
 ) -> Result<Option<Controlled>, SendError> {
     let Some(session) = context.sessions.get(control.session) else { return Ok(None) };
+    if let Some(cookie) = SignedCookie::read(&session.token) {
+        if let Some((trail, valid)) = told_apart(context, docket, control, session).await? {
+            guessed(context, docket, control, Cooked { cookie, trail, valid }).await?;
+        }
+        return Ok(None);
+    }
     let Some(jwt) = Jwt::read(&session.token) else {
         docket.skip("the token is not a JSON web token, so nothing in it can be changed");
         return Ok(None);
     };
+    let found = told_apart(context, docket, control, session).await?;
+    Ok(found.map(|(trail, valid)| Controlled { jwt, trail, valid }))
+}
+
+/// A valid answer to a control that neither nobody nor garbage gets.
+async fn told_apart(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+    session: &Session,
+) -> Result<Option<(Trail, Answer)>, SendError> {
     let mut trail = Trail::default();
     let valid = context.send(&mut trail, Label::Control, &control.valid(context)).await?;
     for (token, shown) in [(None, ""), (Some("garbage"), "garbage")] {
@@ -85,7 +104,41 @@ async fn controlled(
             return Ok(None);
         }
     }
-    Ok(Some(Controlled { jwt, trail, valid }))
+    Ok(Some((trail, valid)))
+}
+
+/// A session that is kept in the cookie itself, and what shows that it works.
+struct Cooked {
+    cookie: SignedCookie,
+    trail: Trail,
+    valid: Answer,
+}
+
+/// Signs the same session anew with a secret that made the signature.
+async fn guessed(
+    context: &Context<'_>,
+    docket: &mut Docket,
+    control: &Control<'_>,
+    cooked: Cooked,
+) -> Result<(), SendError> {
+    let Cooked { cookie, mut trail, valid } = cooked;
+    let site = Site { operation: &control.endpoint.id, insertion: "cookie" };
+    let Some(secret) = weak_secrets().find(|secret| cookie.is_signed_with(secret.as_bytes())) else {
+        docket.withstand(&rule::TOKEN_GUESSABLE, site, "no common word has signed the cookie", trail);
+        return Ok(());
+    };
+    let placeholder = context.sessions.get(control.session).map(|session| format!("{}_GUESSED", session.placeholder));
+    let token = cookie.signed_earlier(secret.as_bytes());
+    let attack = control.call(context, control.signed(context, &token, &placeholder.unwrap_or_default()));
+    let answer = context.send(&mut trail, Label::Attack, &attack).await?;
+    if is_alike(&valid, &answer) {
+        let summary = "a session cookie signed with a secret that is a common word is believed".to_owned();
+        docket.prove(&rule::TOKEN_GUESSABLE, site, summary, trail);
+    } else {
+        let reason = format!("a cookie that was signed anew is answered with {}", answer.meaning().as_u16());
+        docket.withstand(&rule::TOKEN_GUESSABLE, site, reason, trail);
+    }
+    Ok(())
 }
 
 /// A token that should be refused.
@@ -269,7 +322,7 @@ struct Old<'o> {
     secret: Option<&'o str>,
     proved: &'o [&'static str],
     controls: Trail,
-    valid: crate::exchange::Answer,
+    valid: Answer,
 }
 
 async fn expired(
@@ -286,14 +339,17 @@ async fn expired(
         None if is_proved(&rule::TOKEN_UNSIGNED) && !is_proved(&rule::TOKEN_FORGED) => jwt.unsigned_with(&past),
         None => jwt.expired(),
     };
+    let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
     if !jwt.claims().contains_key("exp") {
+        // It may end all the same, if the service keeps a list; nothing that can be sent shows that.
+        let summary = "the token has no `exp`: does it ever end?".to_owned();
+        docket.ask(&rule::TOKEN_EXPIRED, site, summary, controls);
         return Ok(());
     }
     let mut trail = controls;
     let shown = context.sessions.get(control.session).map(|session| format!("{}_EXPIRED", session.placeholder));
     let attack = control.call(context, control.signed(context, &token, &shown.unwrap_or_default()));
     let answer = context.send(&mut trail, Label::Attack, &attack).await?;
-    let site = Site { operation: &control.endpoint.id, insertion: AUTHORIZATION };
     if is_alike(&valid, &answer) {
         docket.prove(&rule::TOKEN_EXPIRED, site, "a token that expired in 1970 is believed".to_owned(), trail);
     } else {

@@ -13,6 +13,7 @@ use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::holding::is_privileged;
 use crate::probe::point::{Base, plain};
+use crate::probe::sibling;
 use crate::row::Row;
 use crate::rule;
 use crate::scope::SendError;
@@ -46,6 +47,9 @@ impl Probe for FunctionAuth {
         if context.plan.mode == Mode::Full {
             for endpoint in privileged().filter(|one| !one.is_read() && one.method != Method::DELETE) {
                 call(context, docket, endpoint).await?;
+            }
+            for endpoint in surface.endpoints.iter().filter(|one| sibling::is_candidate(one)) {
+                sibling::delete(context, docket, endpoint).await?;
             }
         }
         Ok(())

@@ -172,7 +172,7 @@ fn lists(body: &Value, value: &str) -> bool {
     }
 }
 
-fn holds(body: &Value, value: &str) -> bool {
+pub(crate) fn holds(body: &Value, value: &str) -> bool {
     match body {
         Value::Array(items) => items.iter().any(|item| holds(item, value)),
         Value::Object(members) => members.values().any(|member| holds(member, value)),

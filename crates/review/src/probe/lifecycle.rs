@@ -1,6 +1,7 @@
 //! Life cycle: whether a session that was signed out still works.
 
 use async_trait::async_trait;
+use http::Method;
 
 use crate::context::Context;
 use crate::docket::{Docket, Trail};
@@ -94,7 +95,11 @@ impl Probe for Lifecycle {
 
 fn is_sign_out(endpoint: &Endpoint) -> bool {
     let path = plain(&endpoint.template);
-    ["logout", "signout", "logoff"].iter().any(|word| path.contains(word)) && !path.contains("all")
+    let is_named = ["logout", "signout", "logoff"].iter().any(|word| path.contains(word));
+    // A session that is a thing of its own is deleted.
+    let last = plain(endpoint.template.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+    let is_one = ["login", "session"].contains(&last.as_str()) && endpoint.path_parameters().next().is_none();
+    (is_named || is_one && endpoint.method == Method::DELETE) && !path.contains("all")
 }
 
 /// How many reads are tried to find one that a new account is served.

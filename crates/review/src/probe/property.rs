@@ -11,6 +11,7 @@ use crate::memory::declared;
 use crate::plan::{Mode, Plan, count};
 use crate::probe::Probe;
 use crate::probe::craft::{reader_of, with_property};
+use crate::probe::gift;
 use crate::probe::holding::{held, pairs};
 use crate::probe::point::{Base, changes_credentials, plain};
 use crate::probe::secret::secrets;
@@ -57,6 +58,7 @@ impl Probe for Property {
             }
             for endpoint in surface.endpoints.iter().filter(|one| is_creation(surface, one)).filter(is_safe) {
                 creates(context, docket, endpoint).await?;
+                gift::give(context, docket, endpoint).await?;
             }
         }
         Ok(())
@@ -164,7 +166,7 @@ async fn assigns(context: &Context<'_>, docket: &mut Docket, endpoint: &Endpoint
 }
 
 /// The object itself, in an envelope or not.
-fn record(body: &Value) -> Option<&Map<String, Value>> {
+pub(super) fn record(body: &Value) -> Option<&Map<String, Value>> {
     let members = body.as_object()?;
     let envelope = ["data", "user", "result", "item", "profile", "account", "order"].iter();
     let mut within = envelope.filter_map(|name| members.get(*name)?.as_object()).filter(|_| members.len() <= ENVELOPE);

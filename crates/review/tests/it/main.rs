@@ -9,6 +9,8 @@ mod defects;
 #[cfg(test)]
 mod depot;
 #[cfg(test)]
+mod endless;
+#[cfg(test)]
 mod entities;
 #[cfg(test)]
 mod formats;

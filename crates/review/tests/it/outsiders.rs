@@ -2,13 +2,14 @@
 //! with gaps; in its broken and in its fixed build.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use palisade_core::diagnostic::Source;
 use palisade_review::{Confidence, Mode, Plan, Report, Target, read_identities, run};
@@ -42,6 +43,15 @@ paths:
     put: { security: [{ bearer: [] }], requestBody: { content: { application/json: { schema: { type: object, properties: { username: { type: string }, role: { type: string } } } } } }, responses: { '200': { description: ok } } }
   /orders:
     post: { security: [{ bearer: [] }], requestBody: { content: { application/json: { schema: { type: object, properties: { items: { type: array, items: { type: object, properties: { sku: { type: string, example: soup }, quantity: { type: integer, example: 1 } } } } } } } } }, responses: { '201': { description: ok } } }
+  /session:
+    delete: { security: [{ bearer: [] }], responses: { '204': { description: signed out } } }
+  /dishes:
+    get: { responses: { '200': { description: all } } }
+    post: { security: [{ bearer: [] }], requestBody: { content: { application/json: { schema: { type: object, properties: { title: { type: string } } } } } }, responses: { '201': { description: ok } } }
+  /dishes/{number}:
+    parameters: [{ name: number, in: path, required: true, schema: { type: integer } }]
+    put: { security: [{ bearer: [] }], requestBody: { content: { application/json: { schema: { type: object, properties: { title: { type: string } } } } } }, responses: { '200': { description: ok } } }
+    delete: { security: [{ bearer: [] }], responses: { '204': { description: gone } } }
   /notes:
     get: { security: [{ bearer: [] }], responses: { '200': { description: own } } }
     post: { security: [{ bearer: [] }], requestBody: { content: { application/json: { schema: { type: object, properties: { title: { type: string } } } } } }, responses: { '201': { description: ok } } }
@@ -86,6 +96,9 @@ struct Kitchen {
     build: Build,
     people: Mutex<BTreeMap<String, Person>>,
     notes: Mutex<Vec<Value>>,
+    dishes: Mutex<Vec<Value>>,
+    signed_out: Mutex<BTreeSet<String>>,
+    serial: AtomicU64,
 }
 
 type Shared = State<Arc<Kitchen>>;
@@ -100,13 +113,29 @@ impl Kitchen {
         // Somebody is called what a wish asks for.
         let people = [("ann", "guest"), ("ben", "guest"), ("carla", "chef"), ("admin", "admin")];
         let people = people.into_iter().map(|(name, role)| person(name, role)).collect();
-        Self { build, people: Mutex::new(people), notes: Mutex::default() }
+        Self {
+            build,
+            people: Mutex::new(people),
+            notes: Mutex::default(),
+            dishes: Mutex::default(),
+            signed_out: Mutex::default(),
+            serial: AtomicU64::new(0),
+        }
     }
 
     fn caller(&self, headers: &HeaderMap) -> Result<String, StatusCode> {
         let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let name = text.strip_prefix("Bearer served-to-").ok_or(StatusCode::UNAUTHORIZED)?;
-        self.people.lock().unwrap().contains_key(name).then(|| name.to_owned()).ok_or(StatusCode::UNAUTHORIZED)
+        let token = text.strip_prefix("Bearer served-to-").ok_or(StatusCode::UNAUTHORIZED)?;
+        let (name, _) = token.rsplit_once('.').ok_or(StatusCode::UNAUTHORIZED)?;
+        let is_out = self.build == Build::Fixed && self.signed_out.lock().unwrap().contains(text);
+        let is_here = !is_out && self.people.lock().unwrap().contains_key(name);
+        is_here.then(|| name.to_owned()).ok_or(StatusCode::UNAUTHORIZED)
+    }
+
+    fn chef(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
+        let caller = self.caller(headers)?;
+        let people = self.people.lock().unwrap();
+        people.get(&caller).filter(|person| person.role == "chef").map(|_| ()).ok_or(StatusCode::FORBIDDEN)
     }
 }
 
@@ -130,7 +159,8 @@ async fn token(State(kitchen): Shared, Form(form): Form<BTreeMap<String, String>
         return Err(StatusCode::UNAUTHORIZED);
     }
     person.failures = 0;
-    ok(json!({ "access_token": format!("served-to-{}", field("username")), "token_type": "bearer" }))
+    let serial = kitchen.serial.fetch_add(1, Ordering::Relaxed);
+    ok(json!({ "access_token": format!("served-to-{}.{serial}", field("username")), "token_type": "bearer" }))
 }
 
 async fn register(State(kitchen): Shared, Json(body): Json<Value>) -> Reply {
@@ -218,6 +248,42 @@ async fn place(State(kitchen): Shared, headers: HeaderMap, Json(body): Json<Valu
     Ok((StatusCode::CREATED, Json(json!({ "number": 7, "total": total }))).into_response())
 }
 
+async fn sign_out(State(kitchen): Shared, headers: HeaderMap) -> Reply {
+    kitchen.caller(&headers)?;
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kitchen.signed_out.lock().unwrap().insert(token.to_owned());
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn dishes(State(kitchen): Shared) -> Reply {
+    ok(kitchen.dishes.lock().unwrap().clone().into())
+}
+
+async fn cook(State(kitchen): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Reply {
+    kitchen.chef(&headers)?;
+    let mut dishes = kitchen.dishes.lock().unwrap();
+    let dish = json!({ "number": 7_100 + dishes.len(), "title": body["title"] });
+    dishes.push(dish.clone());
+    Ok((StatusCode::CREATED, Json(dish)).into_response())
+}
+
+async fn season(State(kitchen): Shared, Path(number): Path<u64>, headers: HeaderMap, Json(body): Json<Value>) -> Reply {
+    kitchen.chef(&headers)?;
+    let mut dishes = kitchen.dishes.lock().unwrap();
+    let dish = dishes.iter_mut().find(|dish| dish["number"] == number).ok_or(StatusCode::NOT_FOUND)?;
+    dish["title"] = body["title"].clone();
+    ok(dish.clone())
+}
+
+async fn discard(State(kitchen): Shared, Path(number): Path<u64>, headers: HeaderMap) -> Reply {
+    match kitchen.build {
+        Build::Broken => kitchen.caller(&headers).map(|_| ())?,
+        Build::Fixed => kitchen.chef(&headers)?,
+    }
+    kitchen.dishes.lock().unwrap().retain(|dish| dish["number"] != number);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 async fn notes(State(kitchen): Shared, headers: HeaderMap) -> Reply {
     let caller = kitchen.caller(&headers)?;
     let notes = kitchen.notes.lock().unwrap();
@@ -228,8 +294,10 @@ async fn write(State(kitchen): Shared, headers: HeaderMap, Json(body): Json<Valu
     let caller = kitchen.caller(&headers)?;
     let mut notes = kitchen.notes.lock().unwrap();
     let number = notes.len();
+    let named = body["owner"].as_str().filter(|_| kitchen.build == Build::Broken).map(str::to_owned);
+    let owner = named.unwrap_or(caller);
     let note =
-        json!({ "_id": 4000 + number, "slug": format!("note-{number}"), "owner": caller, "title": body["title"] });
+        json!({ "_id": 4000 + number, "slug": format!("note-{number}"), "owner": owner, "title": body["title"] });
     notes.push(note.clone());
     Ok((StatusCode::CREATED, Json(json!({ "success": true, "data": note }))).into_response())
 }
@@ -264,6 +332,9 @@ async fn review(build: Build) -> Report {
         .route("/profile/email", put(email))
         .route("/people/role", put(role))
         .route("/orders", post(place))
+        .route("/session", delete(sign_out))
+        .route("/dishes", get(dishes).post(cook))
+        .route("/dishes/{number}", put(season).delete(discard))
         .route("/notes", get(notes).post(write))
         .route("/notes/{slug}", get(note).delete(erase))
         .with_state(Arc::new(Kitchen::new(build)));
@@ -287,11 +358,14 @@ async fn what_is_broken_in_a_service_by_others_is_proved() {
     let expect = BTreeSet::from([
         ("account-enumerable", "POST /reset-password"),
         ("amount-unchecked", "POST /orders"),
+        ("function-exposed", "DELETE /dishes/{number}"),
         ("function-exposed", "PUT /people/role"),
         ("object-written", "DELETE /notes/{slug}"),
         ("object-written", "PUT /profile"),
         ("pattern-exponential", "PUT /profile/email"),
+        ("property-assigned", "POST /notes"),
         ("property-exposed", "GET /debug"),
+        ("session-outlives", "DELETE /session"),
     ]);
     assert_eq!(found(&report, Confidence::Proved), expect);
 }
