@@ -3,11 +3,11 @@
 //! The value is what is kept, the time of signing and the signature, each in base64url, with dots between. The key is
 //! the keyed hash of the salt under the secret; both hashes are SHA-1.
 
+use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign as tag};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha1::Sha1;
 
-use crate::token::{Jwt, keyed};
+use crate::token::Jwt;
 
 /// Its three parts.
 pub(crate) struct SignedCookie {
@@ -45,13 +45,12 @@ impl SignedCookie {
 }
 
 fn sign(secret: &[u8], message: &str) -> String {
-    let key = keyed::<Sha1>(secret, SALT, BLOCK);
-    URL_SAFE_NO_PAD.encode(keyed::<Sha1>(&key, message.as_bytes(), BLOCK))
+    let keyed = |key: &[u8], text: &[u8]| tag(&Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), text);
+    URL_SAFE_NO_PAD.encode(keyed(keyed(secret, SALT).as_ref(), message.as_bytes()))
 }
 
 const SALT: &[u8] = b"cookie-session";
 const HASH: usize = 20;
-const BLOCK: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::get;
@@ -11,7 +12,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use palisade_core::diagnostic::Source;
 use palisade_review::{Confidence, Identity, Login, Part, PartPlace, Plan, Report, Target, run};
 use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -23,13 +23,7 @@ paths:
 ";
 
 fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let pad = |byte: u8| {
-        let mut key = key.to_vec();
-        key.resize(64, 0);
-        key.iter().map(|one| one ^ byte).collect::<Vec<u8>>()
-    };
-    let inner = Sha1::new().chain_update(pad(0x36)).chain_update(message).finalize();
-    Sha1::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key), message).as_ref().to_vec()
 }
 
 /// A session in a cookie, with the time and the signature behind it.
