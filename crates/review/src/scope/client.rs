@@ -1,6 +1,6 @@
 //! The client sends what the scope allows, and nothing else: it is the only thing in the reviewer with a socket.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,17 +8,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::attempt::{AGENT, Failure, exchange, malformed, unreachable_for};
 use super::certificate::Worth;
 use super::guard::Guard;
 use super::hello::{Offer, is_spoken};
-use super::wire::{Connector, Protocol, Trust, dial};
+use super::wire::{Connector, Protocol, dial};
 use super::{Scope, SendError, Target};
-use crate::exchange::{Answer, Call, Credential, Timing, cookie, with_query};
+use crate::exchange::{Answer, Call, Credential, cookie, with_query};
 use crate::keeper::{Keeper, Standing};
 use crate::login::PartPlace;
 use crate::session::sign_in;
@@ -332,53 +333,6 @@ impl ScopedClient {
     }
 }
 
-/// Gets a document, such as a contract, from a URL that the user named. Redirects are not followed.
-///
-/// # Errors
-///
-/// When the URL is not one of HTTP, or what it names does not answer with success.
-pub async fn fetch(url: &Uri, trust: &Trust) -> Result<String, SendError> {
-    one_off(Method::GET, url, trust).await
-}
-
-/// Asks a URL that the user named for something to be done.
-pub(crate) async fn one_off(method: Method, url: &Uri, trust: &Trust) -> Result<String, SendError> {
-    let client = Client::builder(TokioExecutor::new()).build(Connector::new(url.scheme(), trust));
-    let request = Request::builder().method(method).uri(url.clone()).header(header::USER_AGENT, AGENT);
-    let request = request.body(Full::new(Bytes::new())).map_err(malformed)?;
-    let answer = timeout(ONE_OFF, exchange(&client, request, MAXIMUM_DOCUMENT)).await;
-    let answer = answer.map_err(|_| SendError::Timeout(ONE_OFF))??;
-    if answer.is_success() {
-        return Ok(answer.text);
-    }
-    Err(SendError::Unreachable(format!("`{url}` answers with {}", answer.status.as_u16())))
-}
-
-async fn exchange(
-    client: &Client<Connector, Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-    maximum: usize,
-) -> Result<Answer, Failure> {
-    let sent = Instant::now();
-    let response = client.request(request).await.map_err(|error| Failure::of(&error))?;
-    let wait = sent.elapsed();
-    let (parts, mut body) = response.into_parts();
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::Lasting(unreachable_for(&error)))?;
-        if let Some(data) = frame.data_ref() {
-            let room = maximum.saturating_sub(bytes.len());
-            bytes.extend_from_slice(data.get(..room).unwrap_or(data));
-            if data.len() > room {
-                break;
-            }
-        }
-    }
-    let mut answer = Answer::new(parts.status, parts.headers, &bytes);
-    answer.timing = Timing { after: Duration::ZERO, wait, receive: sent.elapsed().saturating_sub(wait) };
-    Ok(answer)
-}
-
 fn encoded((name, value): (&str, &str)) -> (String, String) {
     (encode(name), encode(value))
 }
@@ -389,63 +343,11 @@ fn secret(value: &str) -> Result<HeaderValue, SendError> {
     Ok(value)
 }
 
-fn malformed(error: impl std::fmt::Display) -> SendError {
-    SendError::Malformed(error.to_string())
-}
-
-/// Why an exchange came to nothing.
-enum Failure {
-    /// The connection ended before an answer began. The target may have closed one that was kept open while the request
-    /// was on its way, as many do after an error of their own (RFC 9112 section 9.3.1).
-    Dropped(SendError),
-    Lasting(SendError),
-}
-
-impl Failure {
-    fn of(error: &hyper_util::client::legacy::Error) -> Self {
-        let unreachable = unreachable_for(error);
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            let is_incomplete = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
-            let is_broken = error.downcast_ref::<io::Error>().is_some_and(|error| {
-                let kind = error.kind();
-                [ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset].contains(&kind)
-            });
-            if is_incomplete || is_broken {
-                return Self::Dropped(unreachable);
-            }
-            cause = error.source();
-        }
-        Self::Lasting(unreachable)
-    }
-}
-
-impl From<Failure> for SendError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Dropped(error) | Failure::Lasting(error) => error,
-        }
-    }
-}
-
-fn unreachable_for(error: &dyn std::error::Error) -> SendError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = cause.to_string();
-        source = cause.source();
-    }
-    SendError::Unreachable(text)
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const AGENT: &str = concat!("palisade-review/", env!("CARGO_PKG_VERSION"));
 const MAXIMUM_BODY: usize = 1024 * 1024;
-const MAXIMUM_DOCUMENT: usize = 8 * 1024 * 1024;
-const ONE_OFF: Duration = Duration::from_secs(20);
 /// After so many requests in a row without an answer, the target is gone.
 const SILENCE: u32 = 8;
 /// After so many it seems to be.

@@ -4,8 +4,10 @@
 //! from an answer: every request goes to the authority of the base URL, redirects are reported and not followed, and
 //! the number of requests, their rate, their time and the size of their answers are bounded.
 
+mod attempt;
 mod certificate;
 mod client;
+mod document;
 mod guard;
 mod hello;
 mod wire;
@@ -19,8 +21,8 @@ use http::uri::{Authority, Scheme};
 
 pub(crate) use certificate::{Worth, ends};
 pub(crate) use client::ScopedClient;
-pub use client::fetch;
-pub(crate) use client::one_off;
+pub use document::fetch;
+pub(crate) use document::one_off;
 pub(crate) use guard::{Guard, is_dangerous, is_reset};
 pub(crate) use hello::Offer;
 pub use wire::{Protocol, Trust, TrustError};
